@@ -1,0 +1,15 @@
+//! Words everybody needs. Nothing here knows what a model or a plugin is.
+
+mod drain;
+mod ids;
+mod object;
+mod pointer;
+mod secret;
+mod text;
+
+pub use drain::{Drain, DrainGuard, Signal};
+pub use ids::RequestId;
+pub use object::{JsonObject, ObjectEdit, ObjectError};
+pub use pointer::json_pointer;
+pub use secret::Secret;
+pub use text::JsonText;

@@ -1,0 +1,61 @@
+//! Well-known models: families whose names say who serves them, so that a route may name one
+//! without a `models:` entry.
+//!
+//! Only families of providers this version can speak to resolve; the others are known so that the
+//! fault can say what to do.
+
+/// A family of model names.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// Who makes these models, for people.
+    pub(crate) maker: &'static str,
+    /// Beginnings of the names.
+    prefixes: &'static [&'static str],
+    /// Where they are served; `None` when this version does not speak that API.
+    pub(crate) home: Option<Home>,
+}
+
+/// The provider that serves a family.
+#[derive(Debug)]
+pub(crate) struct Home {
+    /// Its name under `providers:`.
+    pub(crate) provider: &'static str,
+    /// Its address, as its maker documents it.
+    pub(crate) base_url: &'static str,
+    /// The variable its key is in, as its maker's own tools read it.
+    pub(crate) variable: &'static str,
+}
+
+/// Every family this gateway knows.
+pub(crate) const FAMILIES: &[Family] = &[
+    Family {
+        maker: "OpenAI",
+        prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-"],
+        home: Some(Home {
+            provider: "openai",
+            base_url: "https://api.openai.com/v1",
+            variable: "OPENAI_API_KEY",
+        }),
+    },
+    Family {
+        maker: "DeepSeek",
+        prefixes: &["deepseek-"],
+        home: Some(Home {
+            provider: "deepseek",
+            base_url: "https://api.deepseek.com/v1",
+            variable: "DEEPSEEK_API_KEY",
+        }),
+    },
+    Family { maker: "Anthropic", prefixes: &["claude-"], home: None },
+    Family { maker: "Google", prefixes: &["gemini-"], home: None },
+];
+
+/// The family a name belongs to. `o1` is one and `o1-mini` too; `o1x` is not.
+pub(crate) fn family_of(name: &str) -> Option<&'static Family> {
+    let belongs = |prefix: &str| match name.strip_prefix(prefix) {
+        Some(rest) if prefix.ends_with('-') => !rest.is_empty(),
+        Some(rest) => rest.is_empty() || rest.starts_with('-'),
+        None => false,
+    };
+    FAMILIES.iter().find(|family| family.prefixes.iter().any(|prefix| belongs(prefix)))
+}

@@ -1,0 +1,160 @@
+//! Collects faults and warnings while a configuration is checked, so that no check stops the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::places::Place;
+use super::pointer::Pointer;
+use super::report::Report;
+use super::text::Text;
+use super::units::{Count, Period, Size};
+
+/// More faults than this are counted, not kept: nobody reads them and a hostile file could fill memory.
+const MAX_TOLD: usize = 100;
+
+/// The longest name, in bytes: it becomes a metric label and a header.
+const MAX_NAME: usize = 64;
+
+/// The collector. Every check takes it by `&mut`.
+pub(crate) struct Findings {
+    text: Arc<Text>,
+    faults: Vec<Fault>,
+    untold: usize,
+    warnings: Vec<Fault>,
+}
+
+impl Findings {
+    /// An empty collector for one text.
+    pub(crate) fn new(text: Arc<Text>) -> Self {
+        Self { text, faults: Vec::new(), untold: 0, warnings: Vec::new() }
+    }
+
+    /// Adds a fault.
+    pub(crate) fn add(&mut self, fault: Fault) {
+        if self.faults.len() < MAX_TOLD {
+            self.faults.push(fault);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// The text under inspection.
+    pub(crate) fn text(&self) -> &Arc<Text> {
+        &self.text
+    }
+
+    /// The warnings, or the report if there was any fault.
+    pub(crate) fn finish(self) -> Result<Vec<Fault>, Report> {
+        if self.faults.is_empty() {
+            return Ok(self.warnings);
+        }
+        Err(self.into_report())
+    }
+
+    /// The report; to be called when there was a fault.
+    pub(crate) fn into_report(self) -> Report {
+        Report::new(self.text.name(), self.faults, self.untold)
+    }
+}
+
+/// A collector that knows where things stand: what the checks of the sections use.
+pub(crate) struct Located<'a> {
+    findings: &'a mut Findings,
+    places: &'a Place,
+}
+
+impl<'a> Located<'a> {
+    /// Joins the two.
+    pub(crate) fn new(findings: &'a mut Findings, places: &'a Place) -> Self {
+        Self { findings, places }
+    }
+
+    /// A fault about a value.
+    pub(crate) fn fault(&mut self, at: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
+        let fault = self.about(at, message).hint(hint);
+        self.findings.add(fault);
+    }
+
+    /// A fault about a key: its value may be right.
+    pub(crate) fn key_fault(&mut self, at: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
+        let place = self.places.nearest(at).key_label();
+        let fault = Fault::new(&self.findings.text, Some(place), message).hint(hint);
+        self.findings.add(fault);
+    }
+
+    /// Whether further faults are only counted: the time to work out a hint can be saved.
+    pub(crate) fn is_full(&self) -> bool {
+        self.findings.faults.len() >= MAX_TOLD
+    }
+
+    /// A fault about a value that also points at another.
+    pub(crate) fn clash(&mut self, at: &Pointer, other: &Pointer, label: &str, message: String, hint: &str) {
+        let other = self.places.nearest(other).label();
+        let fault = self.about(at, message).hint(hint).also(other, label);
+        self.findings.add(fault);
+    }
+
+    /// A warning about a value.
+    pub(crate) fn warn(&mut self, at: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
+        let warning = self.about(at, message).hint(hint).warning();
+        self.findings.warnings.push(warning);
+    }
+
+    /// What to call a value in a message: checks run on what is left of the document after faults of
+    /// shape were taken out, people read the text as it is.
+    pub(crate) fn path(&self, at: &Pointer) -> Pointer {
+        self.places.in_text(at)
+    }
+
+    /// A duration that must not be zero.
+    pub(crate) fn period(&mut self, at: &Pointer, period: Period) -> Duration {
+        if period.get().is_zero() {
+            let path = self.path(at);
+            self.fault(at, format!("`{path}` must be longer than zero"), "leave it out to get the default");
+        }
+        period.get()
+    }
+
+    /// A size that must not be zero.
+    pub(crate) fn size(&mut self, at: &Pointer, size: Size) -> usize {
+        if size.bytes() == 0 {
+            let path = self.path(at);
+            self.fault(at, format!("`{path}` must be larger than zero"), "leave it out to get the default");
+        }
+        size.as_usize()
+    }
+
+    /// A count that must not be zero.
+    pub(crate) fn count(&mut self, at: &Pointer, count: Count) -> usize {
+        if count.get() == 0 {
+            let path = self.path(at);
+            self.fault(at, format!("`{path}` must be at least 1"), "leave it out to get the default");
+        }
+        count.as_usize()
+    }
+
+    /// A name that people give and that ends up in headers, logs and metric labels.
+    pub(crate) fn name(&mut self, at: &Pointer, what: &str, name: &str) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        self.name_of(at, what, name, fits, "letters, digits, `_`, `.` and `-`");
+    }
+
+    /// A model's name: as other names, and what providers put into their ids.
+    pub(crate) fn model_name(&mut self, at: &Pointer, name: &str) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-:/@+".contains(c);
+        self.name_of(at, "model", name, fits, "letters, digits and `_.-:/@+`");
+    }
+
+    fn name_of(&mut self, at: &Pointer, what: &str, name: &str, fits: impl Fn(char) -> bool, letters: &str) {
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(fits) {
+            let hint = format!("use 1 to {MAX_NAME} of {letters}");
+            self.fault(at, format!("`{}` cannot be the name of a {what}", name.escape_debug()), hint);
+        }
+    }
+
+    fn about(&self, at: &Pointer, message: impl Into<String>) -> Fault {
+        let place = self.places.nearest(at).label();
+        Fault::new(&self.findings.text, Some(place), message)
+    }
+}

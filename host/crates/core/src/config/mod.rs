@@ -1,0 +1,63 @@
+//! One file of YAML, checked as a whole into types that cannot hold nonsense.
+//!
+//! The journey: a `Source` gives a text; the document reader finds every value's place; variables
+//! are put in; the schema finds every fault of shape; the sections find every fault of meaning; and
+//! out comes one `Config`, or one `Report` that tells all faults at once.
+
+// What comes out.
+mod checked;
+mod fault;
+mod report;
+mod source;
+
+// The journey, step by step.
+mod document;
+mod environment;
+mod schema;
+mod secrets;
+mod shape;
+mod text;
+
+// One file a section: what is written, and what is checked.
+mod keys;
+mod models;
+mod orchestrator;
+mod plugin_limits;
+mod plugins;
+mod providers;
+mod raw;
+mod server;
+mod telemetry;
+
+// Names of models.
+mod families;
+mod names;
+
+// Words the checks share.
+mod base_url;
+mod findings;
+mod later;
+mod places;
+mod pointer;
+mod schema_fault;
+mod suggest;
+mod units;
+
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use checked::Config;
+pub use fault::Fault;
+pub use keys::Keys;
+pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};
+pub use orchestrator::{Orchestrator, Route};
+pub use plugin_limits::PluginLimits;
+pub use plugins::{OnError, PluginSettings, Plugins};
+pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
+pub use report::Report;
+pub use schema::schema;
+pub use server::{OpenListen, Server, ServerLimits};
+pub use source::Source;
+pub use telemetry::Telemetry;
+pub use units::{Count, Period, Size, UnitError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! `plugins:` the folder of WebAssembly components, and what each may cost.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::findings::Located;
+use super::plugin_limits::{PluginLimits, RawLimits};
+use super::pointer::Pointer;
+use super::units::Count;
+
+/// The folder of WebAssembly plugins, and what each may cost.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Plugins")]
+pub(crate) struct RawPlugins {
+    /// The folder whose `*.wasm` files are loaded. A relative path starts at the directory the gateway runs in.
+    dir: String,
+    /// What holds for every router that does not say otherwise.
+    router_defaults: RawPolicy,
+    /// What holds for one plugin, by its name.
+    settings: BTreeMap<String, RawSettings>,
+    /// How many plugin calls run at once.
+    concurrency: RawConcurrency,
+}
+
+impl Default for RawPlugins {
+    fn default() -> Self {
+        Self {
+            dir: "plugins".into(),
+            router_defaults: RawPolicy::default(),
+            settings: BTreeMap::new(),
+            concurrency: RawConcurrency::default(),
+        }
+    }
+}
+
+/// What happens to the request when a router fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The next router decides, as if this one had abstained.
+    #[default]
+    Next,
+    /// No further router is asked: the task's route or the default model decides.
+    DefaultRoute,
+    /// The request fails.
+    Fail,
+}
+
+impl OnError {
+    /// The word in configuration and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::DefaultRoute => "default_route",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// What holds for every router that does not say otherwise.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "RouterDefaults")]
+struct RawPolicy {
+    /// What happens to the request when a router fails.
+    on_error: OnError,
+    /// What one call may cost. What is left out has the gateway's default.
+    limits: RawLimits,
+}
+
+/// One plugin's settings.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PluginSettings")]
+struct RawSettings {
+    /// Whether the plugin is used.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// Handed to the plugin as JSON when it is made; the gateway does not look inside.
+    #[serde(default)]
+    config: Value,
+    /// What happens to the request when this plugin fails.
+    on_error: Option<OnError>,
+    /// What one call may cost. What is left out has the value of `router_defaults`.
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+/// Bounds on plugin calls over the whole gateway.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Concurrency")]
+struct RawConcurrency {
+    /// How many calls run at once. Left out: twice the processors.
+    running: Option<Count>,
+    /// How many calls may wait for their turn; further ones fail at once. Left out: 64.
+    queue: Option<Count>,
+}
+
+/// One plugin's settings, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PluginSettings {
+    /// Whether the plugin is used.
+    pub enabled: bool,
+    /// What the plugin is handed; `null` when nothing was written.
+    pub config: Value,
+    /// What happens to the request when it fails.
+    pub on_error: OnError,
+    /// What one call of it may cost.
+    pub limits: PluginLimits,
+}
+
+/// The plugin folder and its rules, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plugins {
+    dir: PathBuf,
+    defaults: PluginSettings,
+    settings: BTreeMap<String, PluginSettings>,
+    running: usize,
+    queue: usize,
+}
+
+impl Plugins {
+    /// Checks the section.
+    pub(crate) fn check(raw: &RawPlugins, found: &mut Located<'_>) -> Self {
+        let at = Pointer::root().key("plugins");
+        if raw.dir.trim().is_empty() || raw.dir.contains('\0') {
+            found.fault(
+                &at.key("dir"),
+                "`plugins.dir` names no folder",
+                "write a path, as in `dir: plugins`",
+            );
+        }
+        let defaults = &raw.router_defaults;
+        let base = PluginLimits::default();
+        let limits = defaults.limits.over(base, &at.key("router_defaults").key("limits"), found);
+        let defaults =
+            PluginSettings { enabled: true, config: Value::Null, on_error: defaults.on_error, limits };
+        let mut settings = BTreeMap::new();
+        for (name, raw) in &raw.settings {
+            let at = at.key("settings").key(name);
+            found.name(&at, "plugin", name);
+            settings.insert(name.clone(), raw.over(&defaults, &at, found));
+        }
+        let at = at.key("concurrency");
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            dir: PathBuf::from(&raw.dir),
+            defaults,
+            settings,
+            running: raw.concurrency.running.map_or(2 * cores, |n| found.count(&at.key("running"), n)),
+            queue: raw.concurrency.queue.map_or(64, Count::as_usize),
+        }
+    }
+
+    /// The folder whose `*.wasm` files are loaded, as written: a relative path starts at the
+    /// process's current directory, wherever the configuration file lies.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The settings of a plugin, whether or not the file mentions it.
+    pub fn settings(&self, name: &str) -> &PluginSettings {
+        self.settings.get(name).unwrap_or(&self.defaults)
+    }
+
+    /// The plugins the file has settings for, by name.
+    pub fn named(&self) -> impl Iterator<Item = (&str, &PluginSettings)> {
+        self.settings.iter().map(|(name, settings)| (name.as_str(), settings))
+    }
+
+    /// How many plugin calls run at once; at least 1.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// How many calls may wait for their turn.
+    pub fn queue(&self) -> usize {
+        self.queue
+    }
+
+    /// The section as it took effect.
+    pub(crate) fn show(&self) -> Value {
+        let settings: Map<String, Value> =
+            self.settings.iter().map(|(name, settings)| (name.clone(), settings.show())).collect();
+        json!({
+            "dir": self.dir,
+            "router_defaults": { "on_error": self.defaults.on_error, "limits": self.defaults.limits.show() },
+            "settings": settings,
+            "concurrency": { "running": self.running, "queue": self.queue },
+        })
+    }
+}
+
+impl PluginSettings {
+    fn show(&self) -> Value {
+        json!({ "enabled": self.enabled, "config": self.config, "on_error": self.on_error, "limits": self.limits.show() })
+    }
+}
+
+impl RawSettings {
+    fn over(&self, defaults: &PluginSettings, at: &Pointer, found: &mut Located<'_>) -> PluginSettings {
+        PluginSettings {
+            enabled: self.enabled,
+            config: self.config.clone(),
+            on_error: self.on_error.unwrap_or(defaults.on_error),
+            limits: self.limits.over(defaults.limits, &at.key("limits"), found),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}

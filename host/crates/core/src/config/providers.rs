@@ -1,0 +1,284 @@
+//! `providers:` who answers for models: an API on the network, or the built-in simulation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::base::Secret;
+
+use super::base_url::BaseUrl;
+use super::findings::Located;
+use super::pointer::Pointer;
+use super::units::{Count, Period};
+
+/// Headers that the adapter sets itself, or that belong to one connection.
+const RESERVED_HEADERS: &[&str] = &[
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// One provider.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[schemars(transform = super::schema::by_kind)]
+#[schemars(rename = "Provider")]
+pub(crate) enum RawProvider {
+    /// An API that speaks OpenAI's chat completions.
+    OpenAi {
+        /// Where the API is, up to the version: `https://api.openai.com/v1`.
+        #[serde(default = "default_base_url")]
+        base_url: String,
+        /// The key sent as a bearer token, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
+        api_key: Option<String>,
+        /// Headers to send with every call.
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+    /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
+    Simulated {
+        /// How long it takes to begin an answer.
+        #[serde(default = "default_latency")]
+        latency: Period,
+        /// How long it takes between two pieces of a streamed answer.
+        #[serde(default = "default_chunk_latency")]
+        chunk_latency: Period,
+        /// The same seed gives the same answers.
+        #[serde(default = "default_seed")]
+        seed: Count,
+        /// The share of calls that fail, 0 to 1.
+        #[serde(default)]
+        #[schemars(range(min = 0.0, max = 1.0))]
+        failure_rate: f64,
+    },
+}
+
+fn default_base_url() -> String {
+    "https://api.openai.com/v1".into()
+}
+
+fn default_latency() -> Period {
+    Period::from_millis(20)
+}
+
+fn default_chunk_latency() -> Period {
+    Period::from_millis(5)
+}
+
+fn default_seed() -> Count {
+    Count::new(7)
+}
+
+/// One provider, checked.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    name: String,
+    kind: ProviderKind,
+    disabled: Option<String>,
+}
+
+/// What a provider is.
+#[derive(Clone, Debug)]
+pub enum ProviderKind {
+    /// An API that speaks OpenAI's chat completions.
+    OpenAi(OpenAiProvider),
+    /// The built-in simulation.
+    Simulated(SimulatedProvider),
+}
+
+/// Where and how to call an OpenAI-compatible API.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenAiProvider {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// The bearer token, if one is sent.
+    pub api_key: Option<Secret>,
+    /// Headers to send with every call; their values are marked sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// How the simulation behaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SimulatedProvider {
+    /// How long it takes to begin an answer.
+    pub latency: Duration,
+    /// How long it takes between two pieces of a streamed answer.
+    pub chunk_latency: Duration,
+    /// The same seed gives the same answers.
+    pub seed: u64,
+    /// The share of calls that fail, 0 to 1.
+    pub failure_rate: f64,
+}
+
+impl Provider {
+    /// Checks all declared providers. Those in `keyless` name a variable that is not set.
+    pub(crate) fn check_all(
+        raw: &BTreeMap<String, RawProvider>,
+        keyless: &BTreeMap<String, String>,
+        found: &mut Located<'_>,
+    ) -> BTreeMap<String, Self> {
+        let all = Pointer::root().key("providers");
+        let mut checked = BTreeMap::new();
+        for (name, raw) in raw {
+            let at = all.key(name);
+            found.name(&at, "provider", name);
+            let kind = raw.check(&at, found);
+            let disabled = keyless.get(name).map(|variable| no_key(variable));
+            checked.insert(name.clone(), Self { name: name.clone(), kind, disabled });
+        }
+        checked
+    }
+
+    /// The provider behind a family of well-known models, when nobody declared it.
+    pub(crate) fn implied(name: &str, base_url: BaseUrl, variable: &str, key: Option<Secret>) -> Self {
+        let disabled = key.is_none().then(|| no_key(variable));
+        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_key: key, headers: Vec::new() });
+        Self { name: name.to_owned(), kind, disabled }
+    }
+
+    /// The provider's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> &ProviderKind {
+        &self.kind
+    }
+
+    /// Why it cannot be called, if it cannot: its key's variable is not set.
+    pub fn disabled(&self) -> Option<&str> {
+        self.disabled.as_deref()
+    }
+
+    /// Whether this is the built-in simulation.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self.kind, ProviderKind::Simulated(_))
+    }
+
+    /// The provider as it took effect, secrets as stars.
+    pub(crate) fn show(&self) -> Value {
+        match &self.kind {
+            ProviderKind::OpenAi(api) => {
+                let mut shown = json!({ "kind": "openai", "base_url": api.base_url.as_str() });
+                if api.api_key.is_some() {
+                    shown["api_key"] = json!("***");
+                }
+                let headers: BTreeMap<&str, &str> =
+                    api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
+                if !headers.is_empty() {
+                    shown["headers"] = json!(headers);
+                }
+                shown
+            }
+            ProviderKind::Simulated(sim) => json!({
+                "kind": "simulated",
+                "latency": Period::from(sim.latency),
+                "chunk_latency": Period::from(sim.chunk_latency),
+                "seed": sim.seed,
+                "failure_rate": sim.failure_rate,
+            }),
+        }
+    }
+}
+
+fn no_key(variable: &str) -> String {
+    format!("its key's environment variable `{variable}` is not set")
+}
+
+impl RawProvider {
+    fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
+        match self {
+            Self::OpenAi { base_url, api_key, headers } => {
+                let url = BaseUrl::parse(base_url).unwrap_or_else(|e| {
+                    found.fault(
+                        &at.key("base_url"),
+                        format!("`base_url` {e}"),
+                        "write it like https://api.openai.com/v1",
+                    );
+                    BaseUrl::unusable()
+                });
+                let api_key = api_key.as_ref().filter(|key| !key.is_empty());
+                if api_key.is_some_and(|key| HeaderValue::from_str(key).is_err()) {
+                    let hint = "a key is one line of printable characters; check the variable it comes from";
+                    found.fault(&at.key("api_key"), "the key cannot be sent in a header", hint);
+                }
+                if api_key.is_some() && url.is_exposed() {
+                    let hint = "use https, or an address of this machine";
+                    found.warn(&at.key("base_url"), "the key goes over the network unencrypted", hint);
+                }
+                let headers = check_headers(headers, api_key.is_some(), &at.key("headers"), found);
+                ProviderKind::OpenAi(OpenAiProvider {
+                    base_url: url,
+                    api_key: api_key.cloned().map(Secret::new),
+                    headers,
+                })
+            }
+            Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
+                ProviderKind::Simulated(SimulatedProvider {
+                    latency: latency.get(),
+                    chunk_latency: chunk_latency.get(),
+                    seed: seed.get(),
+                    failure_rate: *failure_rate,
+                })
+            }
+        }
+    }
+}
+
+fn check_headers(
+    raw: &BTreeMap<String, String>,
+    has_key: bool,
+    at: &Pointer,
+    found: &mut Located<'_>,
+) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (name, value) in raw {
+        let at = at.key(name);
+        let lower = name.to_ascii_lowercase();
+        if RESERVED_HEADERS.contains(&&*lower) || (has_key && lower == "authorization") {
+            found.key_fault(&at, format!("the gateway sets the header `{name}` itself"), "remove it");
+            continue;
+        }
+        if !seen.insert(lower) {
+            found.key_fault(
+                &at,
+                format!("the header `{name}` is there twice, in different cases"),
+                "keep one of them",
+            );
+            continue;
+        }
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
+                headers.push((name, value));
+            }
+            (Err(_), _) => found.key_fault(
+                &at,
+                format!("`{name}` is not a header's name"),
+                "use letters, digits and `-`",
+            ),
+            (_, Err(_)) => {
+                found.fault(
+                    &at,
+                    format!("the header `{name}` has a value that cannot be sent"),
+                    "use one line of visible ASCII",
+                );
+            }
+        }
+    }
+    headers
+}

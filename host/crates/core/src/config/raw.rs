@@ -1,0 +1,43 @@
+//! The whole file as written: one field a section. The schema is generated from here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::keys::RawKey;
+use super::models::RawModel;
+use super::orchestrator::RawOrchestrator;
+use super::plugins::RawPlugins;
+use super::providers::RawProvider;
+use super::server::RawServer;
+use super::telemetry::Telemetry;
+
+/// The configuration of Jackfield. Every key is optional; unknown keys are errors. `${NAME}` in an
+/// ordinary value is an environment variable, `${NAME:-default}` has a default, `$${` is literal.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "Jackfield configuration")]
+pub(crate) struct RawConfig {
+    /// Where the gateway listens, and what one client may cost it.
+    pub(crate) server: RawServer,
+    /// Who answers for models, by name.
+    pub(crate) providers: BTreeMap<String, RawProvider>,
+    /// The names people route to. Well-known models need no entry.
+    pub(crate) models: BTreeMap<String, RawModel>,
+    /// Who may ask. No keys: everybody who reaches the address.
+    pub(crate) keys: Vec<RawKey>,
+    /// Which model answers which task.
+    pub(crate) orchestrator: RawOrchestrator,
+    /// The folder of WebAssembly plugins, and what each may cost.
+    pub(crate) plugins: RawPlugins,
+    /// What the gateway says about itself.
+    pub(crate) telemetry: Telemetry,
+}
+
+impl RawConfig {
+    /// Reads a value that fits the schema.
+    pub(crate) fn deserialize_from(value: &serde_json::Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(value)
+    }
+}

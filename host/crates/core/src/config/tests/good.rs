@@ -1,0 +1,173 @@
+//! What is written takes effect, and what is left out has its default.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::config::{OnError, ProviderKind};
+use crate::contract::ReasoningLevel;
+use crate::telemetry::{LogFormat, LogLevel};
+
+use super::*;
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    for text in ["", "# nothing\n", "{}", "---\n", "server:\nmodels:\nkeys:\nplugins: { settings: }\n"] {
+        let config = parse(text).unwrap();
+        assert_eq!(config.server().listen().to_string(), "127.0.0.1:8787");
+        assert_eq!(config.server().drain(), Duration::from_secs(30));
+        let limits = config.server().limits();
+        assert_eq!(
+            (limits.body, limits.headers, limits.connections, limits.in_flight),
+            (32 << 20, 64 << 10, 4096, 1024)
+        );
+        assert_eq!(limits.request_timeout, Duration::from_secs(600));
+        assert!(config.keys().is_empty() && config.warnings().is_empty());
+        let plugin = config.plugins().settings("any");
+        assert_eq!((plugin.enabled, plugin.on_error, plugin.limits.memory), (true, OnError::Next, 64 << 20));
+        assert_eq!((config.telemetry().log, config.telemetry().level), (LogFormat::Pretty, LogLevel::Info));
+    }
+}
+
+#[test]
+fn the_seeds_block_loads_word_for_word() {
+    let guide = "orchestrator:
+  routes:
+    - task: \"code_generation\"
+      model: \"claude-3-opus\"
+    - task: \"summarization\"
+      model: \"gpt-3.5-turbo\"
+";
+    let example = std::fs::read_to_string(path("../../../config/examples/seed-static-routing.yaml")).unwrap();
+    assert!(example.contains(guide), "the example is to hold the guide's own text");
+    let config = with(&example, &[("OPENAI_API_KEY", "sk-test")]).unwrap();
+    let goes_to = |task| config.orchestrator().route(task).map(|route| route.target.model.as_str());
+    assert_eq!(goes_to("code_generation"), Some("claude-3-opus"));
+    assert_eq!(goes_to("summarization"), Some("gpt-3.5-turbo"));
+    assert_eq!(config.resolve("claude-3-opus").unwrap().provider, "local");
+    assert_eq!(config.resolve("gpt-3.5-turbo").unwrap().provider, "openai");
+}
+
+#[test]
+fn routes_carry_what_they_override() {
+    let config = parse(
+        "providers: { sim: { kind: simulated } }
+models: { m: { provider: sim } }
+orchestrator:
+  routes: [ { task: recipe_scaling, model: m, reasoning: medium, temperature: 0.3, max_tokens: 2k } ]",
+    )
+    .unwrap();
+    let target = &config.orchestrator().route("recipe_scaling").unwrap().target;
+    assert_eq!(target.overrides.reasoning, Some(ReasoningLevel::Medium));
+    assert_eq!((target.overrides.temperature, target.overrides.max_output_tokens), (Some(0.3), Some(2000)));
+    assert!(config.orchestrator().route("other").is_none());
+}
+
+#[test]
+fn plugin_settings_fill_up_from_the_defaults() {
+    let config = with(
+        "plugins:
+  router_defaults: { on_error: fail, limits: { cpu: 20ms } }
+  settings:
+    a: { limits: { wall: 1s }, config: { n: 1.0, empty: null, text: \"${A}\", prompt: \"${input}\" } }
+    b: { enabled: false, on_error: default_route }",
+        &[("A", "alpha")],
+    )
+    .unwrap();
+    let a = config.plugins().settings("a");
+    assert_eq!(
+        (a.on_error, a.limits.cpu, a.limits.wall),
+        (OnError::Fail, Duration::from_millis(20), Duration::from_secs(1))
+    );
+    assert_eq!(a.config, json!({ "n": 1.0, "empty": null, "text": "alpha", "prompt": "${input}" }));
+    let b = config.plugins().settings("b");
+    assert_eq!((b.enabled, b.on_error), (false, OnError::DefaultRoute));
+    assert!(!config.to_value().to_string().contains("alpha"), "what came from the environment is not shown");
+}
+
+#[test]
+fn keys_are_known_by_their_digest_alone() {
+    let text = "keys:
+  - { key: \"${SEARCH_KEY}\", project: search, user: ana }
+  - { sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, project: reports }";
+    let config = with(text, &[("SEARCH_KEY", "a-key-from-outside")]).unwrap();
+    let caller = config.keys().caller("a-key-from-outside").unwrap();
+    assert_eq!((caller.project.as_deref(), caller.user.as_deref()), (Some("search"), Some("ana")));
+    assert!(config.keys().caller("a-key-from-outsidf").is_none());
+    let everything = format!("{config:?}{}", config.show().unwrap());
+    assert!(!everything.contains("a-key-from-outside"), "{everything}");
+}
+
+#[test]
+fn the_digest_of_a_key_lets_that_key_in() {
+    // printf %s correct-horse-battery | sha256sum
+    let config =
+        parse("keys: [ { sha256: 62249369389075490555a758353aec61500c6218fa597252d52dc4bd0148f12d } ]")
+            .unwrap();
+    assert!(config.keys().caller("correct-horse-battery").is_some());
+}
+
+#[test]
+fn providers_keep_their_secrets() {
+    let text = "providers:
+  api: { kind: openai, base_url: https://example.com/v1/, api_key: \"${K}\", headers: { X-Team: \"${T}\" } }";
+    let config = with(text, &[("K", "sk-secret"), ("T", "team-secret")]).unwrap();
+    let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
+    assert_eq!(api.base_url.as_str(), "https://example.com/v1");
+    assert_eq!(api.api_key.as_ref().unwrap().expose(), "sk-secret");
+    assert_eq!(api.headers[0].1, "team-secret");
+    let everything = format!("{config:?}{}", config.show().unwrap());
+    assert!(!everything.contains("secret"), "{everything}");
+}
+
+#[test]
+fn a_missing_provider_key_disables_the_provider_and_nothing_else() {
+    let config = parse(
+        "providers: { api: { kind: openai, api_key: \"${NOT_SET}\" } }\nmodels: { m: { provider: api } }",
+    )
+    .unwrap();
+    assert_eq!(
+        config.providers()["api"].disabled(),
+        Some("its key's environment variable `NOT_SET` is not set")
+    );
+    assert_eq!(config.resolve("m").unwrap().provider, "api");
+    let [warning] = config.warnings() else { panic!() };
+    assert!(warning.at().starts_with("jackfield.yaml:1:"), "{warning:?}");
+    let keyless = parse("providers: { api: { kind: openai, base_url: http://127.0.0.1:1/v1 } }").unwrap();
+    assert_eq!(keyless.providers()["api"].disabled(), None);
+}
+
+#[test]
+fn a_key_over_plain_http_is_warned_about() {
+    let config =
+        parse("providers: { api: { kind: openai, base_url: \"http://example.com\", api_key: k } }").unwrap();
+    assert!(config.warnings()[0].message().contains("unencrypted"));
+}
+
+#[test]
+fn an_open_address_needs_keys_or_a_word() {
+    let mut config = parse("server: { listen: 0.0.0.0:1, auth: none }").unwrap();
+    assert!(config.listen_on("0.0.0.0:2".parse().unwrap()).is_ok());
+    let mut config = parse("").unwrap();
+    assert!(config.listen_on("127.0.0.2:0".parse().unwrap()).is_ok());
+    assert!(config.listen_on("0.0.0.0:2".parse().unwrap()).is_err());
+    assert_eq!(config.server().listen().to_string(), "127.0.0.2:0");
+}
+
+#[test]
+fn what_is_shown_loads_again_and_shows_the_same() {
+    let config = parse(Config::default_text()).unwrap();
+    let shown = config.show().unwrap();
+    let again = parse(&shown).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+    assert_eq!(again.show().unwrap(), shown);
+}
+
+#[test]
+fn sections_are_shown_in_the_order_people_read_them() {
+    let shown = parse("").unwrap().show().unwrap();
+    let sections: Vec<&str> =
+        shown.lines().filter_map(|l| l.split(':').next()).filter(|l| !l.starts_with([' ', '-'])).collect();
+    assert_eq!(sections, ["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"]);
+    let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
+    assert_eq!(sections.len(), all, "a section is not shown");
+}

@@ -1,0 +1,60 @@
+//! A piece of a streamed answer.
+
+use bytes::Bytes;
+
+use super::{FinishReason, Usage};
+
+/// A part of a tool call as it grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToolCallDelta {
+    /// Which of the message's calls grows.
+    pub index: u32,
+    /// The call's id, on its first part.
+    pub id: Option<String>,
+    /// The function's name, on its first part.
+    pub name: Option<String>,
+    /// More of the arguments' text.
+    pub arguments: String,
+}
+
+/// What one chunk adds to one choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Which choice grows.
+    pub index: u32,
+    /// More text.
+    pub text: Option<String>,
+    /// More of tool calls.
+    pub tool_calls: Vec<ToolCallDelta>,
+    /// Something this gateway forwards and does not read: a refusal, reasoning, audio.
+    pub other: bool,
+    /// Why the choice ended, on its last chunk, when the word is known.
+    pub finish_reason: Option<FinishReason>,
+    /// Whether this is the choice's last chunk.
+    pub finished: bool,
+}
+
+impl Delta {
+    /// Whether this delta shows that the model has begun to answer.
+    pub fn has_substance(&self) -> bool {
+        self.finished
+            || self.other
+            || !self.tool_calls.is_empty()
+            || self.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
+}
+
+/// One event of a stream: its meaning and, when a provider sent it, its frame's bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// What it adds; empty for keep-alives and for the usage chunk.
+    pub deltas: Vec<Delta>,
+    /// What the call consumed, on the chunk that says so.
+    pub usage: Option<Usage>,
+    /// The model that answers, in the provider's words, on a chunk that says so.
+    pub model: Option<String>,
+    /// True for the marker that ends the stream.
+    pub done: bool,
+    /// The whole frame, blank line included, delivered unchanged to a client of the same dialect.
+    pub wire: Option<Bytes>,
+}

@@ -1,0 +1,35 @@
+//! What one request means, whoever sent it and whoever answers; and the seams behind which answers
+//! come from.
+//!
+//! Reading order: a [`ChatRequest`] of [`Message`]s becomes an [`Exchange`]; a [`Router`] turns it into
+//! [`Target`]s; a [`Provider`] turns one target into a [`Reply`] or a stream of [`Chunk`]s; what went
+//! on is in the [`Trail`], and what went wrong is a [`Fault`].
+
+mod chat;
+mod chunk;
+mod exchange;
+mod fault;
+mod message;
+mod provider;
+mod reply;
+mod router;
+mod target;
+mod trail;
+mod usage;
+mod view;
+
+pub use chat::{ChatRequest, Dialect};
+pub use chunk::{Chunk, Delta, ToolCallDelta};
+pub use exchange::{Caller, Exchange, Facts};
+pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
+pub use message::{Content, Message, Part, Role};
+pub use provider::{Answer, Call, ChunkStream, Provider, Timeouts};
+pub use reply::{Choice, FinishReason, Reply, ToolCall};
+pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
+pub use target::{Overrides, ReasoningLevel, Target};
+pub use trail::{Step, Trail};
+pub use usage::Usage;
+pub use view::{BudgetScope, Headroom, HostView, LiveState, LoadState, ModelInfo};
+
+/// A boxed future that can move between threads: what the seams return.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,65 @@
+//! The seam behind which models answer: real providers over HTTP, and the simulated one.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::Stream;
+
+use super::{BoxFuture, Chunk, Facts, Fault, Overrides, Reply};
+
+/// How long a call may wait for what. All above zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Until the answer begins.
+    pub first_byte: Duration,
+    /// Between two pieces of the answer.
+    pub idle: Duration,
+}
+
+/// One call of one model.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The client's request.
+    pub facts: Arc<Facts>,
+    /// The model's id in the provider's words.
+    pub model_id: Arc<str>,
+    /// What routing changes of the request.
+    pub overrides: Overrides,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// When everything must be over.
+    pub deadline: Instant,
+}
+
+/// A stream of chunks. Ends after a chunk with `done`, or with a fault; dropping it ends the call.
+pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, Fault>> + Send>>;
+
+/// What a provider gives back.
+pub enum Answer {
+    /// A whole answer.
+    Whole {
+        /// The answer.
+        reply: Reply,
+        /// How long the provider itself took: our own overhead is the rest.
+        waited: Duration,
+    },
+    /// An open stream.
+    Stream {
+        /// Its chunks.
+        chunks: ChunkStream,
+        /// How long the provider took to open it.
+        waited: Duration,
+    },
+}
+
+/// A provider of models.
+pub trait Provider: Send + Sync {
+    /// The provider's name in configuration, trail and metrics.
+    fn name(&self) -> &str;
+
+    /// Makes one call. Cancelled by dropping the future or the stream it returned.
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
+}

@@ -1,0 +1,16 @@
+//! What a call consumed, as the provider counted it.
+
+/// Token counts of one call. Counts are the provider's own, never ours, unless `estimated`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt, cached ones included.
+    pub input_tokens: u64,
+    /// Tokens of the answer, reasoning included.
+    pub output_tokens: u64,
+    /// Those of `input_tokens` that the provider read from its prompt cache.
+    pub cached_input_tokens: u64,
+    /// Those of `output_tokens` that were spent on reasoning.
+    pub reasoning_tokens: u64,
+    /// True when the provider reported nothing and we counted ourselves.
+    pub estimated: bool,
+}

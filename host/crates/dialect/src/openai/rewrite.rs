@@ -1,0 +1,121 @@
+//! What the gateway changes of a same-dialect request, and nothing else.
+
+use bytes::Bytes;
+
+use jackfield_core::base::{JsonObject, ObjectEdit};
+use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part};
+use serde_json::value::RawValue;
+
+/// The key inside `metadata` that names a task to the gateway. Never forwarded.
+pub const TASK_FIELD: &str = "task";
+
+/// The changes one call makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Rewrite<'a> {
+    /// The model's id in the provider's words.
+    pub model_id: &'a str,
+    /// What routing changes.
+    pub overrides: &'a Overrides,
+}
+
+/// The request's bytes with the named edits; every other byte is the client's own.
+pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
+    let body = &request.body;
+    let mut edits = Vec::new();
+    let wanted = quoted(rewrite.model_id);
+    if body.get("model").is_none_or(|sent| sent != wanted.as_bytes()) {
+        edits.push(ObjectEdit::Set("model", wanted));
+    }
+    if request.task.is_some() {
+        edits.extend(without_task(body));
+    }
+    if request.stream && !request.include_usage {
+        edits.push(with_usage(body));
+    }
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = rewrite.overrides;
+    if let Some(temperature) = temperature {
+        edits.push(ObjectEdit::Set("temperature", temperature.to_string()));
+    }
+    if let Some(max) = max_output_tokens {
+        // The client's own spelling where it used one: older servers know only `max_tokens`.
+        let name = if body.get("max_tokens").is_some() { "max_tokens" } else { "max_completion_tokens" };
+        edits.push(ObjectEdit::Set(name, max.to_string()));
+    }
+    if let Some(level) = reasoning {
+        edits.push(ObjectEdit::Set("reasoning_effort", quoted(level.name())));
+    }
+    if let Some(template) = prompt_template {
+        edits.extend(with_template(request, template));
+    }
+    body.edit(&edits)
+}
+
+/// The place in a prompt template where the user's text goes.
+const TEMPLATE_INPUT: &str = "${input}";
+
+/// Puts the last user message's text into a template. Parts that are not text follow it.
+fn with_template(request: &ChatRequest, template: &str) -> Option<ObjectEdit> {
+    let last = request.last_user()?;
+    let rendered = quoted(&template.replace(TEMPLATE_INPUT, &last.text()));
+    let content = match &last.content {
+        Content::Empty | Content::Text(_) => rendered,
+        Content::Parts(parts) => with_text_part(last, parts, &rendered)?,
+    };
+    let raw = request.body.get("messages")?;
+    let list: Vec<&RawValue> = serde_json::from_slice(&raw).ok()?;
+    let mut out = String::with_capacity(raw.len() + content.len());
+    let place = request.messages.iter().rposition(|m| std::ptr::eq(m, last))?;
+    for (at, message) in list.iter().enumerate() {
+        out.push(if at == 0 { '[' } else { ',' });
+        if at == place {
+            let object = JsonObject::parse(last.raw.clone()).ok()?;
+            out.push_str(&text(object.edit(&[ObjectEdit::Set("content", content.clone())])));
+        } else {
+            out.push_str(message.get());
+        }
+    }
+    out.push(']');
+    Some(ObjectEdit::Set("messages", out))
+}
+
+/// One rendered text part first, then the parts that are not text.
+fn with_text_part(message: &Message, parts: &[Part], rendered: &str) -> Option<String> {
+    let raw = JsonObject::parse(message.raw.clone()).ok()?.get("content")?;
+    let list: Vec<&RawValue> = serde_json::from_slice(&raw).ok()?;
+    let mut out = vec![format!(r#"{{"type":"text","text":{rendered}}}"#)];
+    let others = list.iter().zip(parts).filter(|(_, part)| !matches!(part, Part::Text(_)));
+    out.extend(others.map(|(json, _)| json.get().to_owned()));
+    Some(format!("[{}]", out.join(",")))
+}
+
+/// Takes our label out; `metadata` goes with it when nothing else is in it.
+fn without_task(body: &JsonObject) -> Option<ObjectEdit> {
+    let metadata = JsonObject::parse(body.get("metadata")?).ok()?;
+    metadata.get(TASK_FIELD)?;
+    if metadata.len() == 1 {
+        return Some(ObjectEdit::Remove("metadata"));
+    }
+    Some(ObjectEdit::Set("metadata", text(metadata.edit(&[ObjectEdit::Remove(TASK_FIELD)]))))
+}
+
+/// Asks the provider for usage at the end of the stream: without it there is nothing to account.
+fn with_usage(body: &JsonObject) -> ObjectEdit {
+    let options = body.get("stream_options").and_then(|raw| JsonObject::parse(raw).ok());
+    let json = match options {
+        Some(options) => text(options.edit(&[ObjectEdit::Set("include_usage", "true".into())])),
+        None => r#"{"include_usage":true}"#.to_owned(),
+    };
+    ObjectEdit::Set("stream_options", json)
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn text(json: Bytes) -> String {
+    // Spliced from checked UTF-8 at ASCII boundaries, so never lossy.
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

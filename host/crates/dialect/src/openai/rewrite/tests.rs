@@ -1,0 +1,70 @@
+use super::*;
+use crate::openai::parse_request;
+use jackfield_core::contract::ReasoningLevel;
+
+fn rewrite(body: &str, model_id: &str, overrides: &Overrides) -> String {
+    let request = parse_request(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+    String::from_utf8(rewrite_request(&request, Rewrite { model_id, overrides }).to_vec()).unwrap()
+}
+
+#[test]
+fn changes_the_named_fields_and_no_other_byte() {
+    let m = r#""messages":[{"role":"user","content":"h\u00e9\/"}]"#;
+    let cases = [
+        (format!(r#"{{"z":1.0e+2,"model":"m", {m}}}"#), format!(r#"{{"z":1.0e+2,"model":"m", {m}}}"#)),
+        (format!(r#"{{"model":"auto",{m},"seed":123456789012345678901}}"#), format!(r#"{{"model":"m",{m},"seed":123456789012345678901}}"#)),
+        (format!("{{{m}}}"), format!(r#"{{{m},"model":"m"}}"#)),
+        (format!(r#"{{"model":"m","metadata":{{"task":"t"}},{m}}}"#), format!(r#"{{"model":"m",{m}}}"#)),
+        (format!(r#"{{"model":"m","metadata":{{"a":"b", "task":"t"}},{m}}}"#), format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#)),
+        (format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#), format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#)),
+        (format!(r#"{{"model":"m",{m},"stream":true}}"#), format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"include_usage":true}}}}"#)),
+        (
+            format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"x":1}}}}"#),
+            format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"x":1,"include_usage":true}}}}"#),
+        ),
+        (
+            format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"include_usage" : true}}}}"#),
+            format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"include_usage" : true}}}}"#),
+        ),
+    ];
+    for (body, want) in cases {
+        assert_eq!(rewrite(&body, "m", &Overrides::default()), want);
+    }
+}
+
+#[test]
+fn overrides_use_the_clients_own_spelling() {
+    let overrides = Overrides {
+        temperature: Some(0.3),
+        max_output_tokens: Some(9),
+        reasoning: Some(ReasoningLevel::High),
+        prompt_template: None,
+    };
+    let m = r#""messages":[{"role":"user","content":"x"}]"#;
+    assert_eq!(
+        rewrite(&format!(r#"{{"model":"m","max_tokens":5,"temperature":1,{m}}}"#), "m", &overrides),
+        format!(r#"{{"model":"m","max_tokens":9,"temperature":0.3,{m},"reasoning_effort":"high"}}"#),
+    );
+    assert!(rewrite(&format!(r#"{{"model":"m",{m}}}"#), "m", &overrides).contains(r#""max_completion_tokens":9"#));
+}
+
+#[test]
+fn a_template_wraps_the_last_user_message_alone() {
+    let overrides = Overrides { prompt_template: Some("Scale \"this\":\n${input}!".into()), ..Overrides::default() };
+    assert_eq!(
+        rewrite(
+            r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","name":"n","content":"b"},{"role":"assistant","content":"c"}]}"#,
+            "m",
+            &overrides
+        ),
+        r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","name":"n","content":"Scale \"this\":\nb!"},{"role":"assistant","content":"c"}]}"#,
+    );
+    assert_eq!(
+        rewrite(
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"u"}},{"type":"text","text":"b"}]}]}"#,
+            "m",
+            &overrides
+        ),
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"Scale \"this\":\nb!"},{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
+    );
+}

@@ -1,0 +1,144 @@
+//! One call of one model, up to the point where its answer has proved to be one.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use jackfield_core::contract::{
+    Answer, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, Step, Target,
+};
+
+use super::settle::Closing;
+use crate::world::{LiveCall, World};
+
+/// Chunks held back at most before the first with substance.
+const MAX_PREAMBLE: usize = 64;
+
+/// An answer that can be delivered.
+pub(super) struct Answered {
+    pub model: String,
+    pub provider: String,
+    pub answer: Proven,
+    /// The model's call, while it goes on. None when no model was called.
+    pub call: Option<LiveCall>,
+}
+
+/// An answer that has begun in earnest.
+pub(super) enum Proven {
+    Whole(Reply),
+    Stream { held: Vec<Chunk>, rest: ChunkStream },
+    Text(String),
+}
+
+impl Answered {
+    /// A router's own words as an answer.
+    pub(super) fn by_router(router: &str, text: String) -> Self {
+        Self {
+            model: format!("router/{router}"),
+            provider: "none".to_owned(),
+            answer: Proven::Text(text),
+            call: None,
+        }
+    }
+}
+
+/// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any
+/// failure here leaves the next candidate free to try.
+pub(super) async fn attempt(world: &World, closing: &mut Closing, target: &Target) -> Result<Answered, Fault> {
+    let Some(model) = world.models().get(&target.model) else {
+        // Policy only plans models that exist in the same world.
+        return Err(Fault::new(FaultKind::Internal, format!("the planned model `{}` is gone", target.model)));
+    };
+    let deadline = closing.exchange.deadline.min(Instant::now() + model.spec().timeouts.total);
+    let call = Call {
+        facts: Arc::clone(&closing.exchange.facts),
+        model_id: model.spec().id.as_str().into(),
+        overrides: target.overrides.clone(),
+        timeouts: model.timeouts(),
+        deadline,
+    };
+    let mut live = model.begin();
+    let began = Instant::now();
+    let outcome = match model.provider().call(call).await {
+        Ok(Answer::Whole { reply, waited }) => {
+            live.first_token();
+            closing.waited(waited);
+            Ok(Proven::Whole(reply))
+        }
+        Ok(Answer::Stream { chunks, waited }) => {
+            closing.waited(waited);
+            let proving = Instant::now();
+            let proven = prove(chunks).await;
+            closing.waited(proving.elapsed());
+            live.first_token();
+            proven
+        }
+        Err(fault) => {
+            closing.waited(began.elapsed());
+            Err(fault)
+        }
+    };
+    let (name, provider) = (target.model.clone(), model.provider().name().to_owned());
+    match outcome {
+        Ok(answer) => {
+            closing.exchange.trail.push(Step::Answered { model: name.clone(), provider: provider.clone() });
+            Ok(Answered { model: name, provider, answer, call: Some(live) })
+        }
+        Err(fault) => {
+            // A request the provider calls wrong says nothing about the model's health.
+            if fault.kind.try_next() {
+                live.end(true);
+            }
+            closing.exchange.trail.push(Step::AttemptFailed { model: name, provider, fault: fault.clone() });
+            Err(fault)
+        }
+    }
+}
+
+/// Waits for the first chunk with substance. A stream that fails before it has told the client nothing.
+async fn prove(mut chunks: ChunkStream) -> Result<Proven, Fault> {
+    let mut held = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        let proven = chunk.done || chunk.deltas.iter().any(Delta::has_substance) || held.len() >= MAX_PREAMBLE;
+        held.push(chunk);
+        if proven {
+            return Ok(Proven::Stream { held, rest: chunks });
+        }
+    }
+    Err(Fault::new(FaultKind::UpstreamBroken, "the provider's stream ended before it began"))
+}
+
+/// A text as a whole answer.
+pub(super) fn text_reply(model: &str, text: String) -> Reply {
+    Reply {
+        id: "chatcmpl-router".to_owned(),
+        model: model.to_owned(),
+        created: now().as_secs(),
+        choices: vec![Choice {
+            text: Some(text),
+            tool_calls: Vec::new(),
+            finish_reason: Some(FinishReason::Stop),
+        }],
+        usage: None,
+        wire: None,
+    }
+}
+
+/// A text as a stream.
+pub(super) fn text_stream(text: String) -> (Vec<Chunk>, ChunkStream) {
+    let chunk = |delta| Chunk { deltas: vec![delta], ..Chunk::default() };
+    let held = vec![
+        chunk(Delta { text: Some(text), ..Delta::default() }),
+        chunk(Delta { finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() }),
+        Chunk { done: true, ..Chunk::default() },
+    ];
+    (held, stream::empty().boxed())
+}
+
+/// The time since the Unix epoch.
+pub(super) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

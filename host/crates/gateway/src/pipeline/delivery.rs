@@ -1,0 +1,104 @@
+//! What `http` gets to send: a head, and a whole answer or a stream that closes its exchange.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+
+use jackfield_core::base::RequestId;
+use jackfield_core::contract::{Chunk, ChunkStream, Delta, Fault, Reply};
+
+use super::settle::Closing;
+
+/// What is known of an answer before its first byte. Goes into the response headers.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Our id of the request.
+    pub request_id: RequestId,
+    /// The model that answers, by the name people use.
+    pub model: Option<String>,
+    /// Who decided: a router's name, `static`, `named` or `default`.
+    pub route: Option<String>,
+    /// Why, in a few words.
+    pub reason: Option<String>,
+    /// Calls of models made.
+    pub attempts: usize,
+    /// The time this gateway took itself: all of it less what providers took.
+    pub overhead: Duration,
+}
+
+/// An answer to send.
+pub struct Delivery {
+    /// Its head.
+    pub head: Head,
+    /// Its body.
+    pub body: Body,
+}
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it.
+    Whole(Reply),
+    /// A stream.
+    Stream(ReplyStream),
+}
+
+/// A request that ended without an answer.
+#[derive(Debug)]
+pub struct Failure {
+    /// What is known of it.
+    pub head: Head,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// A stream of an answer's chunks. Closes its exchange when it ends, fails or is dropped.
+pub struct ReplyStream {
+    held: VecDeque<Chunk>,
+    rest: ChunkStream,
+    closing: Option<Closing>,
+}
+
+impl ReplyStream {
+    pub(super) fn new(held: Vec<Chunk>, rest: ChunkStream, closing: Closing) -> Self {
+        Self { held: held.into(), rest, closing: Some(closing) }
+    }
+
+    fn seen(&mut self, chunk: &Chunk) {
+        let Some(closing) = &mut self.closing else { return };
+        closing.saw(chunk.usage, chunk.deltas.iter().any(Delta::has_substance));
+        if chunk.done
+            && let Some(closing) = self.closing.take()
+        {
+            closing.complete();
+        }
+    }
+}
+
+impl Stream for ReplyStream {
+    type Item = Result<Chunk, Fault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(chunk) = self.held.pop_front() {
+            self.seen(&chunk);
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        let next = std::task::ready!(self.rest.poll_next_unpin(cx));
+        match &next {
+            Some(Ok(chunk)) => self.seen(chunk),
+            Some(Err(fault)) => {
+                if let Some(closing) = self.closing.take() {
+                    closing.broke(fault);
+                }
+            }
+            None => {
+                if let Some(closing) = self.closing.take() {
+                    closing.complete();
+                }
+            }
+        }
+        Poll::Ready(next)
+    }
+}

@@ -1,0 +1,93 @@
+//! One request from admission to its last byte. Read [`run`] first: it is the product.
+
+mod attempt;
+mod delivery;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jackfield_core::base::RequestId;
+use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, FaultKind, Trail};
+
+use crate::policy::Plan;
+use crate::world::{LoadGuard, World};
+
+pub use delivery::{Body, Delivery, Failure, Head, ReplyStream};
+use settle::Closing;
+pub use settle::refused;
+
+/// The prefix of a model name that names a task instead.
+const TASK_PREFIX: &str = "task/";
+
+/// What a client sent, as `http` understood it.
+pub struct Incoming {
+    /// Our id of it.
+    pub id: RequestId,
+    /// The request.
+    pub request: ChatRequest,
+    /// Who sent it.
+    pub caller: Caller,
+    /// The task named in a header.
+    pub task: Option<String>,
+    /// Headers that plugins may see.
+    pub headers: http::HeaderMap,
+    /// When it arrived.
+    pub started: Instant,
+    /// Its place among the requests under way.
+    pub place: LoadGuard,
+}
+
+/// Brings one request to its answer. Whatever happens, client disconnect included, the exchange is
+/// closed exactly once: its log line is written when the last byte is out or the future is dropped.
+pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Failure> {
+    let (exchange, place) = admit(&world, incoming);
+    let mut closing = Closing::open(exchange, place);
+    match steps(&world, &mut closing).await {
+        Ok(body) => Ok(closing.deliver(body)),
+        Err(fault) => Err(closing.fail(fault)),
+    }
+}
+
+async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
+    match world.policy().plan(world, &mut closing.exchange).await? {
+        Plan::Respond { router, text } => Ok(attempt::Answered::by_router(&router, text)),
+        Plan::Candidates(targets) => {
+            let mut failed = Vec::new();
+            for target in &targets {
+                match attempt::attempt(world, closing, target).await {
+                    Ok(answered) => return Ok(answered),
+                    Err(fault) if fault.kind.try_next() => failed.push((target.model.as_str(), fault)),
+                    Err(fault) => return Err(fault),
+                }
+            }
+            Err(all_failed(failed))
+        }
+    }
+}
+
+/// Settles what is known about a request before anybody decides.
+fn admit(world: &World, incoming: Incoming) -> (Exchange, LoadGuard) {
+    let Incoming { id, mut request, caller, task, headers, started, place } = incoming;
+    let by_model = request.model.as_deref().and_then(|m| m.strip_prefix(TASK_PREFIX)).map(str::to_owned);
+    if by_model.is_some() {
+        request.model = None;
+    }
+    let task = task.or_else(|| request.task.clone()).or(by_model);
+    let timeout = world.config().server().limits().request_timeout;
+    let facts = Arc::new(Facts { id, request, task, caller, headers });
+    let deadline = started.checked_add(timeout).unwrap_or(started);
+    (Exchange { facts, started, deadline, trail: Trail::default() }, place)
+}
+
+/// One error for all attempts.
+fn all_failed(mut failed: Vec<(&str, Fault)>) -> Fault {
+    if failed.len() == 1
+        && let Some((_, fault)) = failed.pop()
+    {
+        return fault;
+    }
+    let listed: Vec<String> = failed.iter().map(|(model, fault)| format!("{model}: {fault}")).collect();
+    let kind = failed.last().map_or(FaultKind::Internal, |(_, fault)| fault.kind);
+    Fault::new(kind, format!("every candidate failed: {}", listed.join("; ")))
+}

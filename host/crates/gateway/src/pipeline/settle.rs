@@ -1,0 +1,175 @@
+//! The end of every request, whatever it was: the model's state is told, and one log line is written.
+
+use std::time::{Duration, Instant};
+
+use jackfield_core::base::RequestId;
+use jackfield_core::contract::{Exchange, Fault, Usage};
+
+use super::attempt::{Answered, Proven, text_reply, text_stream};
+use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
+use crate::world::{LiveCall, LoadGuard};
+
+/// An open exchange. Dropped without an end, it tells that the client left.
+pub(super) struct Closing {
+    pub exchange: Exchange,
+    waited: Duration,
+    model: Option<String>,
+    provider: Option<String>,
+    call: Option<LiveCall>,
+    usage: Option<Usage>,
+    overhead: Option<Duration>,
+    first_token: Option<Duration>,
+    closed: bool,
+    _place: LoadGuard,
+}
+
+impl Closing {
+    pub(super) fn open(exchange: Exchange, place: LoadGuard) -> Self {
+        Self {
+            exchange,
+            waited: Duration::ZERO,
+            model: None,
+            provider: None,
+            call: None,
+            usage: None,
+            overhead: None,
+            first_token: None,
+            closed: false,
+            _place: place,
+        }
+    }
+
+    /// So much of the time was a provider's.
+    pub(super) fn waited(&mut self, wait: Duration) {
+        self.waited += wait;
+    }
+
+    /// Hands the answer over. A stream takes the exchange with it.
+    pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
+        self.model = Some(answered.model);
+        self.provider = Some(answered.provider);
+        self.call = answered.call;
+        let head = self.head();
+        let streaming = self.exchange.facts.request.stream;
+        let body = match answered.answer {
+            Proven::Whole(reply) => {
+                self.saw(reply.usage, true);
+                self.complete();
+                Body::Whole(reply)
+            }
+            Proven::Text(text) if streaming => {
+                let (held, rest) = text_stream(text);
+                Body::Stream(ReplyStream::new(held, rest, self))
+            }
+            Proven::Text(text) => {
+                let reply = text_reply(self.model.as_deref().unwrap_or_default(), text);
+                self.complete();
+                Body::Whole(reply)
+            }
+            Proven::Stream { held, rest } => Body::Stream(ReplyStream::new(held, rest, self)),
+        };
+        Delivery { head, body }
+    }
+
+    /// There is no answer.
+    pub(super) fn fail(mut self, fault: Fault) -> Failure {
+        let head = self.head();
+        self.close("failed", Some(&fault));
+        Failure { head, fault }
+    }
+
+    /// What a chunk told of the call as a whole.
+    pub(super) fn saw(&mut self, usage: Option<Usage>, substance: bool) {
+        self.usage = usage.or(self.usage);
+        if substance && self.first_token.is_none() {
+            self.first_token = Some(self.exchange.started.elapsed());
+        }
+    }
+
+    /// The answer is out.
+    pub(super) fn complete(mut self) {
+        if let Some(call) = self.call.take() {
+            call.end(false);
+        }
+        self.close("answered", None);
+    }
+
+    /// The answer broke off after its beginning was out.
+    pub(super) fn broke(mut self, fault: &Fault) {
+        if let Some(call) = self.call.take() {
+            call.end(fault.kind.try_next());
+        }
+        self.close("broken_off", Some(fault));
+    }
+
+    fn head(&mut self) -> Head {
+        let overhead = self.exchange.started.elapsed().saturating_sub(self.waited);
+        self.overhead = Some(overhead);
+        let decision = self.exchange.trail.decision();
+        Head {
+            request_id: self.exchange.facts.id,
+            model: self.model.clone(),
+            route: decision.map(|(by, _)| by.to_owned()),
+            reason: decision.map(|(_, why)| why.to_owned()),
+            attempts: self.exchange.trail.attempts(),
+            overhead,
+        }
+    }
+
+    /// The one log line of a request.
+    fn close(&mut self, outcome: &'static str, fault: Option<&Fault>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let Exchange { facts, started, trail, .. } = &self.exchange;
+        let decision = trail.decision();
+        tracing::info!(
+            target: "jackfield::request",
+            request_id = %facts.id,
+            outcome,
+            reason = fault.map(|f| f.kind.reason()),
+            blame = fault.map(|f| f.kind.blame().name()),
+            fault = fault.map(|f| f.message.as_str()),
+            project = facts.caller.project.as_deref(),
+            user = facts.caller.user.as_deref(),
+            task = facts.task.as_deref(),
+            asked_model = facts.request.model.as_deref(),
+            route = decision.map(|(by, _)| by),
+            route_reason = decision.map(|(_, why)| why),
+            model = self.model.as_deref(),
+            provider = self.provider.as_deref(),
+            attempts = trail.attempts(),
+            stream = facts.request.stream,
+            input_tokens = self.usage.map(|u| u.input_tokens),
+            output_tokens = self.usage.map(|u| u.output_tokens),
+            first_token_us = self.first_token.map(micros),
+            overhead_us = self.overhead.map(micros),
+            total_us = micros(Instant::now().saturating_duration_since(*started)),
+            "request"
+        );
+    }
+}
+
+/// The log line of a request that was refused before it was understood.
+pub fn refused(id: RequestId, started: Instant, fault: &Fault) {
+    tracing::info!(
+        target: "jackfield::request",
+        request_id = %id,
+        outcome = "refused",
+        reason = fault.kind.reason(),
+        blame = fault.kind.blame().name(),
+        fault = fault.message.as_str(),
+        total_us = micros(started.elapsed()),
+        "request"
+    );
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.close("client_left", None);
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,92 @@
+//! What can be called, by the names people use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jackfield_core::config::{Config, ResolvedModel};
+use jackfield_core::contract::{Provider, Timeouts};
+
+use super::live::{Live, LiveCall, LiveTable};
+
+/// A model that can be called.
+#[derive(Clone)]
+pub struct Model {
+    spec: Arc<ResolvedModel>,
+    provider: Arc<dyn Provider>,
+    live: Arc<Live>,
+}
+
+/// Every model of one configuration.
+pub struct Models {
+    config: Arc<Config>,
+    providers: BTreeMap<String, Arc<dyn Provider>>,
+    by_name: BTreeMap<String, Model>,
+    live: Arc<LiveTable>,
+}
+
+impl Model {
+    /// Its name and what is known about it.
+    pub fn spec(&self) -> &ResolvedModel {
+        &self.spec
+    }
+
+    /// Who serves it.
+    pub fn provider(&self) -> &Arc<dyn Provider> {
+        &self.provider
+    }
+
+    /// How long to wait for what.
+    pub fn timeouts(&self) -> Timeouts {
+        let of = self.spec.timeouts;
+        Timeouts { connect: of.connect, first_byte: of.first_byte, idle: of.idle }
+    }
+
+    /// Counts a call that begins now.
+    pub fn begin(&self) -> LiveCall {
+        self.live.call()
+    }
+
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+impl Models {
+    pub(super) fn build(
+        config: &Arc<Config>,
+        provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
+        live: &Arc<LiveTable>,
+    ) -> Self {
+        let providers: BTreeMap<String, Arc<dyn Provider>> =
+            config.providers().keys().filter_map(|name| Some((name.clone(), provider(name)?))).collect();
+        let by_name = config
+            .models()
+            .filter_map(|spec| {
+                let provider = Arc::clone(providers.get(&spec.provider)?);
+                let live = live.of(&spec.name);
+                Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live }))
+            })
+            .collect();
+        Self { config: Arc::clone(config), providers, by_name, live: Arc::clone(live) }
+    }
+
+    /// The model of this name: declared, referred to, or well known with a provider that has its key.
+    pub fn get(&self, name: &str) -> Option<Model> {
+        if let Some(model) = self.by_name.get(name) {
+            return Some(model.clone());
+        }
+        let spec = self.config.resolve(name)?;
+        let provider = Arc::clone(self.providers.get(&spec.provider)?);
+        Some(Model { spec, provider, live: self.live.of(name) })
+    }
+
+    /// The declared and referred-to models, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Model> {
+        self.by_name.values()
+    }
+
+    /// The names most like this one, best first, at most three.
+    pub fn nearest(&self, name: &str) -> Vec<String> {
+        self.config.nearest(name).into_iter().map(str::to_owned).collect()
+    }
+}

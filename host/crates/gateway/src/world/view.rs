@@ -1,0 +1,61 @@
+//! The world as a routing rule may see it.
+
+use std::sync::Arc;
+
+use jackfield_core::contract::{BudgetScope, Caller, Headroom, HostView, LiveState, LoadState, ModelInfo};
+
+use super::Load;
+use super::models::Models;
+
+pub(super) struct WorldView {
+    models: Arc<Models>,
+    load: Arc<Load>,
+}
+
+impl WorldView {
+    pub(super) fn new(models: Arc<Models>, load: Arc<Load>) -> Self {
+        Self { models, load }
+    }
+}
+
+impl HostView for WorldView {
+    fn model_names(&self) -> Vec<String> {
+        self.models.iter().map(|model| model.spec().name.clone()).collect()
+    }
+
+    fn model_info(&self, name: &str) -> Option<ModelInfo> {
+        let model = self.models.get(name)?;
+        let spec = model.spec();
+        Some(ModelInfo {
+            name: spec.name.clone(),
+            provider: spec.provider.clone(),
+            context_window: spec.context,
+            max_output_tokens: spec.max_output,
+            input_usd_per_mtok: spec.price.map(|price| price.input_usd_per_mtok()),
+            output_usd_per_mtok: spec.price.map(|price| price.output_usd_per_mtok()),
+            tags: spec.tags.clone(),
+            capabilities: spec.capabilities.iter().map(|ability| ability.name().to_owned()).collect(),
+        })
+    }
+
+    fn live(&self, name: &str) -> Option<LiveState> {
+        Some(self.models.get(name)?.live().state())
+    }
+
+    fn load(&self) -> LoadState {
+        LoadState { in_flight: self.load.in_flight(), cpu: None }
+    }
+
+    fn budget(&self, _caller: &Caller, _scope: BudgetScope) -> Option<Headroom> {
+        // No budgets can be configured yet, so there is no limit to tell.
+        None
+    }
+
+    fn nearest_models(&self, name: &str) -> Vec<String> {
+        self.models.nearest(name)
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.models.get(name).is_some()
+    }
+}

@@ -1,0 +1,106 @@
+//! What one call keeps on the host's side: its bounds, its counters, and what it may look at.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jackfield_core::contract::{Ask, PluginFaultKind};
+
+use crate::engine::Inner;
+use crate::imports::KvStore;
+use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LimitHit, SpaceMeter};
+use crate::ticker::TICK;
+
+/// What all calls of one plugin share.
+pub(crate) struct Shared {
+    pub name: String,
+    /// The plugin's own settings, as JSON text.
+    pub config: String,
+    pub kv: KvStore,
+    pub engine: Arc<Inner>,
+}
+
+/// The data of one store.
+pub(crate) struct CallState {
+    pub plugin: Arc<Shared>,
+    pub space: SpaceMeter,
+    pub meter: Meter,
+    /// What the guest is asked; nothing while it starts or checks its settings.
+    ask: Option<Ask>,
+}
+
+/// Counts what a guest does against its bounds.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    host_calls: u32,
+    host_call_limit: u32,
+    lifted: usize,
+    pub log_lines: u32,
+    ticks: u32,
+    tick_limit: u32,
+    cpu: Duration,
+}
+
+impl CallState {
+    pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
+        let space = SpaceMeter::new(limits.memory);
+        let meter = Meter {
+            host_calls: 0,
+            host_call_limit: limits.host_calls,
+            lifted: 0,
+            log_lines: 0,
+            ticks: 0,
+            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
+            cpu: limits.cpu,
+        };
+        Self { plugin, space, meter, ask }
+    }
+
+    /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
+    pub(crate) fn ask(&self) -> wasmtime::Result<&Ask> {
+        self.ask.as_ref().ok_or_else(|| {
+            let message = "asked about a request while none was being decided".to_owned();
+            LimitHit::new(PluginFaultKind::Trap, message).into()
+        })
+    }
+
+    /// The request's id for the log, when there is one.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.ask.as_ref().map(|ask| ask.facts.id.to_string())
+    }
+}
+
+impl Meter {
+    /// Counts one host call with so many bytes of arguments.
+    pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.host_calls += 1;
+        self.lifted = self.lifted.saturating_add(bytes);
+        let message = if self.host_calls > self.host_call_limit {
+            format!("called the host more than {} times", self.host_call_limit)
+        } else if self.lifted > LIFT_BYTES_TOTAL {
+            format!("passed the host more than {LIFT_BYTES_TOTAL} bytes")
+        } else {
+            return Ok(());
+        };
+        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message).into())
+    }
+
+    /// Counts one tick of computing.
+    pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
+        self.ticks += 1;
+        if self.ticks <= self.tick_limit {
+            return Ok(());
+        }
+        Err(LimitHit::new(PluginFaultKind::CpuLimit, format!("computed longer than {:?}", self.cpu)))
+    }
+
+    /// Host calls so far.
+    pub(crate) fn host_calls(&self) -> u32 {
+        self.host_calls
+    }
+}
+
+/// The moment monotonic time is counted from: before any plugin was loaded.
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *ORIGIN.get_or_init(Instant::now)
+}

@@ -1,0 +1,152 @@
+//! What a failed call means: whose fault it is, whether another try makes sense, and what may be shown.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+
+use jackfield_core::base::Secret;
+use jackfield_core::contract::{Fault, FaultKind, UpstreamAnswer};
+use jackfield_dialect::openai::parse_error;
+
+/// The longest `retry-after` believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// What is quoted of a provider's own message, in characters.
+const MAX_QUOTE: usize = 512;
+
+/// An answer with an error status.
+pub(crate) fn status_fault(
+    provider: &str,
+    key: Option<&Secret>,
+    status: u16,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Fault {
+    let leaks = key.is_some_and(|key| memchr::memmem::find(&body, key.expose().as_bytes()).is_some());
+    let said = if leaks { String::new() } else { said(&body) };
+    match status {
+        // The provider's words stay here: some repeat a part of the key.
+        401..=403 => Fault::new(
+            FaultKind::UpstreamAuth,
+            format!("`{provider}` refused this gateway's key (status {status}); check the provider's api_key"),
+        ),
+        429 => Fault::new(FaultKind::UpstreamRateLimited, format!("`{provider}` is limiting its rate{said}"))
+            .with_retry_after(retry_after(headers)),
+        300..=399 => Fault::new(
+            FaultKind::UpstreamBroken,
+            format!("`{provider}` answered with a redirect (status {status}); check its base_url"),
+        ),
+        408 | 500.. => {
+            Fault::new(FaultKind::UpstreamFailed, format!("`{provider}` failed with status {status}{said}"))
+                .with_retry_after(retry_after(headers))
+        }
+        _ => {
+            let fault = Fault::new(
+                FaultKind::UpstreamRefused,
+                format!("`{provider}` refused the request with status {status}{said}"),
+            );
+            if leaks {
+                return fault;
+            }
+            let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
+            fault.with_upstream(UpstreamAnswer { status, content_type, body })
+        }
+    }
+}
+
+/// A call that ended without a whole answer.
+pub(crate) fn transport_fault(provider: &str, error: reqwest::Error) -> Fault {
+    let kind = if error.is_timeout() {
+        FaultKind::UpstreamTimeout
+    } else if error.is_connect() {
+        FaultKind::UpstreamUnreachable
+    } else {
+        FaultKind::UpstreamBroken
+    };
+    let what = match kind {
+        FaultKind::UpstreamTimeout => "could not be reached in time",
+        FaultKind::UpstreamUnreachable => "could not be reached",
+        _ => "broke off its answer",
+    };
+    // The address is the configuration's business, not the client's.
+    let error = error.without_url();
+    Fault::new(kind, format!("`{provider}` {what}: {}", root(&error)))
+}
+
+/// The innermost cause: the outer ones only repeat that sending failed.
+fn root(error: &dyn Error) -> String {
+    let mut at = error;
+    while let Some(inner) = at.source() {
+        at = inner;
+    }
+    at.to_string()
+}
+
+fn said(body: &[u8]) -> String {
+    match parse_error(body).message {
+        Some(message) => {
+            let quote: String = message.chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect();
+            format!(": {quote}")
+        }
+        None => String::new(),
+    }
+}
+
+/// `retry-after` in seconds. The date form is rare and needs a clock both sides agree on: not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    (seconds.is_finite() && seconds >= 0.0)
+        .then(|| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Fault {
+        let headers = headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+        let key = Secret::new("sk-secret-123".into());
+        status_fault("up", Some(&key), status, &headers, Bytes::from_static(body.as_bytes()))
+    }
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let cases = [
+            (302, FaultKind::UpstreamBroken),
+            (400, FaultKind::UpstreamRefused),
+            (401, FaultKind::UpstreamAuth),
+            (402, FaultKind::UpstreamAuth),
+            (403, FaultKind::UpstreamAuth),
+            (404, FaultKind::UpstreamRefused),
+            (408, FaultKind::UpstreamFailed),
+            (422, FaultKind::UpstreamRefused),
+            (429, FaultKind::UpstreamRateLimited),
+            (500, FaultKind::UpstreamFailed),
+            (503, FaultKind::UpstreamFailed),
+            (529, FaultKind::UpstreamFailed),
+        ];
+        for (status, kind) in cases {
+            assert_eq!(fault(status, &[], "{}").kind, kind, "{status}");
+        }
+    }
+
+    #[test]
+    fn waits_are_read_and_bounded() {
+        let cases = [("7", Some(7.0)), ("0.5", Some(0.5)), ("999999", Some(3_600.0)), ("-1", None), ("NaN", None), ("soon", None)];
+        for (text, want) in cases {
+            let got = fault(429, &[("retry-after", text)], "").retry_after;
+            assert_eq!(got.map(|d| d.as_secs_f64()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_repeats_our_key_is_not_passed_on() {
+        let leaky = fault(400, &[], r#"{"error":{"message":"bad"},"echo":"Bearer sk-secret-123"}"#);
+        assert!(leaky.upstream.is_none());
+        let auth = fault(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-secret-123"}}"#);
+        assert!(auth.upstream.is_none() && !auth.message.contains("sk-secret"));
+        let clean = fault(400, &[("content-type", "application/json")], r#"{"error":{"message":"bad"}}"#);
+        assert_eq!(clean.upstream.unwrap().content_type.as_deref(), Some("application/json"));
+    }
+}

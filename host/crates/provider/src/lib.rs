@@ -1,0 +1,20 @@
+//! Calls model providers. The only crate that names reqwest.
+//!
+//! An adapter turns a call into a request of its provider's dialect, sends it within four deadlines,
+//! and turns the answer into the contract's words, keeping the bytes. What goes wrong is classified
+//! in one place.
+
+/// Connections and their deadlines.
+mod client;
+/// What a failed call means.
+mod classify;
+/// Streams of server-sent events, bounded in time and size.
+mod stream;
+/// APIs that speak OpenAI's chat completions.
+mod openai;
+/// The built-in simulation.
+mod simulated;
+/// Every provider of a configuration, by name.
+mod registry;
+
+pub use registry::{Registry, RegistryError};

@@ -1,0 +1,112 @@
+//! The composition root: builds the house from a configuration, serves it, and stops in two stages.
+//!
+//! Build, then spawn: [`App::build`] starts nothing; [`App::bind`] loads the plugins and listens;
+//! [`Bound::serve`] serves until told to stop. Boot is the first load of a world: there is one path.
+
+mod world;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use jackfield_core::base::Drain;
+use jackfield_core::config::Config;
+use jackfield_gateway::world::{LiveTable, Load};
+use jackfield_plugin_host::{EngineError, PluginEngine};
+use jackfield_provider::{Registry, RegistryError};
+
+use crate::http::{self, Api, Server, ServerOptions};
+
+pub use world::{LoadedPlugin, PluginReport, load_catalog, plugin_settings};
+
+/// The house could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A provider.
+    #[error(transparent)]
+    Provider(#[from] RegistryError),
+    /// The plugin engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A house that is built and not yet open.
+pub struct App {
+    config: Arc<Config>,
+    providers: Registry,
+    engine: PluginEngine,
+}
+
+/// A house that listens.
+pub struct Bound {
+    server: Server,
+    config: Arc<Config>,
+    plugins: PluginReport,
+    drain: Drain,
+    signal: jackfield_core::base::Signal,
+}
+
+/// How a house stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every open request finished.
+    Drained,
+    /// The drain's time was up; so many connections were cut.
+    Cut(usize),
+}
+
+impl App {
+    /// Builds everything that can be built without starting anything but the plugin engine's clock.
+    pub fn build(config: Config) -> Result<Self, BuildError> {
+        let providers = Registry::build(&config)?;
+        let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+        Ok(Self { config: Arc::new(config), providers, engine })
+    }
+
+    /// Loads the plugins, puts the first world together, and listens.
+    pub async fn bind(self) -> std::io::Result<Bound> {
+        let Self { config, providers, engine } = self;
+        let live = Arc::new(LiveTable::default());
+        let load = Arc::new(Load::default());
+        let (world, plugins) = world::load(&config, &providers, &engine, &live, &load).await;
+        let (drain, signal) = Drain::pair();
+        let api = Arc::new(Api {
+            world: Arc::new(ArcSwap::from_pointee(world)),
+            load,
+            drain: signal.clone(),
+            since: SystemTime::now(),
+        });
+        let limits = config.server().limits();
+        let options = ServerOptions {
+            connections: limits.connections,
+            head_bytes: limits.headers,
+            head_timeout: limits.header_timeout,
+            idle: limits.idle,
+        };
+        let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
+        Ok(Bound { server, config, plugins, drain, signal })
+    }
+}
+
+impl Bound {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.local_addr().unwrap_or_else(|_| self.config.server().listen())
+    }
+
+    /// What became of the plugin folder.
+    pub fn plugins(&self) -> &PluginReport {
+        &self.plugins
+    }
+
+    /// Serves until `stop`, then drains for as long as the configuration says.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
+        let wait = self.config.server().drain();
+        match self.server.serve(stop, wait, self.drain, self.signal).await {
+            0 => Stopped::Drained,
+            cut => Stopped::Cut(cut),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `jackfield check`: every fault of the configuration and the plugins at once.
+
+use clap::Args;
+
+use super::{ConfigArg, Failed, Outcome, out, runtime};
+use crate::app;
+use jackfield_plugin_host::PluginEngine;
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Outcome {
+    let config = args.config.load()?;
+    for warning in config.warnings() {
+        out::note(&format!("warning: {warning}"));
+    }
+    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
+    let mut faults: Vec<String> =
+        catalog.refusals.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();
+    for name in config.orchestrator().routers().unwrap_or_default() {
+        if catalog.get(name).is_none_or(|plugin| plugin.router().is_none()) {
+            faults.push(format!("orchestrator.routers names `{name}`, and no such router is loaded"));
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Failed(format!("error: {} plugin fault(s)\n  {}", faults.len(), faults.join("\n  "))));
+    }
+    out::line(&format!(
+        "{}: fine ({} models, {} tasks, {} plugins)",
+        config.source(),
+        config.model_names().count(),
+        config.orchestrator().routes().len(),
+        catalog.plugins.len()
+    ))
+}

@@ -1,0 +1,84 @@
+//! A small HTTP client for talking to a gateway on this machine: plain HTTP/1.1, bounded, no key kept.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client as Legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use super::Failed;
+
+/// The largest answer read, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Talks to one gateway.
+pub(super) struct Client {
+    at: SocketAddr,
+    http: Legacy<HttpConnector, Full<Bytes>>,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    headers: hyper::HeaderMap,
+    pub body: Bytes,
+}
+
+impl Client {
+    pub(super) fn new(at: SocketAddr) -> Self {
+        Self { at, http: Legacy::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Sends a request and reads its whole answer; a stream is read to its end.
+    pub(super) async fn send(&self, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
+        let uri = format!("http://{}{path}", self.at);
+        let failed = |what: &str, why: &dyn std::fmt::Display| Failed(format!("error: {what} {uri}: {why}"));
+        let request = Request::builder().uri(&uri);
+        let request = match body {
+            None => request.body(Full::default()),
+            Some(json) => request
+                .method("POST")
+                .header("content-type", "application/json")
+                .body(Full::from(json.to_string())),
+        };
+        let request = request.map_err(|e| failed("ask", &e))?;
+        let exchange = async {
+            let response = self.http.request(request).await.map_err(|e| failed("reach", &e))?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| failed("read", &e))?;
+            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        };
+        match tokio::time::timeout(PATIENCE, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(failed("wait for", &format!("no answer within {PATIENCE:?}"))),
+        }
+    }
+}
+
+impl Answer {
+    /// A header's text; empty when it is not there.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
+    }
+
+    /// The body as JSON; null when it is none.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The data of each event of a stream, the end marker left out.
+    pub(super) fn events(&self) -> Vec<Value> {
+        String::from_utf8_lossy(&self.body)
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter_map(|data| serde_json::from_str(data).ok())
+            .collect()
+    }
+}

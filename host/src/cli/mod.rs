@@ -1,0 +1,132 @@
+//! The command line: arguments, and one file per subcommand.
+//!
+//! Human output by default, `--json` where a script may ask; errors go to standard error with a hint.
+//! Exit codes: 0 fine, 1 refused or failed, 2 wrong usage.
+
+mod check;
+mod client;
+mod config;
+mod demo;
+mod out;
+/// What a plugin's author runs.
+pub mod plugin;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use jackfield_core::config::Config;
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(name = "jackfield", version, about, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(serve::ServeArgs),
+    /// See it work in ten seconds: a real server, real requests, no key needed
+    Demo(demo::DemoArgs),
+    /// Tell every fault of the configuration and the plugins at once
+    Check(check::CheckArgs),
+    /// The configuration's schema, and what took effect
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Make plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum PluginCommand {
+    /// Build a plugin's folder into a component
+    Build(plugin::build::BuildArgs),
+}
+
+/// Which configuration file to use.
+#[derive(clap::Args, Clone, Debug)]
+struct ConfigArg {
+    /// The configuration [default: ./jackfield.yaml, else ./config/jackfield.yaml, else built in]
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why a command failed: what to print, whole. The exit code is 1.
+struct Failed(String);
+
+type Outcome = Result<(), Failed>;
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut at: Option<&dyn std::error::Error> = error.source();
+        while let Some(cause) = at {
+            text.push_str(&format!(": {cause}"));
+            at = cause.source();
+        }
+        Self(format!("error: {text}"))
+    }
+}
+
+impl ConfigArg {
+    /// Loads it; every fault becomes one report.
+    fn load(&self) -> Result<Config, Failed> {
+        Config::load(self.config.as_deref()).map_err(|report| Failed(out::report(&report)))
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Config(command) => config::run(&command),
+        Command::Plugin(PluginCommand::Build(args)) => match plugin::build::build(&args) {
+            Ok(built) => out::line(&built),
+            Err(error) => Err(error.into()),
+        },
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "jackfield", &mut script);
+            out::line(&String::from_utf8_lossy(&script).trim_end())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(text)) => {
+            out::error(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A runtime for a command. One thread for commands that wait, all of them for the server.
+fn runtime(serving: bool) -> Result<tokio::runtime::Runtime, Failed> {
+    let mut builder = match serving {
+        true => tokio::runtime::Builder::new_multi_thread(),
+        false => tokio::runtime::Builder::new_current_thread(),
+    };
+    Ok(builder.enable_all().build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,103 @@
+//! `jackfield serve`: run the gateway until told to stop.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use jackfield_core::telemetry;
+
+use super::{ConfigArg, Failed, Outcome, out, runtime};
+use crate::app::{App, Bound, Stopped};
+
+#[derive(Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Listen here instead of where the configuration says; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+pub(super) fn run(args: &ServeArgs) -> Outcome {
+    let mut config = args.config.load()?;
+    if let Some(address) = args.listen {
+        config.listen_on(address)?;
+    }
+    telemetry::init(config.telemetry().log, config.telemetry().level);
+    for warning in config.warnings() {
+        out::note(&format!("warning: {warning}"));
+    }
+    let source = config.source().to_string();
+    let keys = !config.keys().is_empty();
+    let model = config.orchestrator().default_model().unwrap_or("auto").to_owned();
+    let drain = config.server().drain();
+    runtime(true)?.block_on(async {
+        let listen = config.server().listen();
+        let bound = App::build(config)?.bind().await.map_err(|e| cannot_listen(listen, &e))?;
+        greet(&bound, &source, &model, keys)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let draining = AtomicBool::new(false);
+        let stop = async {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            draining.store(true, Ordering::Relaxed);
+            out::note(&format!("stopping: open requests have {drain:?} to finish; a second signal stops at once"));
+        };
+        let served = bound.serve(stop);
+        let hurry = async {
+            // Only a signal that comes after the first one hurries.
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            loop {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                if draining.swap(true, Ordering::Relaxed) {
+                    return Ok::<(), std::io::Error>(());
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            stopped = served => match stopped {
+                Stopped::Drained => out::note(&"stopped: every open request finished"),
+                Stopped::Cut(1) => out::note(&format!("stopped: 1 connection was still open after {drain:?} and was cut")),
+                Stopped::Cut(n) => out::note(&format!("stopped: {n} connections were still open after {drain:?} and were cut")),
+            },
+            hurried = hurry => {
+                hurried?;
+                out::note(&"stopped at once, as asked");
+            }
+        }
+        Ok(())
+    })
+}
+
+fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
+    let at = bound.addr();
+    let plugins = bound.plugins();
+    let names: Vec<&str> = plugins.loaded.iter().map(|p| p.name.as_str()).collect();
+    let routers = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let key = if keys { " \\\n    -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
+    out::line(&format!(
+        "jackfield {} · configuration: {source} · plugin routers: {routers}",
+        env!("CARGO_PKG_VERSION")
+    ))?;
+    for (file, reason) in &plugins.refused {
+        out::note(&format!("warning: plugin {file}: {reason}"));
+    }
+    out::line(&format!("listening on http://{at}"))?;
+    out::line(&format!(
+        "try it:\n  curl http://{at}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    \
+         -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'"
+    ))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; another process has it: choose one with --listen, or port 0 for a free one",
+        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need rights: choose a higher one",
+        _ => "",
+    };
+    Failed(format!("error: listen on {address}: {error}{hint}"))
+}

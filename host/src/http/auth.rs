@@ -1,0 +1,54 @@
+//! Who is asking, from the client's key. The key goes no further than this file.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+
+use jackfield_core::config::Keys;
+use jackfield_core::contract::{Caller, Fault, FaultKind};
+
+/// Words that mark a header as a credential. Whatever contains one is taken out before plugins look.
+const CREDENTIALS: [&str; 7] = ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password"];
+
+/// The caller behind a request's key. Everybody is nobody in particular where no keys are configured.
+pub(super) fn caller(keys: &Keys, headers: &HeaderMap) -> Result<Caller, Fault> {
+    if keys.is_empty() {
+        return Ok(Caller::default());
+    }
+    let unauthenticated = |message: &str| Fault::new(FaultKind::Unauthenticated, message);
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Err(unauthenticated("no API key: send 'Authorization: Bearer YOUR_KEY'"));
+    };
+    let presented = value.to_str().ok().and_then(|text| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
+    let Some(presented) = presented else {
+        return Err(unauthenticated("the Authorization header is not 'Bearer YOUR_KEY'"));
+    };
+    keys.caller(presented).cloned().ok_or_else(|| unauthenticated("the API key is not known to this gateway"))
+}
+
+/// The headers without credentials: what plugins may see.
+pub(super) fn without_credentials(mut headers: HeaderMap) -> HeaderMap {
+    let secret = |name: &str| CREDENTIALS.iter().any(|word| name.contains(word));
+    let names: Vec<_> = headers.keys().filter(|name| secret(name.as_str())).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_taken_out_and_the_rest_stays() {
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "api-key", "cookie", "set-cookie", "x-amz-security-token", "proxy-authorization", "x-team", "accept"] {
+            headers.insert(name, "v".parse().unwrap());
+        }
+        let left: Vec<String> = without_credentials(headers).keys().map(|n| n.to_string()).collect();
+        assert_eq!(left, ["x-team", "accept"]);
+    }
+}

@@ -1,0 +1,84 @@
+//! The HTTP edge: connections in, bytes out. Nothing is decided here but statuses.
+
+mod activity;
+mod auth;
+mod body;
+mod chat;
+mod models;
+mod respond;
+mod serve;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use jackfield_core::base::{RequestId, Signal};
+use jackfield_core::contract::{Fault, FaultKind};
+use jackfield_gateway::pipeline;
+use jackfield_gateway::world::{Load, World};
+
+pub use serve::{Server, ServerOptions};
+
+/// What every handler works with.
+pub struct Api {
+    /// The current world. A request takes one and keeps it.
+    pub world: Arc<ArcSwap<World>>,
+    /// Requests under way.
+    pub load: Arc<Load>,
+    /// Says when to stop taking requests.
+    pub drain: Signal,
+    /// When this process began to serve.
+    pub since: SystemTime,
+}
+
+/// The API's paths.
+pub fn routes(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{*id}", get(models::one))
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_path)
+        .with_state(api)
+}
+
+async fn health() -> Response {
+    respond::json(StatusCode::OK, br#"{"status":"ok"}"#.to_vec())
+}
+
+/// Not ready while draining, so that nobody sends more.
+async fn ready(State(api): State<Arc<Api>>) -> Response {
+    match api.drain.is_draining() {
+        false => respond::json(StatusCode::OK, br#"{"status":"ready"}"#.to_vec()),
+        true => respond::json(StatusCode::SERVICE_UNAVAILABLE, br#"{"status":"draining"}"#.to_vec()),
+    }
+}
+
+async fn unknown_path(request: axum::extract::Request) -> Response {
+    let shown: String = request.uri().path().chars().take(128).collect();
+    let message = format!(
+        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, GET /v1/models, GET /health and GET /ready",
+        request.method()
+    );
+    refuse(Fault::new(FaultKind::UnknownPath, message))
+}
+
+async fn wrong_method(request: axum::extract::Request) -> Response {
+    let message = format!("the method {} is not allowed for {}", request.method(), request.uri().path());
+    refuse(Fault::new(FaultKind::MethodNotAllowed, message))
+}
+
+/// Answers a request that did not get as far as the pipeline, and logs it.
+fn refuse(fault: Fault) -> Response {
+    let id = RequestId::generate();
+    pipeline::refused(id, std::time::Instant::now(), &fault);
+    respond::fault(id, &fault)
+}

@@ -1,0 +1,104 @@
+//! Answers as HTTP. The one place where a fault becomes a status.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use jackfield_core::base::RequestId;
+use jackfield_core::contract::{Fault, FaultKind};
+use jackfield_dialect::openai::render_error;
+use jackfield_gateway::pipeline::Head;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
+const MODEL: HeaderName = HeaderName::from_static("x-jackfield-model");
+const ROUTE: HeaderName = HeaderName::from_static("x-jackfield-route");
+const REASON: HeaderName = HeaderName::from_static("x-jackfield-reason");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-jackfield-attempts");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-jackfield-overhead-us");
+
+/// The longest text put into a header, in bytes.
+const MAX_HEADER_TEXT: usize = 256;
+
+/// The status of a fault.
+pub(super) fn status(kind: FaultKind) -> StatusCode {
+    use FaultKind as K;
+    match kind {
+        K::MalformedBody | K::InvalidRequest | K::UnknownTask | K::RejectedInvalid | K::UpstreamRefused => {
+            StatusCode::BAD_REQUEST
+        }
+        K::Unauthenticated => StatusCode::UNAUTHORIZED,
+        K::ModelNotAllowed | K::RejectedForbidden => StatusCode::FORBIDDEN,
+        K::UnknownPath | K::UnknownModel => StatusCode::NOT_FOUND,
+        K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+        K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        K::RejectedRateLimited | K::UpstreamRateLimited => StatusCode::TOO_MANY_REQUESTS,
+        K::RejectedUnavailable | K::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        // Our key or our provider's trouble is never the client's 401.
+        K::UpstreamAuth | K::UpstreamFailed | K::UpstreamUnreachable | K::UpstreamBroken | K::ProviderDisabled => {
+            StatusCode::BAD_GATEWAY
+        }
+        K::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        K::PluginFailed | K::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// JSON with a status.
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A stream of server-sent events.
+pub(super) fn events(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// A fault in the client's dialect. A provider's own refusal is passed on as it came.
+pub(super) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
+    let mut response = match &fault.upstream {
+        Some(answer) => {
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+            let mut response = json(status, answer.body.clone());
+            if let Some(content_type) = answer.content_type.as_deref().and_then(|t| HeaderValue::from_str(t).ok()) {
+                response.headers_mut().insert(CONTENT_TYPE, content_type);
+            }
+            response
+        }
+        None => json(status(fault.kind), render_error(fault)),
+    };
+    if let Some(wait) = fault.retry_after {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    put(&mut response, REQUEST_ID, &id.to_string());
+    response
+}
+
+/// Says in headers who answered, who decided and what it took.
+pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
+    put(response, REQUEST_ID, &head.request_id.to_string());
+    for (name, text) in [(MODEL, &head.model), (ROUTE, &head.route), (REASON, &head.reason)] {
+        if let Some(text) = text {
+            put(response, name, text);
+        }
+    }
+    put(response, ATTEMPTS, &head.attempts.to_string());
+    put(response, OVERHEAD, &head.overhead.as_micros().to_string());
+}
+
+/// Only visible ASCII goes into a header; anything else becomes `?`.
+fn put(response: &mut Response<Body>, name: HeaderName, text: &str) {
+    let shown: String =
+        text.chars().take(MAX_HEADER_TEXT).map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+    if let Ok(value) = HeaderValue::from_str(&shown) {
+        response.headers_mut().insert(name, value);
+    }
+}

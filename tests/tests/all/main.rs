@@ -1,0 +1,31 @@
+//! Every promise of the gateway that shows on the outside, tested over real sockets: one binary, one
+//! module a promise.
+//!
+//! Most tests are tables: a row is what is sent, what the provider does and what must come back. A
+//! new case is a new row.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+/// Who may ask, and for what.
+mod auth;
+/// What a client is told about its own mistakes.
+mod client_errors;
+/// Clients that are slow, huge, broken or gone.
+mod limits;
+/// Same-dialect calls change no byte but the named ones.
+mod passthrough;
+/// The folder of plugins, bad files included.
+mod plugins;
+/// Who decides which model answers, and how the answer says so.
+mod routing;
+/// No key leaves the house.
+mod secrets;
+/// Stopping: what is open finishes, up to a deadline.
+mod shutdown;
+/// Models without a provider.
+mod simulated;
+/// The paths that are not chat.
+mod surface;
+/// What a client is told when a provider fails.
+mod upstream_faults;
+/// The ground that tests stand on.
+mod world;

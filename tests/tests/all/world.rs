@@ -1,0 +1,78 @@
+//! The ground that tests stand on: a scripted provider and a gateway in front of it.
+
+use std::path::{Path, PathBuf};
+
+use jackfield_tests::gateway::{Gateway, Setup};
+use jackfield_tests::upstream::Upstream;
+use tempfile::TempDir;
+
+/// The key the gateway has for the scripted provider.
+pub(crate) const PROVIDER_KEY: &str = "sk-provider-4f0c1d9e7a52";
+
+/// A request that every gateway here serves.
+pub(crate) const PLAIN: &str = r#"{"model":"test-model","messages":[{"role":"user","content":"hello"}]}"#;
+
+/// The same, streamed.
+pub(crate) const STREAM: &str =
+    r#"{"model":"test-model","messages":[{"role":"user","content":"hello"}],"stream":true}"#;
+
+/// Two models of the scripted provider, one of them under another name there, and a task.
+pub(crate) const BASE: &str = r#"
+orchestrator:
+  default_model: test-model
+  routes:
+    - { task: code, model: test-model }
+models:
+  test-model: { provider: up }
+  renamed-model: { provider: up, id: upstream-id }
+"#;
+
+/// A gateway in front of a scripted provider, with a plugin folder of its own.
+pub(crate) struct World {
+    /// The provider.
+    pub(crate) upstream: Upstream,
+    /// The gateway.
+    pub(crate) gateway: Gateway,
+    _plugins: TempDir,
+}
+
+impl World {
+    /// A gateway with the configuration [`BASE`].
+    pub(crate) async fn base() -> Self {
+        Self::start(BASE).await
+    }
+
+    /// A gateway with this configuration, to which the providers `up` (scripted) and `sim` and the plugin folder are added.
+    pub(crate) async fn start(yaml: &str) -> Self {
+        Self::with_plugins(yaml, &[]).await
+    }
+
+    /// The same, with these files in the plugin folder.
+    pub(crate) async fn with_plugins(yaml: &str, files: &[(&str, &[u8])]) -> Self {
+        let upstream = Upstream::start().await;
+        let plugins = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(plugins.path().join(name), bytes).unwrap();
+        }
+        let yaml = complete(yaml, &upstream, plugins.path());
+        let gateway = Setup::yaml(&yaml).env("UP_KEY", PROVIDER_KEY).start().await;
+        Self { upstream, gateway, _plugins: plugins }
+    }
+}
+
+/// Adds the provider and, unless the configuration speaks of plugins itself, the folder. `PLUGINS`
+/// in the text is the folder's path.
+fn complete(yaml: &str, upstream: &Upstream, plugins: &Path) -> String {
+    let url = upstream.base_url();
+    let providers = format!(
+        "\nproviders:\n  up: {{ kind: openai, base_url: \"{url}\", api_key: \"${{UP_KEY}}\" }}\n  sim: {{ kind: simulated }}\n"
+    );
+    let folder = if yaml.contains("plugins:") { "" } else { "plugins: { dir: \"PLUGINS\" }\n" };
+    format!("{yaml}{providers}{folder}").replace("PLUGINS", &plugins.display().to_string())
+}
+
+/// The committed component of an example plugin.
+pub(crate) fn example_plugin(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
