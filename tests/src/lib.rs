@@ -2,7 +2,7 @@
 //! sockets on ports the system picks.
 //!
 //! Nothing here sleeps. A test waits for something that happened, or for a gate it opens itself, and
-//! one generous deadline ([`PATIENCE`]) turns a wait that will never end into a failure that says
+//! one generous deadline (`PATIENCE`) turns a wait that will never end into a failure that says
 //! what was seen.
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! The composition root: builds the house from a configuration, serves it, and stops in two stages.
 //!
-//! Build, then spawn: [`App::build`] starts nothing; [`App::bind`] loads the plugins and listens;
-//! [`Bound::serve`] serves until told to stop. Boot is the first load of a world: there is one path.
+//! Build, then spawn: `App::build` starts nothing; `App::bind` loads the plugins and listens;
+//! `Bound::serve` serves until told to stop. Boot is the first load of a world: there is one path.
 
 mod world;
 

@@ -52,7 +52,8 @@ pub(super) async fn load(
     };
     let mut slots = Vec::new();
     for name in names {
-        let Some((plugin, router)) = catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?))) else {
+        let Some((plugin, router)) = catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?)))
+        else {
             let reason = "orchestrator.routers names it, and no such router is loaded";
             tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
             report.refused.push((name, reason.to_owned()));

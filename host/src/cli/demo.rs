@@ -104,8 +104,10 @@ pub(super) fn run(args: &DemoArgs) -> Outcome {
     let plugins = tempfile::tempdir()?;
     std::fs::write(plugins.path().join("urgent-router.wasm"), PLUGIN)?;
     let dir = plugins.path().display().to_string();
-    let config = Config::from_text("demo.yaml", CONFIG, &|name| (name == "JACKFIELD_DEMO_PLUGINS").then(|| dir.clone()))
-        .map_err(|report| Failed(out::report(&report)))?;
+    let config = Config::from_text("demo.yaml", CONFIG, &|name| {
+        (name == "JACKFIELD_DEMO_PLUGINS").then(|| dir.clone())
+    })
+    .map_err(|report| Failed(out::report(&report)))?;
     runtime(true)?.block_on(async {
         let bound = App::build(config)?.bind().await?;
         let at = bound.addr();
@@ -164,7 +166,8 @@ fn judge(scene: &Scene, answer: &Answer, provider_of: &BTreeMap<String, String>,
         }
         false => {
             let json = answer.json();
-            let text = json["choices"][0]["message"]["content"].as_str().or(json["error"]["message"].as_str());
+            let text =
+                json["choices"][0]["message"]["content"].as_str().or(json["error"]["message"].as_str());
             (text.unwrap_or("").to_owned(), json["usage"]["total_tokens"].as_u64())
         }
     };
@@ -196,8 +199,17 @@ fn judge(scene: &Scene, answer: &Answer, provider_of: &BTreeMap<String, String>,
 
 fn show(seen: &[Seen], at: &str) -> Outcome {
     out::line(&format!("A real gateway on {at}, simulated models, one WebAssembly router.\n"))?;
-    let mut table =
-        out::table(&["asked", "status", "decided by", "why", "model", "provider", "tokens", "latency", "ours"]);
+    let mut table = out::table(&[
+        "asked",
+        "status",
+        "decided by",
+        "why",
+        "model",
+        "provider",
+        "tokens",
+        "latency",
+        "ours",
+    ]);
     for row in seen {
         table.add_row(vec![
             Cell::new(row.asked),

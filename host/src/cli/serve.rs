@@ -95,7 +95,9 @@ fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
     let hint = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "; another process has it: choose one with --listen, or port 0 for a free one",
+        std::io::ErrorKind::AddrInUse => {
+            "; another process has it: choose one with --listen, or port 0 for a free one"
+        }
         std::io::ErrorKind::PermissionDenied => "; ports below 1024 need rights: choose a higher one",
         _ => "",
     };

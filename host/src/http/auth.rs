@@ -7,7 +7,8 @@ use jackfield_core::config::Keys;
 use jackfield_core::contract::{Caller, Fault, FaultKind};
 
 /// Words that mark a header as a credential. Whatever contains one is taken out before plugins look.
-const CREDENTIALS: [&str; 7] = ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password"];
+const CREDENTIALS: [&str; 7] =
+    ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password"];
 
 /// The caller behind a request's key. Everybody is nobody in particular where no keys are configured.
 pub(super) fn caller(keys: &Keys, headers: &HeaderMap) -> Result<Caller, Fault> {
@@ -45,7 +46,17 @@ mod tests {
     #[test]
     fn credentials_are_taken_out_and_the_rest_stays() {
         let mut headers = HeaderMap::new();
-        for name in ["authorization", "x-api-key", "api-key", "cookie", "set-cookie", "x-amz-security-token", "proxy-authorization", "x-team", "accept"] {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "cookie",
+            "set-cookie",
+            "x-amz-security-token",
+            "proxy-authorization",
+            "x-team",
+            "accept",
+        ] {
             headers.insert(name, "v".parse().unwrap());
         }
         let left: Vec<String> = without_credentials(headers).keys().map(|n| n.to_string()).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, EXPECT};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,11 +14,22 @@ use jackfield_core::contract::{Fault, FaultKind};
 /// refusal instead of seeing its connection reset while it sends.
 const DISCARD: u64 = 64 << 20;
 
+/// How long a client that is being refused may pause before it is told without further reading.
+const DISCARD_PAUSE: Duration = Duration::from_millis(500);
+
 /// The whole body, of at most `max` bytes, within `wait`.
-pub(super) async fn read(body: Body, max: usize, wait: Duration) -> Result<Bytes, Fault> {
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+    wait: Duration,
+) -> Result<Bytes, Fault> {
     let deadline = Instant::now() + wait;
     if body.size_hint().lower() > max as u64 {
-        discard(body, deadline).await;
+        // Who asks first (`expect: 100-continue`) has sent nothing yet, and reading would invite it to.
+        if !headers.contains_key(EXPECT) {
+            discard(body, deadline).await;
+        }
         return Err(too_large(max));
     }
     let mut body = body;
@@ -71,7 +82,8 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Fault> {
 
 async fn discard(mut body: Body, deadline: Instant) {
     let mut left = DISCARD;
-    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
+    let patience = || deadline.min(Instant::now() + DISCARD_PAUSE);
+    while let Ok(Some(Ok(frame))) = timeout_at(patience(), body.frame()).await {
         let size = frame.data_ref().map_or(0, |piece| piece.len() as u64);
         match left.checked_sub(size) {
             Some(rest) => left = rest,

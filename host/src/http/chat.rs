@@ -68,10 +68,11 @@ async fn receive(
     let caller = auth::caller(world.config().keys(), &parts.headers)?;
     body::check_type(&parts.headers)?;
     let Some(place) = api.load.enter(limits.in_flight) else {
-        let message = format!("{} requests are under way already (server.limits.in_flight)", limits.in_flight);
+        let message =
+            format!("{} requests are under way already (server.limits.in_flight)", limits.in_flight);
         return Err(Fault::new(FaultKind::Overloaded, message));
     };
-    let bytes = body::read(stream, limits.body, limits.body_timeout).await?;
+    let bytes = body::read(&parts.headers, stream, limits.body, limits.body_timeout).await?;
     let request = parse_request(bytes)?;
     let task = task(&parts.headers)?;
     let headers = auth::without_credentials(parts.headers);
@@ -82,7 +83,9 @@ fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let Some(value) = headers.get(TASK_HEADER) else { return Ok(None) };
     match value.to_str() {
         Ok(task) => Ok(Some(task.to_owned())),
-        Err(_) => Err(Fault::invalid(TASK_HEADER, format!("the header '{TASK_HEADER}' is not visible ASCII"))),
+        Err(_) => {
+            Err(Fault::invalid(TASK_HEADER, format!("the header '{TASK_HEADER}' is not visible ASCII")))
+        }
     }
 }
 
@@ -94,7 +97,8 @@ fn frames(
     include_usage: bool,
 ) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     let id = format!("chatcmpl-{id}");
-    let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let created =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     stream.filter_map(move |next| {
         let frame = match next {
             Ok(chunk) => frame(&chunk, &id, &model, created, include_usage),

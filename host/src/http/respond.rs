@@ -36,9 +36,11 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::RejectedRateLimited | K::UpstreamRateLimited => StatusCode::TOO_MANY_REQUESTS,
         K::RejectedUnavailable | K::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         // Our key or our provider's trouble is never the client's 401.
-        K::UpstreamAuth | K::UpstreamFailed | K::UpstreamUnreachable | K::UpstreamBroken | K::ProviderDisabled => {
-            StatusCode::BAD_GATEWAY
-        }
+        K::UpstreamAuth
+        | K::UpstreamFailed
+        | K::UpstreamUnreachable
+        | K::UpstreamBroken
+        | K::ProviderDisabled => StatusCode::BAD_GATEWAY,
         K::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         K::PluginFailed | K::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -67,7 +69,9 @@ pub(super) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
         Some(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
             let mut response = json(status, answer.body.clone());
-            if let Some(content_type) = answer.content_type.as_deref().and_then(|t| HeaderValue::from_str(t).ok()) {
+            if let Some(content_type) =
+                answer.content_type.as_deref().and_then(|t| HeaderValue::from_str(t).ok())
+            {
                 response.headers_mut().insert(CONTENT_TYPE, content_type);
             }
             response

@@ -64,7 +64,13 @@ impl Server {
 
     /// Serves until `stop`, then takes nothing new and lets open requests finish for at most `wait`;
     /// what is still open then is dropped. Returns how many connections that were.
-    pub async fn serve(self, stop: impl Future<Output = ()>, wait: Duration, drain: Drain, signal: Signal) -> usize {
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()>,
+        wait: Duration,
+        drain: Drain,
+        signal: Signal,
+    ) -> usize {
         let Self { listener, routes, options } = self;
         let mut drain = drain;
         let mut connections = JoinSet::new();
@@ -154,7 +160,7 @@ async fn connection(stream: TcpStream, routes: Router, options: ServerOptions, m
         .keep_alive_interval(Some(options.idle))
         .keep_alive_timeout(options.head_timeout);
     let mut served = pin!(builder.serve_connection(io, service));
-    let mut look = tokio::time::Instant::now() + options.head_timeout;
+    let mut look = tokio::time::Instant::now() + options.head_timeout.min(options.idle);
     let mut leaving = false;
     loop {
         tokio::select! {

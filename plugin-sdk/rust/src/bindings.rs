@@ -2,7 +2,7 @@
 //!
 //! The worlds here are cuts through those of `wit/worlds.wit`: all imports in one, each export in one of its
 //! own. An import that a plugin never calls is dropped by the linker, so a plugin needs the grant `llm` exactly
-//! when it calls [`crate::llm`]; and a crate may export a router, a validator or both.
+//! when it calls `crate::llm`; and a crate may export a router, a validator or both.
 #![allow(missing_docs, unsafe_code, unreachable_pub, dead_code, clippy::all, clippy::pedantic)]
 
 /// Everything that the host offers.

@@ -1,7 +1,7 @@
 //! Write routing rules and answer checks for the Jackfield LLM gateway in Rust.
 //!
-//! A rule is a function from a [`Request`] to whatever says best which model answers; the attribute
-//! [`router`] makes a WebAssembly component of it, which a running gateway picks up from a folder.
+//! A rule is a function from a `Request` to whatever says best which model answers; the attribute
+//! `router` makes a WebAssembly component of it, which a running gateway picks up from a folder.
 //!
 //! ```
 //! # use jackfield_plugin as jackfield;
@@ -19,7 +19,7 @@
 //! }
 //! ```
 //!
-//! A check of answers is a function of the request and the answer, under the attribute [`validator`]:
+//! A check of answers is a function of the request and the answer, under the attribute `validator`:
 //!
 //! ```
 //! # use jackfield_plugin as jackfield;
@@ -35,7 +35,7 @@
 //! }
 //! ```
 //!
-//! The functions of [`models`], [`load`], [`budget`], [`clock`], [`kv`], [`log`] and [`llm`] ask the host that
+//! The functions of `models`, `load`, `budget`, `clock`, `kv`, `log` and `llm` ask the host that
 //! runs the plugin. In a native unit test there is none: `testing::Host` plays it, and a call outside of
 //! `testing::Host::run` fails the test.
 

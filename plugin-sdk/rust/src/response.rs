@@ -1,4 +1,4 @@
-//! The answer that is judged. As with [`crate::Request`], texts are copied when a check asks for them.
+//! The answer that is judged. As with `crate::Request`, texts are copied when a check asks for them.
 
 use std::cell::OnceCell;
 use std::ops::Deref;

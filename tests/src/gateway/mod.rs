@@ -2,11 +2,11 @@
 //!
 //! Each gateway runs on a runtime of its own. So it cannot be held up by the test's thread, its end
 //! is complete, and its log is its own although many gateways share the process: every thread of
-//! that runtime reports to one [`Log`]. (Threads that the gateway starts outside of tokio are not
+//! that runtime reports to one `Log`. (Threads that the gateway starts outside of tokio are not
 //! heard.)
 //!
-//! Reading order: [`Gateway`] is started, asked and stopped; [`Reply`] and [`Streamed`] are what
-//! comes back, to the byte; [`Log`] is what it said; [`RawClient`] asks what no HTTP client would.
+//! Reading order: `Gateway` is started, asked and stopped; `Reply` and `Streamed` are what
+//! comes back, to the byte; `Log` is what it said; `RawClient` asks what no HTTP client would.
 
 mod log;
 mod raw;

@@ -1,8 +1,8 @@
 //! A provider that answers what the test wrote down, and remembers what it was asked.
 //!
-//! A real HTTP/1.1 server on a port the system picks. Reading order: [`Answer`] and [`Step`] are what
-//! it can say, [`Match`] is to whom, [`Received`] is what it heard and [`Outcome`] how that ended;
-//! [`openai`] has answers ready. It and all its connections end when it is dropped.
+//! A real HTTP/1.1 server on a port the system picks. Reading order: `Answer` and `Step` are what
+//! it can say, `Match` is to whom, `Received` is what it heard and `Outcome` how that ended;
+//! `openai` has answers ready. It and all its connections end when it is dropped.
 
 /// Answers in OpenAI's own shape.
 pub mod openai;

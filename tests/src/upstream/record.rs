@@ -1,7 +1,7 @@
 //! What a scripted provider was asked, and how each answer ended.
 //!
 //! Everything is kept in order of arrival and can be waited for: a change wakes whoever waits, and a
-//! wait that does not end in [`PATIENCE`] fails with all that was seen.
+//! wait that does not end in `PATIENCE` fails with all that was seen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

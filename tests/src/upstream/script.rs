@@ -1,6 +1,6 @@
 //! What a scripted provider says: answers made of steps, and which request gets which answer.
 //!
-//! An [`Answer`] is written once and played once. Everything about it that takes time waits for a
+//! An `Answer` is written once and played once. Everything about it that takes time waits for a
 //! gate that the test opens, so that no test depends on how fast a machine is.
 
 use std::collections::VecDeque;

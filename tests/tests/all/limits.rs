@@ -1,5 +1,7 @@
 //! Clients that are slow, huge, broken or gone: each costs what is configured, and the next is served.
 
+use std::time::{Duration, Instant};
+
 use jackfield_tests::gateway::{CHAT, Gateway};
 use jackfield_tests::upstream::{Answer, openai};
 
@@ -66,8 +68,11 @@ async fn a_connection_with_nothing_on_it_is_closed() {
         client.send(format!("{}{PLAIN}", head(PLAIN.len()))).await;
         assert_eq!(client.reply().await.unwrap().status, 200);
     }
+    let rested = Instant::now();
     let (said, end) = client.closed().await;
     assert!(said.is_empty() && end.is_ok(), "{said:?} {end:?}");
+    // Far above the limit, far below every other one: it is this limit that closed it.
+    assert!(rested.elapsed() < Duration::from_secs(5), "closed after {:?}", rested.elapsed());
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@
 
 /// Words everybody needs: ids, secrets, tasks with an owner and an end.
 pub mod base;
-/// The meaning of one request, whoever sent it and whoever answers; and the seams.
-pub mod contract;
 /// One file of YAML, checked as a whole into types that cannot hold nonsense.
 pub mod config;
+/// The meaning of one request, whoever sent it and whoever answers; and the seams.
+pub mod contract;
 /// The log subscriber and the names of what it prints.
 pub mod telemetry;

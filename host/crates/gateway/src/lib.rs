@@ -2,9 +2,9 @@
 //!
 //! Names neither wasmtime nor reqwest nor axum: routers and providers come in as the contract's traits.
 
-/// The immutable picture one request sees: configuration, rules, models, providers.
-pub mod world;
-/// Who decides which models may answer, and why.
-pub mod policy;
 /// One request from admission to its last byte.
 pub mod pipeline;
+/// Who decides which models may answer, and why.
+pub mod policy;
+/// The immutable picture one request sees: configuration, rules, models, providers.
+pub mod world;

@@ -45,9 +45,9 @@ impl Catalog {
                 None => Err("its name must be 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`".to_owned()),
                 Some(name) => match settings(name) {
                     None => continue,
-                    Some(settings) => {
-                        Plugin::load(engine, name, &path, settings).await.map_err(|e: LoadError| e.to_string())
-                    }
+                    Some(settings) => Plugin::load(engine, name, &path, settings)
+                        .await
+                        .map_err(|e: LoadError| e.to_string()),
                 },
             };
             match loaded {

@@ -8,8 +8,7 @@ const PACKAGE: &str = "jackfield:plugin/";
 /// The version of the contract this host offers.
 pub(crate) const VERSION: &str = "1.0.0";
 /// The interfaces this host offers to guests.
-const OFFERED: [&str; 9] =
-    ["types", "request", "models", "load", "budget", "config", "log", "clock", "kv"];
+const OFFERED: [&str; 9] = ["types", "request", "models", "load", "budget", "config", "log", "clock", "kv"];
 
 /// What a component can be used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +30,9 @@ pub enum Unfit {
     )]
     Import(String),
     /// It exports nothing that this host calls.
-    #[error("it exports nothing that this host calls: expected `jackfield:plugin/routing@{VERSION}`, found {0}")]
+    #[error(
+        "it exports nothing that this host calls: expected `jackfield:plugin/routing@{VERSION}`, found {0}"
+    )]
     NoRole(String),
 }
 

@@ -1,7 +1,8 @@
 //! Guest words to contract words and back. What comes from a guest is checked here, once.
 
 use jackfield_core::contract::{
-    self, Ask, Decision, Overrides, PluginFault, PluginFaultKind, ReasoningLevel, RejectClass, Routing, Target,
+    self, Ask, Decision, Overrides, PluginFault, PluginFaultKind, ReasoningLevel, RejectClass, Routing,
+    Target,
 };
 
 use crate::bindings::jackfield::plugin::types as wit;
@@ -93,7 +94,8 @@ fn target(target: wit::Target, ask: &Ask) -> Result<Target, PluginFault> {
     if name.len() > MAX_MODEL_NAME || !ask.view.knows(&name) {
         let shown = tame(&name, 64);
         let near = ask.view.nearest_models(&shown);
-        let hint = if near.is_empty() { String::new() } else { format!("; the nearest are {}", near.join(", ")) };
+        let hint =
+            if near.is_empty() { String::new() } else { format!("; the nearest are {}", near.join(", ")) };
         return Err(nonsense(format!("the model `{shown}`, which is not configured{hint}")));
     }
     if let Some(t) = target.temperature
@@ -135,7 +137,10 @@ fn labels(labels: Vec<(String, String)>) -> Result<Vec<(String, String)>, contra
         .map(|(name, value)| {
             let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b);
             if name.is_empty() || name.len() > MAX_LABEL_NAME || !name.bytes().all(legal) {
-                return Err(nonsense(format!("the label name `{}`; see the contract's `label`", tame(&name, 64))));
+                return Err(nonsense(format!(
+                    "the label name `{}`; see the contract's `label`",
+                    tame(&name, 64)
+                )));
             }
             Ok((name, tame(&value, MAX_LABEL_VALUE)))
         })

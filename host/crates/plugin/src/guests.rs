@@ -70,7 +70,11 @@ pub(crate) fn limits() -> CallLimits {
 }
 
 /// Loads bytes as a plugin, through a file.
-pub(crate) async fn load(engine: &PluginEngine, bytes: &[u8], limits: CallLimits) -> Result<Plugin, LoadError> {
+pub(crate) async fn load(
+    engine: &PluginEngine,
+    bytes: &[u8],
+    limits: CallLimits,
+) -> Result<Plugin, LoadError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();

@@ -1,41 +1,41 @@
 //! Routing rules as sandboxed WebAssembly components. The only crate that names wasmtime.
 //!
-//! The way of a plugin, in reading order: a file is [`load`]ed (read, classified, compiled, checked)
-//! on one [`engine`]; its exports become a router that [`call`]s it with fresh memory every time; what
-//! the guest asks of the host goes through [`imports`]; what it answers is [`convert`]ed and checked.
+//! The way of a plugin, in reading order: a file is `load`ed (read, classified, compiled, checked)
+//! on one `engine`; its exports become a router that `call`s it with fresh memory every time; what
+//! the guest asks of the host goes through `imports`; what it answers is `convert`ed and checked.
 //! Nothing a guest does fails a request by itself: every way out is a typed fault.
 
-/// One engine for all plugins, its settings and its clock.
-mod engine;
-mod ticker;
-/// What bounds a call, and what counts against it.
-mod limits;
 /// The types and traits generated from `wit/`.
 mod bindings;
-/// What one call keeps on the host's side.
-mod state;
-/// What a guest may ask of the host, one file an interface.
-mod imports;
-/// Guest words to contract words, each checked.
-mod convert;
-/// What a component is, from its imports and exports.
-mod classify;
 /// One call from permit to fault.
 mod call;
-/// A plugin file from bytes to something callable.
-mod load;
 /// Every file of the plugin folder.
 mod catalog;
+/// What a component is, from its imports and exports.
+mod classify;
+/// Guest words to contract words, each checked.
+mod convert;
+/// One engine for all plugins, its settings and its clock.
+mod engine;
+/// What a guest may ask of the host, one file an interface.
+mod imports;
+/// What bounds a call, and what counts against it.
+mod limits;
+/// A plugin file from bytes to something callable.
+mod load;
 /// A component behind the contract's `Router`.
 mod router;
+/// What one call keeps on the host's side.
+mod state;
+mod ticker;
 
+pub use call::CallCost;
 pub use catalog::{Catalog, Refusal};
 pub use classify::{Kind, Unfit};
 pub use engine::{Allocator, EngineError, PluginEngine};
-pub use call::CallCost;
 pub use limits::CallLimits;
-pub use router::ComponentRouter;
 pub use load::{LoadError, Plugin, PluginSettings};
+pub use router::ComponentRouter;
 
 #[cfg(test)]
 mod guests;

@@ -54,7 +54,9 @@ pub enum LoadError {
     #[error("is not WebAssembly (it begins with {0})")]
     NotWasm(String),
     /// A bare module.
-    #[error("is a core module, not a component: make one with `jackfield plugin build` or `wasm-tools component new`")]
+    #[error(
+        "is a core module, not a component: make one with `jackfield plugin build` or `wasm-tools component new`"
+    )]
     CoreModule,
     /// Damaged, truncated, or using features this host does not run.
     #[error("is not a valid component: {0}")]
@@ -167,7 +169,9 @@ impl Plugin {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| LoadError::Invalid(format!("its compilation panicked: {e}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| LoadError::Invalid(format!("its compilation panicked: {e}")))
 }
 
 /// The file's bytes. The bound holds even for a file that grows while it is read.

@@ -28,6 +28,8 @@ impl Router for ComponentRouter {
     }
 
     fn route(&self, ask: Ask) -> BoxFuture<'_, Result<Routing, PluginFault>> {
-        Box::pin(async move { call::route(&self.callable, &self.export, ask).await.map(|(routing, _)| routing) })
+        Box::pin(
+            async move { call::route(&self.callable, &self.export, ask).await.map(|(routing, _)| routing) },
+        )
     }
 }

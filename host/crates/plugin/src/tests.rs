@@ -27,7 +27,11 @@ async fn every_misbehaviour_is_its_own_fault_and_the_next_call_is_right() {
         ("unreachable", Kind::Trap, "unreachable"),
         ("(drop (call $deep (i32.const 0)))", Kind::Trap, "call stack exhausted"),
         ("(drop (i32.load (i32.const -4)))", Kind::Trap, "out of bounds"),
-        ("(loop $l (call $log (i32.const 1) (i32.const 0) (i32.const 1)) (br $l))", Kind::HostCallLimit, "more than 100 times"),
+        (
+            "(loop $l (call $log (i32.const 1) (i32.const 0) (i32.const 1)) (br $l))",
+            Kind::HostCallLimit,
+            "more than 100 times",
+        ),
         ("(call $log (i32.const 9) (i32.const 0) (i32.const 0))", Kind::Abi, "discriminant"),
         ("(call $log (i32.const 1) (i32.const 131070) (i32.const 100))", Kind::Abi, "out of bounds"),
         ("(return (i32.const 1024))", Kind::InvalidDecision, "a route without a target"),
@@ -40,7 +44,11 @@ async fn every_misbehaviour_is_its_own_fault_and_the_next_call_is_right() {
             Kind::Abi,
             "",
         ),
-        ("(i32.store8 (i32.const 1024) (i32.const 1)) (i32.store8 (i32.const 1028) (i32.const 2)) (return (i32.const 1024))", Kind::Reported, "blames itself"),
+        (
+            "(i32.store8 (i32.const 1024) (i32.const 1)) (i32.store8 (i32.const 1028) (i32.const 2)) (return (i32.const 1024))",
+            Kind::Reported,
+            "blames itself",
+        ),
     ];
     for allocator in [Allocator::Pooling, Allocator::OnDemand] {
         let engine = engine(allocator);
@@ -61,7 +69,9 @@ async fn memory_is_summed_up_to_the_limit_and_no_further() {
     let engine = engine(Allocator::Pooling);
     // Two pages to begin with: fourteen more are exactly 1 MiB.
     let grow = |pages: u32| {
-        format!("(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) (call $abstain)")
+        format!(
+            "(if (i32.eq (memory.grow (i32.const {pages})) (i32.const -1)) (then unreachable)) (call $abstain)"
+        )
     };
     let fits = load(&engine, &router(&grow(14)), limits()).await.unwrap();
     assert!(fits.router().unwrap().route(ask("")).await.is_ok());
@@ -85,15 +95,15 @@ async fn guests_that_wait_too_long_for_a_permit_or_find_the_queue_full_are_fault
     let slow = CallLimits { cpu: std::time::Duration::from_millis(300), ..limits() };
     let plugin = load(&engine, &router("(loop $l (br $l)) (i32.const 0)"), slow).await.unwrap();
     let router = plugin.router().unwrap();
-    let (one, two, three) =
-        tokio::join!(router.route(ask("")), router.route(ask("")), router.route(ask("")));
+    let (one, two, three) = tokio::join!(router.route(ask("")), router.route(ask("")), router.route(ask("")));
     let mut kinds: Vec<Kind> = [one, two, three].into_iter().map(|r| r.unwrap_err().kind).collect();
     kinds.sort_by_key(|kind| kind.reason());
     assert_eq!(kinds, [Kind::CpuLimit, Kind::CpuLimit, Kind::Overloaded]);
     assert_eq!(engine.queued(), 0);
 
     let hasty = CallLimits { wall: std::time::Duration::from_millis(20), ..slow };
-    let plugin = load(&engine, &crate::guests::router("(loop $l (br $l)) (i32.const 0)"), hasty).await.unwrap();
+    let plugin =
+        load(&engine, &crate::guests::router("(loop $l (br $l)) (i32.const 0)"), hasty).await.unwrap();
     assert_eq!(plugin.router().unwrap().route(ask("")).await.unwrap_err().kind, Kind::WallLimit);
 }
 
@@ -102,7 +112,8 @@ async fn bad_files_are_refused_with_a_reason() {
     let engine = engine(Allocator::OnDemand);
     let good = router("(call $abstain)");
     let truncated = good[..good.len() / 2].to_vec();
-    let wants_more = wat::parse_str(r#"(component (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func)))))"#);
+    let wants_more =
+        wat::parse_str(r#"(component (import "wasi:cli/exit@0.2.0" (instance (export "exit" (func)))))"#);
     let other_version = wat::parse_str(r#"(component (import "jackfield:plugin/log@2.0.0" (instance)))"#);
     let wrong_type = wat::parse_str(
         r#"(component (import "jackfield:plugin/clock@1.0.0" (instance (export "now-ms" (func (result string)))))

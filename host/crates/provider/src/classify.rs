@@ -29,7 +29,9 @@ pub(crate) fn status_fault(
         // The provider's words stay here: some repeat a part of the key.
         401..=403 => Fault::new(
             FaultKind::UpstreamAuth,
-            format!("`{provider}` refused this gateway's key (status {status}); check the provider's api_key"),
+            format!(
+                "`{provider}` refused this gateway's key (status {status}); check the provider's api_key"
+            ),
         ),
         429 => Fault::new(FaultKind::UpstreamRateLimited, format!("`{provider}` is limiting its rate{said}"))
             .with_retry_after(retry_after(headers)),
@@ -53,6 +55,16 @@ pub(crate) fn status_fault(
             fault.with_upstream(UpstreamAnswer { status, content_type, body })
         }
     }
+}
+
+/// The fault without our key, should the provider have repeated it.
+pub(crate) fn scrubbed(mut fault: Fault, key: Option<&Secret>) -> Fault {
+    if let Some(key) = key
+        && fault.message.contains(key.expose())
+    {
+        fault.message = fault.message.replace(key.expose(), "***");
+    }
+    fault
 }
 
 /// A call that ended without a whole answer.
@@ -133,7 +145,14 @@ mod tests {
 
     #[test]
     fn waits_are_read_and_bounded() {
-        let cases = [("7", Some(7.0)), ("0.5", Some(0.5)), ("999999", Some(3_600.0)), ("-1", None), ("NaN", None), ("soon", None)];
+        let cases = [
+            ("7", Some(7.0)),
+            ("0.5", Some(0.5)),
+            ("999999", Some(3_600.0)),
+            ("-1", None),
+            ("NaN", None),
+            ("soon", None),
+        ];
         for (text, want) in cases {
             let got = fault(429, &[("retry-after", text)], "").retry_after;
             assert_eq!(got.map(|d| d.as_secs_f64()), want, "{text}");

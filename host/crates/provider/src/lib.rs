@@ -4,17 +4,17 @@
 //! and turns the answer into the contract's words, keeping the bytes. What goes wrong is classified
 //! in one place.
 
-/// Connections and their deadlines.
-mod client;
 /// What a failed call means.
 mod classify;
-/// Streams of server-sent events, bounded in time and size.
-mod stream;
+/// Connections and their deadlines.
+mod client;
 /// APIs that speak OpenAI's chat completions.
 mod openai;
-/// The built-in simulation.
-mod simulated;
 /// Every provider of a configuration, by name.
 mod registry;
+/// The built-in simulation.
+mod simulated;
+/// Streams of server-sent events, bounded in time and size.
+mod stream;
 
 pub use registry::{Registry, RegistryError};

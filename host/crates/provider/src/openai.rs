@@ -11,7 +11,7 @@ use jackfield_core::config::OpenAiProvider;
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 use jackfield_dialect::openai::{Rewrite, parse_reply, rewrite_request};
 
-use crate::classify::status_fault;
+use crate::classify::{scrubbed, status_fault};
 use crate::client::Clients;
 use crate::registry::RegistryError;
 use crate::stream::{self, Events};
@@ -42,7 +42,13 @@ impl OpenAi {
             headers.insert(AUTHORIZATION, value);
         }
         let clients = Clients::build(name, connect).map_err(|e| RegistryError::new(name, e))?;
-        Ok(Self { name: name.into(), url, headers, key: settings.api_key.clone(), clients: Arc::new(clients) })
+        Ok(Self {
+            name: name.into(),
+            url,
+            headers,
+            key: settings.api_key.clone(),
+            clients: Arc::new(clients),
+        })
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -70,20 +76,25 @@ impl OpenAi {
                 response,
                 timeouts,
                 deadline,
+                key: self.key.clone(),
                 hide_usage: !chat.include_usage,
             };
             return Ok(Answer::Stream { chunks: stream::chunks(events), waited });
         }
         let body = self.clients.read(&mut response, &timeouts, deadline).await?;
         let waited = began.elapsed();
-        Ok(Answer::Whole { reply: parse_reply(body)?, waited })
+        Ok(Answer::Whole {
+            reply: parse_reply(body).map_err(|fault| scrubbed(fault, self.key.as_ref()))?,
+            waited,
+        })
     }
 
     /// We never ask for compression; an answer that comes so is not readable.
     fn refuse_encoded(&self, response: &Response) -> Result<(), Fault> {
         match response.headers().get(CONTENT_ENCODING) {
             Some(encoding) if encoding != "identity" => {
-                let message = format!("`{}` compressed its answer ({encoding:?}) without being asked", self.name);
+                let message =
+                    format!("`{}` compressed its answer ({encoding:?}) without being asked", self.name);
                 Err(Fault::new(FaultKind::UpstreamBroken, message))
             }
             _ => Ok(()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jackfield_core::config::{Config, ModelTimeouts, ProviderKind};
-use jackfield_core::contract::{BoxFuture, Answer, Call, Fault, FaultKind, Provider};
+use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 
 use crate::openai::OpenAi;
 use crate::simulated::Simulated;

@@ -10,7 +10,8 @@ use futures_util::stream::{self, StreamExt};
 
 use jackfield_core::config::SimulatedProvider;
 use jackfield_core::contract::{
-    Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider, Reply, Usage,
+    Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
+    Reply, Usage,
 };
 
 /// What is repeated of the prompt, in characters.
@@ -55,7 +56,11 @@ impl Simulated {
             id: format!("chatcmpl-simulated-{dice:016x}"),
             model: call.model_id.to_string(),
             created: now(),
-            choices: vec![Choice { text: Some(words.concat()), tool_calls: Vec::new(), finish_reason: Some(finish) }],
+            choices: vec![Choice {
+                text: Some(words.concat()),
+                tool_calls: Vec::new(),
+                finish_reason: Some(finish),
+            }],
             usage: Some(usage),
             wire: None,
         };
@@ -70,7 +75,13 @@ impl Simulated {
         format!("[simulated {}] You asked, in {words} words: {echo}{more}", call.model_id)
     }
 
-    fn chunks(&self, words: Vec<String>, finish: FinishReason, usage: Usage, deadline: Instant) -> ChunkStream {
+    fn chunks(
+        &self,
+        words: Vec<String>,
+        finish: FinishReason,
+        usage: Usage,
+        deadline: Instant,
+    ) -> ChunkStream {
         let delta = |delta| Chunk { deltas: vec![delta], ..Chunk::default() };
         let mut script: Vec<Chunk> =
             words.into_iter().map(|word| delta(Delta { text: Some(word), ..Delta::default() })).collect();
@@ -80,7 +91,10 @@ impl Simulated {
         let this = Self { name: Arc::clone(&self.name), settings: self.settings };
         stream::unfold((script.into_iter(), true, this), move |(mut script, first, this)| async move {
             let chunk = script.next()?;
-            if !first && !chunk.deltas.is_empty() && let Err(fault) = this.pause(this.settings.chunk_latency, deadline).await {
+            if !first
+                && !chunk.deltas.is_empty()
+                && let Err(fault) = this.pause(this.settings.chunk_latency, deadline).await
+            {
                 return Some((Err(fault), (Vec::new().into_iter(), false, this)));
             }
             Some((Ok(chunk), (script, false, this)))
@@ -113,7 +127,9 @@ impl Provider for Simulated {
 /// FNV-1a (64 bit, offset and prime of the reference) over the seed, the model and the request.
 fn digest(seed: u64, model: &str, body: &[u8]) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(model.bytes()).chain(body.iter().copied());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// A digest as a number from 0 up to, not including, 1. The low bits of FNV are mixed best, so they lead.

@@ -6,10 +6,12 @@ use std::time::Instant;
 use futures_util::stream::{self, StreamExt};
 use reqwest::Response;
 
+use jackfield_core::base::Secret;
 use jackfield_core::contract::{Chunk, ChunkStream, Fault, FaultKind, Timeouts};
 use jackfield_dialect::openai::parse_chunk;
 use jackfield_dialect::sse::Decoder;
 
+use crate::classify::scrubbed;
 use crate::client::Clients;
 
 /// What reading one stream needs.
@@ -19,6 +21,8 @@ pub(crate) struct Events {
     pub response: Response,
     pub timeouts: Timeouts,
     pub deadline: Instant,
+    /// The key the call was made with, to be kept out of what is told.
+    pub key: Option<Secret>,
     /// The client did not ask for usage: the chunk that we asked for is not shown to it.
     pub hide_usage: bool,
 }
@@ -49,7 +53,8 @@ impl State {
         loop {
             let frame = self.decoder.next_frame().map_err(|e| self.broken(&e.to_string()))?;
             if let Some(frame) = frame {
-                let mut chunk = parse_chunk(frame)?;
+                let mut chunk =
+                    parse_chunk(frame).map_err(|fault| scrubbed(fault, self.events.key.as_ref()))?;
                 self.finished |= chunk.deltas.iter().any(|delta| delta.finished);
                 if self.events.hide_usage && chunk.deltas.is_empty() && chunk.usage.is_some() {
                     chunk.wire = None;
@@ -67,6 +72,9 @@ impl State {
     }
 
     fn broken(&self, what: &str) -> Fault {
-        Fault::new(FaultKind::UpstreamBroken, format!("the stream of `{}` is broken: {what}", self.events.provider))
+        Fault::new(
+            FaultKind::UpstreamBroken,
+            format!("the stream of `{}` is broken: {what}", self.events.provider),
+        )
     }
 }

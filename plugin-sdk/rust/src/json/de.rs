@@ -1,4 +1,4 @@
-//! Serde's side: a JSON value as a [`Deserializer`], and what is inside objects, lists and enums.
+//! Serde's side: a JSON value as a `Deserializer`, and what is inside objects, lists and enums.
 
 use std::borrow::Cow;
 

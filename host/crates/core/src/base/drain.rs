@@ -1,6 +1,6 @@
 //! Two-stage shutdown: everybody who works holds a guard; the owner asks for an end and waits.
 //!
-//! Stage one ([`Signal::drained`]): take nothing new, finish what is open. Stage two: the owner
+//! Stage one (`Signal::drained`): take nothing new, finish what is open. Stage two: the owner
 //! stops waiting and drops what is left. No task ends by surprise and none is forgotten.
 
 use tokio::sync::{mpsc, watch};

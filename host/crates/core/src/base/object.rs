@@ -5,7 +5,7 @@
 //! never re-serialises.
 //!
 //! Bounds: one pass over the body, memory for one small record per top-level field, and at most
-//! [`MAX_FIELDS`] of them. Nested values are skipped, not parsed; a caller that needs one parses it.
+//! 1 024 of them. Nested values are skipped, not parsed; a caller that needs one parses it.
 
 use std::ops::Range;
 
@@ -55,7 +55,7 @@ pub enum ObjectError {
     /// The same key twice: two parsers would disagree on which counts.
     #[error("the key `{0}` appears twice")]
     Duplicate(Box<str>),
-    /// More than [`MAX_FIELDS`] fields.
+    /// More fields than are taken (1 024).
     #[error("more than {MAX_FIELDS} fields")]
     TooMany,
 }

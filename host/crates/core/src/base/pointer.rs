@@ -44,9 +44,8 @@ mod tests {
 
     #[test]
     fn follows_the_examples_of_the_rfc() {
-        let json = Bytes::from_static(
-            br#" {"foo":["bar","baz"],"":0,"a/b":1,"m~n":8,"deep":{"x":[{"y":1.50e1}]}}"#,
-        );
+        let json =
+            Bytes::from_static(br#" {"foo":["bar","baz"],"":0,"a/b":1,"m~n":8,"deep":{"x":[{"y":1.50e1}]}}"#);
         let cases = [
             ("/foo", Some(r#"["bar","baz"]"#)),
             ("/foo/0", Some(r#""bar""#)),

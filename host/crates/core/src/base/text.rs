@@ -3,7 +3,6 @@
 //! A prompt may be megabytes, and most requests are routed without looking at it. The literal is a
 //! slice of the request body; unescaping happens on first read and is kept.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -46,30 +45,37 @@ impl JsonText {
         {
             return text;
         }
-        match serde_json::from_slice::<String>(&self.literal) {
-            Ok(text) => text.into(),
-            Err(_) => lossy(&self.literal).into(),
-        }
+        serde_json::from_slice::<LossyText>(&self.literal).unwrap_or_default().0.into()
     }
 }
 
-/// Decodes what `String` refuses (lone surrogates), replacing what has no UTF-8 form.
-fn lossy(literal: &[u8]) -> String {
-    struct Raw;
-    impl serde::de::Visitor<'_> for Raw {
-        type Value = Vec<u8>;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a string")
-        }
-        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(bytes.to_vec())
-        }
+/// A JSON string read as text whatever it holds: a lone surrogate reads as U+FFFD. For what others
+/// wrote and we only look at; the bytes that are forwarded stay theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LossyText(pub String);
+
+impl<'de> serde::Deserialize<'de> for LossyText {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let bytes = reader.deserialize_bytes(Raw)?;
+        Ok(Self(match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(odd) => String::from_utf8_lossy(odd.as_bytes()).into_owned(),
+        }))
     }
-    let mut reader = serde_json::Deserializer::from_slice(literal);
-    let bytes = serde::Deserializer::deserialize_bytes(&mut reader, Raw).unwrap_or_default();
-    match String::from_utf8_lossy(&bytes) {
-        Cow::Borrowed(text) => text.to_owned(),
-        Cow::Owned(text) => text,
+}
+
+/// Reads a JSON string's bytes without asking that they be UTF-8.
+struct Raw;
+
+impl serde::de::Visitor<'_> for Raw {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+        Ok(bytes.to_vec())
     }
 }
 

@@ -1,7 +1,7 @@
 //! From text to a JSON value with the place of everything in it.
 //!
 //! Two readers: `saphyr-parser` gives places and finds what must not be there, `serde_yaml` gives
-//! the value. Bounds: [`MAX_BYTES`] of text, [`MAX_DEPTH`] levels, no anchors (so nothing expands),
+//! the value. Bounds: `MAX_BYTES` of text, `MAX_DEPTH` levels, no anchors (so nothing expands),
 //! no tags, one document. The first reader is iterative, so depth costs no stack before it is refused.
 
 use std::collections::BTreeMap;

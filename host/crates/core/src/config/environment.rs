@@ -2,7 +2,7 @@
 //! change the document's structure.
 //!
 //! `${NAME:-default}` has a default for a variable that is unset or empty; `$${` is a literal `${`.
-//! Keys are left alone, and so are values under the names in [`EXPRESSIONS`]: there `${…}` is an
+//! Keys are left alone, and so are values under the names in `EXPRESSIONS`: there `${…}` is an
 //! expression that is evaluated per request.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -84,8 +84,8 @@ impl Place {
             Inside::Nothing => {}
             Inside::Members(members) => drop(members.remove(&last)),
             Inside::Elements(elements) => {
-                if let Some(index) = last.parse::<usize>().ok().filter(|i| *i < elements.len()) {
-                    let _: usize = index; let _ = &elements;
+                if let Some(index) = last.parse().ok().filter(|i| *i < elements.len()) {
+                    elements.remove(index);
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! What one request means, whoever sent it and whoever answers; and the seams behind which answers
 //! come from.
 //!
-//! Reading order: a [`ChatRequest`] of [`Message`]s becomes an [`Exchange`]; a [`Router`] turns it into
-//! [`Target`]s; a [`Provider`] turns one target into a [`Reply`] or a stream of [`Chunk`]s; what went
-//! on is in the [`Trail`], and what went wrong is a [`Fault`].
+//! Reading order: a `ChatRequest` of `Message`s becomes an `Exchange`; a `Router` turns it into
+//! `Target`s; a `Provider` turns one target into a `Reply` or a stream of `Chunk`s; what went
+//! on is in the `Trail`, and what went wrong is a `Fault`.
 
 mod chat;
 mod chunk;

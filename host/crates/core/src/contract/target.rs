@@ -1,9 +1,7 @@
 //! Where a request is to go: a model by name, and what the routing rule changes on the way.
 
 /// How much a model should think before it answers. Each provider's adapter translates it.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReasoningLevel {
     /// Not at all.

@@ -1,9 +1,10 @@
 //! A piece of a streamed answer: read from a provider's frame, or written as one.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
+use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, ToolCallDelta, Usage};
 
 use super::error::render_error;
@@ -23,16 +24,22 @@ pub fn parse_chunk(frame: Frame) -> Result<Chunk, Fault> {
         return Ok(Chunk { wire: Some(frame.wire), ..Chunk::default() });
     }
     let wire: WireChunk = serde_json::from_slice(&data).map_err(|e| {
-        Fault::new(FaultKind::UpstreamBroken, format!("the provider sent a stream event that is not a chunk: {e}"))
+        Fault::new(
+            FaultKind::UpstreamBroken,
+            format!("the provider sent a stream event that is not a chunk: {e}"),
+        )
     })?;
     if let Some(error) = wire.error {
-        let said = error.message.unwrap_or_else(|| "no message".to_owned());
-        return Err(Fault::new(FaultKind::UpstreamFailed, format!("the provider ended its stream with an error: {said}")));
+        let said = error.message.map_or_else(|| "no message".to_owned(), |text| text.0);
+        return Err(Fault::new(
+            FaultKind::UpstreamFailed,
+            format!("the provider ended its stream with an error: {said}"),
+        ));
     }
     Ok(Chunk {
         deltas: wire.choices.unwrap_or_default().into_iter().map(WireChoice::into_delta).collect(),
         usage: wire.usage.map(Usage::from),
-        model: wire.model,
+        model: wire.model.map(|text| text.0),
         done: false,
         wire: Some(frame.wire),
     })
@@ -69,7 +76,7 @@ fn frame_of(json: &[u8]) -> Bytes {
 
 #[derive(Deserialize)]
 struct WireChunk {
-    model: Option<String>,
+    model: Option<LossyText>,
     choices: Option<Vec<WireChoice>>,
     usage: Option<WireUsage>,
     error: Option<WireError>,
@@ -77,7 +84,7 @@ struct WireChunk {
 
 #[derive(Deserialize)]
 struct WireError {
-    message: Option<String>,
+    message: Option<LossyText>,
 }
 
 #[derive(Deserialize)]
@@ -85,12 +92,12 @@ struct WireChoice {
     #[serde(default)]
     index: u32,
     delta: Option<WireDelta>,
-    finish_reason: Option<String>,
+    finish_reason: Option<LossyText>,
 }
 
 #[derive(Default, Deserialize)]
 struct WireDelta {
-    content: Option<String>,
+    content: Option<LossyText>,
     tool_calls: Option<Vec<WireToolCall>>,
     refusal: Option<IgnoredAny>,
     reasoning_content: Option<IgnoredAny>,
@@ -103,14 +110,14 @@ struct WireDelta {
 struct WireToolCall {
     #[serde(default)]
     index: u32,
-    id: Option<String>,
+    id: Option<LossyText>,
     function: Option<WireFunction>,
 }
 
 #[derive(Deserialize)]
 struct WireFunction {
-    name: Option<String>,
-    arguments: Option<String>,
+    name: Option<LossyText>,
+    arguments: Option<LossyText>,
 }
 
 impl WireChoice {
@@ -123,14 +130,15 @@ impl WireChoice {
             || delta.function_call.is_some();
         let tool_calls = delta.tool_calls.unwrap_or_default().into_iter().map(|call| {
             let (name, arguments) = call.function.map(|f| (f.name, f.arguments)).unwrap_or_default();
-            ToolCallDelta { index: call.index, id: call.id, name, arguments: arguments.unwrap_or_default() }
+            let (name, id) = (name.map(|text| text.0), call.id.map(|text| text.0));
+            ToolCallDelta { index: call.index, id, name, arguments: arguments.unwrap_or_default().0 }
         });
         Delta {
             index: self.index,
-            text: delta.content,
+            text: delta.content.map(|text| text.0),
             tool_calls: tool_calls.collect(),
             other,
-            finish_reason: self.finish_reason.as_deref().and_then(read_finish),
+            finish_reason: self.finish_reason.as_ref().and_then(|word| read_finish(&word.0)),
             finished: self.finish_reason.is_some(),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Blame, Fault, FaultKind};
 
 /// What a provider's error body says, as far as it says anything.
@@ -21,12 +22,12 @@ pub fn parse_error(body: &[u8]) -> ErrorBody {
     }
     #[derive(Deserialize)]
     struct Inner {
-        message: Option<String>,
+        message: Option<LossyText>,
         code: Option<serde_json::Value>,
     }
     match serde_json::from_slice::<Wire>(body) {
         Ok(Wire { error }) => ErrorBody {
-            message: error.message,
+            message: error.message.map(|text| text.0),
             code: error.code.and_then(|c| match c {
                 serde_json::Value::String(text) => Some(text),
                 serde_json::Value::Number(number) => Some(number.to_string()),

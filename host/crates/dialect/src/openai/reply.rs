@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage};
 
 /// Reads a provider's answer and keeps its bytes.
@@ -15,8 +16,8 @@ pub fn parse_reply(bytes: Bytes) -> Result<Reply, Fault> {
     }
     let choices = wire.choices.into_iter().map(WireChoice::into_choice).collect();
     Ok(Reply {
-        id: wire.id.unwrap_or_default(),
-        model: wire.model.unwrap_or_default(),
+        id: wire.id.unwrap_or_default().0,
+        model: wire.model.unwrap_or_default().0,
         created: wire.created.unwrap_or_default(),
         choices,
         usage: wire.usage.map(Usage::from),
@@ -40,8 +41,8 @@ pub fn render_reply(reply: &Reply) -> Bytes {
 
 #[derive(Deserialize)]
 struct WireReply {
-    id: Option<String>,
-    model: Option<String>,
+    id: Option<LossyText>,
+    model: Option<LossyText>,
     created: Option<u64>,
     choices: Vec<WireChoice>,
     usage: Option<WireUsage>,
@@ -50,49 +51,47 @@ struct WireReply {
 #[derive(Deserialize)]
 struct WireChoice {
     message: Option<WireMessage>,
-    finish_reason: Option<String>,
+    finish_reason: Option<LossyText>,
 }
 
 #[derive(Deserialize)]
 struct WireMessage {
-    content: Option<String>,
+    content: Option<LossyText>,
     tool_calls: Option<Vec<WireToolCall>>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct WireToolCall {
     #[serde(default)]
-    id: String,
-    #[serde(default = "function")]
-    r#type: String,
+    id: LossyText,
     function: Option<WireFunction>,
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct WireFunction {
-    name: String,
+    name: LossyText,
     #[serde(default)]
-    arguments: String,
-}
-
-fn function() -> String {
-    "function".to_owned()
+    arguments: LossyText,
 }
 
 impl WireChoice {
     fn into_choice(self) -> Choice {
         let (text, calls) = match self.message {
-            Some(message) => (message.content, message.tool_calls.unwrap_or_default()),
+            Some(message) => (message.content.map(|text| text.0), message.tool_calls.unwrap_or_default()),
             None => (None, Vec::new()),
         };
         let tool_calls = calls
             .into_iter()
             .filter_map(|call| {
                 let function = call.function?;
-                Some(ToolCall { id: call.id, name: function.name, arguments: function.arguments })
+                Some(ToolCall { id: call.id.0, name: function.name.0, arguments: function.arguments.0 })
             })
             .collect();
-        Choice { text, tool_calls, finish_reason: self.finish_reason.as_deref().and_then(read_finish) }
+        Choice {
+            text,
+            tool_calls,
+            finish_reason: self.finish_reason.as_ref().and_then(|word| read_finish(&word.0)),
+        }
     }
 }
 
@@ -140,7 +139,9 @@ impl From<Usage> for WireUsage {
             completion_tokens: usage.output_tokens,
             total_tokens: usage.input_tokens.saturating_add(usage.output_tokens),
             prompt_tokens_details: Some(PromptDetails { cached_tokens: Some(usage.cached_input_tokens) }),
-            completion_tokens_details: Some(CompletionDetails { reasoning_tokens: Some(usage.reasoning_tokens) }),
+            completion_tokens_details: Some(CompletionDetails {
+                reasoning_tokens: Some(usage.reasoning_tokens),
+            }),
         }
     }
 }
@@ -191,7 +192,20 @@ struct OutMessage<'a> {
     content: Option<&'a str>,
     refusal: Option<()>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<WireToolCall>,
+    tool_calls: Vec<OutToolCall<'a>>,
+}
+
+#[derive(Serialize)]
+struct OutToolCall<'a> {
+    id: &'a str,
+    r#type: &'static str,
+    function: OutFunction<'a>,
+}
+
+#[derive(Serialize)]
+struct OutFunction<'a> {
+    name: &'a str,
+    arguments: &'a str,
 }
 
 impl<'a> OutChoice<'a> {
@@ -199,15 +213,20 @@ impl<'a> OutChoice<'a> {
         let tool_calls = choice
             .tool_calls
             .iter()
-            .map(|call| WireToolCall {
-                id: call.id.clone(),
-                r#type: function(),
-                function: Some(WireFunction { name: call.name.clone(), arguments: call.arguments.clone() }),
+            .map(|call| OutToolCall {
+                id: &call.id,
+                r#type: "function",
+                function: OutFunction { name: &call.name, arguments: &call.arguments },
             })
             .collect();
         Self {
             index,
-            message: OutMessage { role: "assistant", content: choice.text.as_deref(), refusal: None, tool_calls },
+            message: OutMessage {
+                role: "assistant",
+                content: choice.text.as_deref(),
+                refusal: None,
+                tool_calls,
+            },
             logprobs: None,
             finish_reason: choice.finish_reason.map(write_finish),
         }

@@ -24,7 +24,8 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
     let stream = optional::<bool>(&body, "stream", "a boolean")?.unwrap_or(false);
     let include_usage = match object(&body, "stream_options")? {
         Some(options) => {
-            optional_in::<bool>(&options, "stream_options.include_usage", "include_usage", "a boolean")?.unwrap_or(false)
+            optional_in::<bool>(&options, "stream_options.include_usage", "include_usage", "a boolean")?
+                .unwrap_or(false)
         }
         None => false,
     };
@@ -81,7 +82,10 @@ fn parse_messages(body: &JsonObject) -> Result<Vec<Message>, Fault> {
     if list.is_empty() {
         return Err(Fault::invalid("messages", "'messages' is empty: send at least one message"));
     }
-    list.iter().enumerate().map(|(at, text)| parse_message(at, raw.slice_ref(text.get().as_bytes()))).collect()
+    list.iter()
+        .enumerate()
+        .map(|(at, text)| parse_message(at, raw.slice_ref(text.get().as_bytes())))
+        .collect()
 }
 
 fn parse_message(at: usize, raw: Bytes) -> Result<Message, Fault> {
@@ -89,12 +93,17 @@ fn parse_message(at: usize, raw: Bytes) -> Result<Message, Fault> {
     if raw.first() != Some(&b'{') {
         return Err(wrong_type(&place(""), "an object", &raw));
     }
-    let fields: RawMessage<'_> =
-        serde_json::from_slice(&raw).map_err(|e| Fault::invalid(place(""), format!("'{}' {e}", place(""))))?;
+    let fields: RawMessage<'_> = serde_json::from_slice(&raw)
+        .map_err(|e| Fault::invalid(place(""), format!("'{}' {e}", place(""))))?;
     let Some(role) = fields.role else {
-        return Err(Fault::invalid(place(".role"), format!("missing required parameter: '{}'", place(".role"))));
+        return Err(Fault::invalid(
+            place(".role"),
+            format!("missing required parameter: '{}'", place(".role")),
+        ));
     };
-    let role = match serde_json::from_str::<&str>(role.get()) {
+    // A role may be spelled with escapes, so it cannot be borrowed.
+    let word = serde_json::from_str::<String>(role.get());
+    let role = match word.as_deref() {
         Ok("system" | "developer") => Role::System,
         Ok("user") => Role::User,
         Ok("assistant") => Role::Assistant,
@@ -121,7 +130,8 @@ fn parse_content(place: &str, raw: Bytes) -> Result<Content, Fault> {
         Some(b'"') => Ok(Content::Text(JsonText::from_literal(raw))),
         Some(b'n') => Ok(Content::Empty),
         Some(b'[') => {
-            let list: Vec<&RawValue> = serde_json::from_slice(&raw).map_err(|_| wrong_type(place, "an array", &raw))?;
+            let list: Vec<&RawValue> =
+                serde_json::from_slice(&raw).map_err(|_| wrong_type(place, "an array", &raw))?;
             let parts = list.iter().enumerate().map(|(at, part)| {
                 let place = format!("{place}[{at}]");
                 parse_part(&place, &raw, part.get())
@@ -133,20 +143,21 @@ fn parse_content(place: &str, raw: Bytes) -> Result<Content, Fault> {
 }
 
 fn parse_part(place: &str, raw: &Bytes, part: &str) -> Result<Part, Fault> {
-    let fields: RawPart<'_> =
-        serde_json::from_str(part).map_err(|_| wrong_type(place, "an object with a 'type'", part.as_bytes()))?;
-    let kind = fields
-        .r#type
-        .ok_or_else(|| Fault::invalid(format!("{place}.type"), format!("missing required parameter: '{place}.type'")))?;
+    let fields: RawPart<'_> = serde_json::from_str(part)
+        .map_err(|_| wrong_type(place, "an object with a 'type'", part.as_bytes()))?;
+    let kind = fields.r#type.ok_or_else(|| {
+        Fault::invalid(format!("{place}.type"), format!("missing required parameter: '{place}.type'"))
+    })?;
     match kind.as_str() {
         "text" => match fields.text {
             Some(text) if text.get().starts_with('"') => {
                 Ok(Part::Text(JsonText::from_literal(raw.slice_ref(text.get().as_bytes()))))
             }
             Some(text) => Err(wrong_type(&format!("{place}.text"), "a string", text.get().as_bytes())),
-            None => {
-                Err(Fault::invalid(format!("{place}.text"), format!("missing required parameter: '{place}.text'")))
-            }
+            None => Err(Fault::invalid(
+                format!("{place}.text"),
+                format!("missing required parameter: '{place}.text'"),
+            )),
         },
         "image_url" => Ok(Part::Image),
         _ => Ok(Part::Other(kind)),
@@ -170,7 +181,9 @@ fn optional_in<T: DeserializeOwned>(
 
 fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fault> {
     match optional::<u64>(body, name, "an integer of at least 1")? {
-        Some(0) => Err(Fault::invalid(name, format!("invalid value for '{name}': must be at least 1, got 0"))),
+        Some(0) => {
+            Err(Fault::invalid(name, format!("invalid value for '{name}': must be at least 1, got 0")))
+        }
         other => Ok(other),
     }
 }

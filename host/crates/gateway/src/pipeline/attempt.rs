@@ -18,8 +18,6 @@ const MAX_PREAMBLE: usize = 64;
 
 /// An answer that can be delivered.
 pub(super) struct Answered {
-    pub model: String,
-    pub provider: String,
     pub answer: Proven,
     /// The model's call, while it goes on. None when no model was called.
     pub call: Option<LiveCall>,
@@ -34,19 +32,18 @@ pub(super) enum Proven {
 
 impl Answered {
     /// A router's own words as an answer.
-    pub(super) fn by_router(router: &str, text: String) -> Self {
-        Self {
-            model: format!("router/{router}"),
-            provider: "none".to_owned(),
-            answer: Proven::Text(text),
-            call: None,
-        }
+    pub(super) fn text(text: String) -> Self {
+        Self { answer: Proven::Text(text), call: None }
     }
 }
 
 /// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any
 /// failure here leaves the next candidate free to try.
-pub(super) async fn attempt(world: &World, closing: &mut Closing, target: &Target) -> Result<Answered, Fault> {
+pub(super) async fn attempt(
+    world: &World,
+    closing: &mut Closing,
+    target: &Target,
+) -> Result<Answered, Fault> {
     let Some(model) = world.models().get(&target.model) else {
         // Policy only plans models that exist in the same world.
         return Err(Fault::new(FaultKind::Internal, format!("the planned model `{}` is gone", target.model)));
@@ -59,6 +56,7 @@ pub(super) async fn attempt(world: &World, closing: &mut Closing, target: &Targe
         timeouts: model.timeouts(),
         deadline,
     };
+    closing.trying(&target.model, model.provider().name());
     let mut live = model.begin();
     let began = Instant::now();
     let outcome = match model.provider().call(call).await {
@@ -83,8 +81,8 @@ pub(super) async fn attempt(world: &World, closing: &mut Closing, target: &Targe
     let (name, provider) = (target.model.clone(), model.provider().name().to_owned());
     match outcome {
         Ok(answer) => {
-            closing.exchange.trail.push(Step::Answered { model: name.clone(), provider: provider.clone() });
-            Ok(Answered { model: name, provider, answer, call: Some(live) })
+            closing.exchange.trail.push(Step::Answered { model: name, provider });
+            Ok(Answered { answer, call: Some(live) })
         }
         Err(fault) => {
             // A request the provider calls wrong says nothing about the model's health.
@@ -102,7 +100,8 @@ async fn prove(mut chunks: ChunkStream) -> Result<Proven, Fault> {
     let mut held = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
-        let proven = chunk.done || chunk.deltas.iter().any(Delta::has_substance) || held.len() >= MAX_PREAMBLE;
+        let proven =
+            chunk.done || chunk.deltas.iter().any(Delta::has_substance) || held.len() >= MAX_PREAMBLE;
         held.push(chunk);
         if proven {
             return Ok(Proven::Stream { held, rest: chunks });

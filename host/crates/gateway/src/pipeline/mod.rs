@@ -1,4 +1,4 @@
-//! One request from admission to its last byte. Read [`run`] first: it is the product.
+//! One request from admission to its last byte. Read `run` first: it is the product.
 
 mod attempt;
 mod delivery;
@@ -51,7 +51,10 @@ pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Fail
 
 async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
     match world.policy().plan(world, &mut closing.exchange).await? {
-        Plan::Respond { router, text } => Ok(attempt::Answered::by_router(&router, text)),
+        Plan::Respond { router, text } => {
+            closing.trying(&format!("router/{router}"), "none");
+            Ok(attempt::Answered::text(text))
+        }
         Plan::Candidates(targets) => {
             let mut failed = Vec::new();
             for target in &targets {

@@ -39,6 +39,12 @@ impl Closing {
         }
     }
 
+    /// This model is called now. The last one called is the one that answered, failed or was left.
+    pub(super) fn trying(&mut self, model: &str, provider: &str) {
+        self.model = Some(model.to_owned());
+        self.provider = Some(provider.to_owned());
+    }
+
     /// So much of the time was a provider's.
     pub(super) fn waited(&mut self, wait: Duration) {
         self.waited += wait;
@@ -46,8 +52,6 @@ impl Closing {
 
     /// Hands the answer over. A stream takes the exchange with it.
     pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
-        self.model = Some(answered.model);
-        self.provider = Some(answered.provider);
         self.call = answered.call;
         let head = self.head();
         let streaming = self.exchange.facts.request.stream;

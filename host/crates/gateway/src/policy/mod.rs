@@ -101,7 +101,8 @@ fn named(world: &World, exchange: &Exchange, model: &str) -> Result<Target, Faul
     }
     if world.models().get(model).is_none() {
         let near = world.models().nearest(model);
-        let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        let hint =
+            if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         let message = format!("the model '{shown}' does not exist here{hint} (GET /v1/models lists all)");
         return Err(Fault::new(FaultKind::UnknownModel, message).with_param("model"));
     }

@@ -13,7 +13,11 @@ use crate::world::World;
 
 impl Policy {
     /// Asks the routers in order until one decides.
-    pub(super) async fn ask_routers(&self, world: &World, exchange: &mut Exchange) -> Result<Option<Plan>, Fault> {
+    pub(super) async fn ask_routers(
+        &self,
+        world: &World,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Plan>, Fault> {
         let mut labels: Vec<(String, String)> = Vec::new();
         for slot in &self.routers {
             let ask = Ask {

@@ -1,7 +1,7 @@
 //! How each model does at the moment: calls under way, and the last calls' latencies and failures.
 //!
-//! Bounded: at most [`MAX_MODELS`] models (a client can name any `gpt-…`), [`WINDOW`] calls of each,
-//! none older than [`MAX_AGE`].
+//! Bounded: at most `MAX_MODELS` models (a client can name any `gpt-…`), `WINDOW` calls of each,
+//! none older than `MAX_AGE`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};

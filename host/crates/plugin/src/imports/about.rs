@@ -30,10 +30,10 @@ impl budget::Host for CallState {
             budget::Scope::Global => contract::BudgetScope::Global,
         };
         let ask = self.ask()?;
-        Ok(ask.view.budget(&ask.facts.caller, scope).map(|left| budget::Headroom {
-            remaining_usd: left.remaining_usd,
-            used_ratio: left.used_ratio,
-        }))
+        Ok(ask
+            .view
+            .budget(&ask.facts.caller, scope)
+            .map(|left| budget::Headroom { remaining_usd: left.remaining_usd, used_ratio: left.used_ratio }))
     }
 }
 

@@ -169,7 +169,8 @@ mod tests {
     fn many_empty_values_are_not_free() {
         let mut entries = Entries::default();
         let now = Instant::now();
-        let kept = (0..1_000_000).take_while(|i| entries.put(i.to_string(), entry(0, None), now).is_ok()).count();
+        let kept =
+            (0..1_000_000).take_while(|i| entries.put(i.to_string(), entry(0, None), now).is_ok()).count();
         assert!(kept < QUOTA / ENTRY_COST, "{kept}");
     }
 }

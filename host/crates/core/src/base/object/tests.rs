@@ -16,7 +16,11 @@ fn edits_leave_every_other_byte_alone() {
     let set = |name, value: &str| ObjectEdit::Set(name, value.to_owned());
     let cases: &[(&str, Vec<ObjectEdit>, &str)] = &[
         (r#"{ "a" : 1.0e+30 , "m":"x" }"#, vec![set("m", r#""y""#)], r#"{ "a" : 1.0e+30 , "m":"y" }"#),
-        (r#"{"n":12345678901234567890123,"m":1}"#, vec![set("z", "true")], r#"{"n":12345678901234567890123,"m":1,"z":true}"#),
+        (
+            r#"{"n":12345678901234567890123,"m":1}"#,
+            vec![set("z", "true")],
+            r#"{"n":12345678901234567890123,"m":1,"z":true}"#,
+        ),
         (r#"{"a":1, "b":2, "c":3}"#, vec![ObjectEdit::Remove("a")], r#"{"b":2, "c":3}"#),
         (r#"{"a":1, "b":2, "c":3}"#, vec![ObjectEdit::Remove("b")], r#"{"a":1, "c":3}"#),
         (r#"{"a":1, "b":2, "c":3 }"#, vec![ObjectEdit::Remove("c")], r#"{"a":1, "b":2 }"#),
@@ -41,7 +45,9 @@ fn no_edit_shares_the_memory() {
 
 #[test]
 fn refuses_what_two_parsers_would_read_differently() {
-    for bad in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "[]", "1", "", "{", r#"{"a":1} x"#, r#"{"a":01}"#] {
+    for bad in
+        [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "[]", "1", "", "{", r#"{"a":1} x"#, r#"{"a":01}"#]
+    {
         assert!(parse(bad).is_err(), "{bad}");
     }
     assert!(matches!(

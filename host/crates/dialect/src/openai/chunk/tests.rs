@@ -10,11 +10,16 @@ fn chunk(text: &str) -> Result<Chunk, Fault> {
 
 #[test]
 fn reads_text_tools_usage_and_the_end() {
-    let text = chunk("data: {\"model\":\"m\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"hi\"}}]}\n\n").unwrap();
+    let text =
+        chunk("data: {\"model\":\"m\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"hi\"}}]}\n\n")
+            .unwrap();
     assert_eq!((text.deltas[0].index, text.deltas[0].text.as_deref()), (1, Some("hi")));
     assert!(text.deltas[0].has_substance() && !text.deltas[0].finished);
 
-    let role = chunk("data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}}]}\n\n").unwrap();
+    let role = chunk(
+        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\",\"refusal\":null}}]}\n\n",
+    )
+    .unwrap();
     assert!(!role.deltas[0].has_substance());
 
     let refusal = chunk("data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}\n\n").unwrap();
@@ -25,12 +30,16 @@ fn reads_text_tools_usage_and_the_end() {
     )
     .unwrap();
     let call = &tool.deltas[0].tool_calls[0];
-    assert_eq!((call.index, call.id.as_deref(), call.name.as_deref(), call.arguments.as_str()), (2, Some("t"), Some("f"), "{"));
+    assert_eq!(
+        (call.index, call.id.as_deref(), call.name.as_deref(), call.arguments.as_str()),
+        (2, Some("t"), Some("f"), "{")
+    );
 
     let end = chunk("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n").unwrap();
     assert_eq!((end.deltas[0].finish_reason, end.deltas[0].finished), (Some(FinishReason::Stop), true));
 
-    let usage = chunk("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n").unwrap();
+    let usage =
+        chunk("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n").unwrap();
     assert_eq!(usage.usage.unwrap().output_tokens, 4);
     assert!(usage.deltas.is_empty());
 
@@ -52,7 +61,12 @@ fn what_is_written_reads_back_the_same() {
         Delta { text: Some("hé\n".into()), ..Delta::default() },
         Delta {
             index: 1,
-            tool_calls: vec![ToolCallDelta { index: 0, id: Some("i".into()), name: Some("f".into()), arguments: "{".into() }],
+            tool_calls: vec![ToolCallDelta {
+                index: 0,
+                id: Some("i".into()),
+                name: Some("f".into()),
+                arguments: "{".into(),
+            }],
             ..Delta::default()
         },
         Delta { index: 2, finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() },

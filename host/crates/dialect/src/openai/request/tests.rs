@@ -9,7 +9,7 @@ fn reads_what_the_gateway_needs() {
     let request = parse(
         r#"{"model":"m","stream":true,"metadata":{"task":"t","x":"y"},"max_tokens":7,"tools":[{}],
             "response_format":{"type":"json_schema","json_schema":{}},"stream_options":{"include_usage":true},
-            "messages":[{"role":"developer","content":"be\nbrief"},{"role":"user","content":[{"type":"text","text":"a"},
+            "messages":[{"role":"\u0064eveloper","content":"be\nbrief"},{"role":"user","content":[{"type":"text","text":"a"},
             {"type":"image_url","image_url":{"url":"data:"}},{"type":"text","text":"b"},{"type":"file"}]},
             {"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"r"}]}"#
             .replace("be\nbrief", "be\\nbrief")
@@ -46,8 +46,16 @@ fn names_the_field_that_is_wrong() {
         (r#"{"messages":[1]}"#.to_owned(), FaultKind::InvalidRequest, Some("messages[0]")),
         (r#"{"messages":[{}]}"#.to_owned(), FaultKind::InvalidRequest, Some("messages[0].role")),
         (r#"{"messages":[{"role":"king"}]}"#.to_owned(), FaultKind::InvalidRequest, Some("messages[0].role")),
-        (r#"{"messages":[{"role":"user","role":"system"}]}"#.to_owned(), FaultKind::InvalidRequest, Some("messages[0]")),
-        (r#"{"messages":[{"role":"user","content":1}]}"#.to_owned(), FaultKind::InvalidRequest, Some("messages[0].content")),
+        (
+            r#"{"messages":[{"role":"user","role":"system"}]}"#.to_owned(),
+            FaultKind::InvalidRequest,
+            Some("messages[0]"),
+        ),
+        (
+            r#"{"messages":[{"role":"user","content":1}]}"#.to_owned(),
+            FaultKind::InvalidRequest,
+            Some("messages[0].content"),
+        ),
         (
             r#"{"messages":[{"role":"user","content":[{"type":"text"}]}]}"#.to_owned(),
             FaultKind::InvalidRequest,

@@ -12,12 +12,24 @@ fn changes_the_named_fields_and_no_other_byte() {
     let m = r#""messages":[{"role":"user","content":"h\u00e9\/"}]"#;
     let cases = [
         (format!(r#"{{"z":1.0e+2,"model":"m", {m}}}"#), format!(r#"{{"z":1.0e+2,"model":"m", {m}}}"#)),
-        (format!(r#"{{"model":"auto",{m},"seed":123456789012345678901}}"#), format!(r#"{{"model":"m",{m},"seed":123456789012345678901}}"#)),
+        (
+            format!(r#"{{"model":"auto",{m},"seed":123456789012345678901}}"#),
+            format!(r#"{{"model":"m",{m},"seed":123456789012345678901}}"#),
+        ),
         (format!("{{{m}}}"), format!(r#"{{{m},"model":"m"}}"#)),
         (format!(r#"{{"model":"m","metadata":{{"task":"t"}},{m}}}"#), format!(r#"{{"model":"m",{m}}}"#)),
-        (format!(r#"{{"model":"m","metadata":{{"a":"b", "task":"t"}},{m}}}"#), format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#)),
-        (format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#), format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#)),
-        (format!(r#"{{"model":"m",{m},"stream":true}}"#), format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"include_usage":true}}}}"#)),
+        (
+            format!(r#"{{"model":"m","metadata":{{"a":"b", "task":"t"}},{m}}}"#),
+            format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#),
+        ),
+        (
+            format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#),
+            format!(r#"{{"model":"m","metadata":{{"a":"b"}},{m}}}"#),
+        ),
+        (
+            format!(r#"{{"model":"m",{m},"stream":true}}"#),
+            format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"include_usage":true}}}}"#),
+        ),
         (
             format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"x":1}}}}"#),
             format!(r#"{{"model":"m",{m},"stream":true,"stream_options":{{"x":1,"include_usage":true}}}}"#),
@@ -45,12 +57,15 @@ fn overrides_use_the_clients_own_spelling() {
         rewrite(&format!(r#"{{"model":"m","max_tokens":5,"temperature":1,{m}}}"#), "m", &overrides),
         format!(r#"{{"model":"m","max_tokens":9,"temperature":0.3,{m},"reasoning_effort":"high"}}"#),
     );
-    assert!(rewrite(&format!(r#"{{"model":"m",{m}}}"#), "m", &overrides).contains(r#""max_completion_tokens":9"#));
+    assert!(
+        rewrite(&format!(r#"{{"model":"m",{m}}}"#), "m", &overrides).contains(r#""max_completion_tokens":9"#)
+    );
 }
 
 #[test]
 fn a_template_wraps_the_last_user_message_alone() {
-    let overrides = Overrides { prompt_template: Some("Scale \"this\":\n${input}!".into()), ..Overrides::default() };
+    let overrides =
+        Overrides { prompt_template: Some("Scale \"this\":\n${input}!".into()), ..Overrides::default() };
     assert_eq!(
         rewrite(
             r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","name":"n","content":"b"},{"role":"assistant","content":"c"}]}"#,
