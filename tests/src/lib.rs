@@ -13,6 +13,8 @@
 
 /// The gateway under test, in this process, with a log of its own.
 pub mod gateway;
+/// Plugins made without a toolchain.
+pub mod guest;
 /// Server-sent events as bytes: cutting a stream into frames and reading them.
 pub mod sse;
 /// A provider that answers what the test wrote down, and remembers what it was asked.

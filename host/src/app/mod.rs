@@ -1,9 +1,12 @@
 //! The composition root: builds the house from a configuration, serves it, and stops in two stages.
 //!
 //! Build, then spawn: `App::build` starts nothing; `App::bind` loads the plugins and listens;
-//! `Bound::serve` serves until told to stop. Boot is the first load of a world: there is one path.
+//! `Bound::serve` serves, and reloads what changes, until told to stop. Boot is the first load of a world:
+//! there is one path.
 
-mod world;
+mod keeper;
+mod report;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +16,15 @@ use arc_swap::ArcSwap;
 
 use jackfield_core::base::Drain;
 use jackfield_core::config::Config;
-use jackfield_gateway::world::{LiveTable, Load};
+use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
 
 use crate::http::{self, Api, Server, ServerOptions};
 
-pub use world::{LoadedPlugin, PluginReport, load_catalog, plugin_settings};
+use keeper::Keeper;
+pub use keeper::{load_catalog, plugin_settings};
+pub use report::{LoadedPlugin, PluginReport};
 
 /// The house could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,8 @@ pub struct Bound {
     server: Server,
     config: Arc<Config>,
     plugins: PluginReport,
+    keeper: Keeper,
+    world: Arc<ArcSwap<World>>,
     drain: Drain,
     signal: jackfield_core::base::Signal,
 }
@@ -68,12 +75,13 @@ impl App {
     /// Loads the plugins, puts the first world together, and listens.
     pub async fn bind(self) -> std::io::Result<Bound> {
         let Self { config, providers, engine } = self;
-        let live = Arc::new(LiveTable::default());
         let load = Arc::new(Load::default());
-        let (world, plugins) = world::load(&config, &providers, &engine, &live, &load).await;
+        let mut keeper = Keeper::new(Arc::clone(&config), providers, engine, Arc::clone(&load));
+        let (world, plugins) = keeper.first().await;
+        let world = Arc::new(ArcSwap::from_pointee(world));
         let (drain, signal) = Drain::pair();
         let api = Arc::new(Api {
-            world: Arc::new(ArcSwap::from_pointee(world)),
+            world: Arc::clone(&world),
             load,
             drain: signal.clone(),
             since: SystemTime::now(),
@@ -86,7 +94,16 @@ impl App {
             idle: limits.idle,
         };
         let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
-        Ok(Bound { server, config, plugins, drain, signal })
+        Ok(Bound { server, config, plugins, keeper, world, drain, signal })
+    }
+}
+
+/// A task that does not outlive its owner.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -104,6 +121,11 @@ impl Bound {
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
+        // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
+        let _watching =
+            self.config.plugins().watch().then(|| {
+                AbortOnDrop(tokio::spawn(watch::watch(self.keeper, self.world, self.signal.clone())))
+            });
         match self.server.serve(stop, wait, self.drain, self.signal).await {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),

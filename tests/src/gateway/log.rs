@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -34,11 +34,13 @@ pub struct Line {
 pub struct Log {
     lines: Arc<Mutex<Vec<Line>>>,
     changed: Arc<watch::Sender<()>>,
+    /// Only WARN and ERROR are kept: for tests of so many requests that the log would be the load.
+    quiet: bool,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { lines: Arc::default(), changed: Arc::new(watch::Sender::new(())) }
+        Self { lines: Arc::default(), changed: Arc::new(watch::Sender::new(())), quiet: false }
     }
 }
 
@@ -55,6 +57,16 @@ impl Line {
 }
 
 impl Log {
+    /// A log that keeps only WARN and ERROR.
+    pub(super) fn quiet() -> Self {
+        Self { quiet: true, ..Self::default() }
+    }
+
+    /// How many lines of this level this target wrote.
+    pub fn count(&self, level: &str, target: &str) -> usize {
+        self.lock().iter().filter(|line| line.level == level && line.target == target).count()
+    }
+
     /// All lines so far.
     pub fn lines(&self) -> Vec<Line> {
         self.lock().clone()
@@ -140,6 +152,10 @@ fn text_of<'a>(lines: impl Iterator<Item = &'a Line>) -> String {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        !self.quiet || *metadata.level() <= Level::WARN
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);

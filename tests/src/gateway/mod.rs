@@ -18,6 +18,7 @@ pub use reply::{Ending, ErrorBody, Reply, Stream, Streamed};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jackfield::app::{App, Stopped};
@@ -48,13 +49,27 @@ pub struct Gateway {
 pub struct Setup {
     yaml: String,
     environment: BTreeMap<String, String>,
+    file: Option<PathBuf>,
+    quiet: bool,
 }
 
 impl Setup {
     /// This configuration. Without a `server:` section, it gets one with a port the system picks;
     /// with one, that section must say `listen: 127.0.0.1:0` itself.
     pub fn yaml(text: &str) -> Self {
-        Self { yaml: text.to_owned(), environment: BTreeMap::new() }
+        Self { yaml: text.to_owned(), environment: BTreeMap::new(), file: None, quiet: false }
+    }
+
+    /// The configuration in this file, which the gateway watches. It must say `listen: 127.0.0.1:0`.
+    pub fn file(path: &Path) -> Self {
+        Self { file: Some(path.to_owned()), ..Self::yaml("server: { listen: 127.0.0.1:0 }") }
+    }
+
+    /// Keeps only what is logged at WARN and above.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
     }
 
     /// Sets a variable that `${NAME}` in the configuration sees. The process's own are never seen.
@@ -66,16 +81,20 @@ impl Setup {
 
     /// Starts the gateway, or says why it does not start.
     pub async fn try_start(self) -> Result<Gateway, String> {
-        let Self { mut yaml, environment } = self;
+        let Self { mut yaml, environment, file, quiet } = self;
         if !yaml.lines().any(|line| line.starts_with("server:")) {
             yaml.push_str("\nserver: { listen: 127.0.0.1:0 }\n");
         }
         assert!(yaml.contains("127.0.0.1:0"), "a test listens on a port the system picks:\n{yaml}");
-        let log = Log::default();
+        let log = if quiet { Log::quiet() } else { Log::default() };
         let runtime = log.runtime();
         let started = runtime.spawn(async move {
-            let config = Config::from_text("test.yaml", &yaml, &|name| environment.get(name).cloned())
-                .map_err(|report| format!("{report:?}"))?;
+            let environment = |name: &str| environment.get(name).cloned();
+            let config = match &file {
+                Some(path) => Config::load(Some(path)),
+                None => Config::from_text("test.yaml", &yaml, &environment),
+            };
+            let config = config.map_err(|report| format!("{report:?}"))?;
             // Plugins are compiled here: that may take its time on a thread of its own.
             let app = tokio::task::spawn_blocking(move || App::build(config).map_err(|e| e.to_string()));
             let app = app.await.map_err(|e| e.to_string())??;

@@ -10,6 +10,7 @@ mod auth;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// Clients that are slow, huge, broken or gone.
+mod hotswap;
 mod limits;
 /// Same-dialect calls change no byte but the named ones.
 mod passthrough;

@@ -33,7 +33,7 @@ pub(crate) struct World {
     pub(crate) upstream: Upstream,
     /// The gateway.
     pub(crate) gateway: Gateway,
-    _plugins: TempDir,
+    plugins: TempDir,
 }
 
 impl World {
@@ -47,6 +47,11 @@ impl World {
         Self::with_plugins(yaml, &[]).await
     }
 
+    /// Where the plugin folder is.
+    pub(crate) fn plugins(&self) -> &Path {
+        self.plugins.path()
+    }
+
     /// The same, with these files in the plugin folder.
     pub(crate) async fn with_plugins(yaml: &str, files: &[(&str, &[u8])]) -> Self {
         let upstream = Upstream::start().await;
@@ -56,7 +61,7 @@ impl World {
         }
         let yaml = complete(yaml, &upstream, plugins.path());
         let gateway = Setup::yaml(&yaml).env("UP_KEY", PROVIDER_KEY).start().await;
-        Self { upstream, gateway, _plugins: plugins }
+        Self { upstream, gateway, plugins }
     }
 }
 

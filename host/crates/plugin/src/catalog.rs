@@ -1,15 +1,24 @@
-//! Every file of the plugin folder: what was loaded, and what was refused and why.
+//! Every file of the plugin folder: what serves, and what was refused and why.
+//!
+//! A catalog is immutable. A rescan makes the next one from the folder and the last one: what did not
+//! change is taken over, what changed is loaded, what cannot be loaded is refused while its last good
+//! generation goes on serving, and what is gone leaves. One scan loads one file after the other, so
+//! that a folder rewritten in a loop costs one compiler at a time.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::engine::PluginEngine;
 use crate::load::{LoadError, Plugin, PluginSettings};
 
 /// The longest plugin name, in bytes.
 const MAX_NAME: usize = 64;
+/// What is said of a file whose name is no plugin's.
+pub const NAME_RULE: &str = "its name must be 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`";
 
 /// A file that did not become a plugin.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The file.
     pub path: PathBuf,
@@ -18,50 +27,200 @@ pub struct Refusal {
 }
 
 /// The plugins of one folder, by name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Catalog {
-    /// What can be called.
+    /// What can be called, by name.
     pub plugins: Vec<Plugin>,
     /// What cannot, and why.
     pub refusals: Vec<Refusal>,
+    /// What each file was when it was looked at, so that an unchanged one is not read again.
+    seen: BTreeMap<PathBuf, Seen>,
 }
 
+/// What a rescan changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A plugin came.
+    Added {
+        /// Its name.
+        name: String,
+        /// SHA-256 of its file.
+        digest: String,
+    },
+    /// A plugin took the place of another, or got other settings.
+    Replaced {
+        /// Its name.
+        name: String,
+        /// SHA-256 of its file.
+        digest: String,
+    },
+    /// A plugin left.
+    Removed {
+        /// Its name.
+        name: String,
+    },
+    /// A file was refused.
+    Refused {
+        /// What and why.
+        refusal: Refusal,
+        /// Whether an earlier generation of it goes on serving.
+        serving: bool,
+    },
+}
+
+/// A catalog and how it came to be.
+pub struct Scan {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// What changed since the last one.
+    pub changes: Vec<Change>,
+    /// A file changed while it was read: look again soon.
+    pub unsettled: bool,
+}
+
+/// What a file was when it was read.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    /// Its outside, when that can be trusted to change with its content.
+    outside: Option<Outside>,
+    digest: String,
+    settings: PluginSettings,
+}
+
+/// What a file looks like without reading it.
+#[derive(Clone, Debug, PartialEq)]
+struct Outside {
+    size: u64,
+    modified: Option<SystemTime>,
+    file: u64,
+}
+
+/// A file written so recently may be written again without its time of change showing it: file systems
+/// count in ticks of some milliseconds.
+const FRESH: Duration = Duration::from_millis(50);
+
 impl Catalog {
-    /// Loads every `*.wasm` of a folder. `settings` gives each plugin's, or `None` for one that is
-    /// switched off. A bad file is refused and the rest loads; a folder that cannot be read is an error.
-    pub async fn load_dir(
+    /// The next catalog: the folder as it is, held against this one. `settings` gives each plugin's, or
+    /// `None` for one that is switched off. A folder that cannot be read is an error, and nothing changes.
+    pub async fn rescan(
+        &self,
         engine: &PluginEngine,
         dir: &Path,
         settings: &(dyn Fn(&str) -> Option<PluginSettings> + Sync),
-    ) -> std::io::Result<Self> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == "wasm") && !is_hidden(path))
-            .collect();
-        files.sort();
-        let mut catalog = Self::default();
-        for path in files {
-            let loaded = match name_of(&path) {
-                None => Err("its name must be 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`".to_owned()),
-                Some(name) => match settings(name) {
-                    None => continue,
-                    Some(settings) => Plugin::load(engine, name, &path, settings)
-                        .await
-                        .map_err(|e: LoadError| e.to_string()),
-                },
+    ) -> std::io::Result<Scan> {
+        let mut next = Self::default();
+        let mut changes = Vec::new();
+        let mut unsettled = false;
+        for path in plugin_files(dir)? {
+            let Some(name) = name_of(&path) else {
+                next.refuse(self, Refusal { path, reason: NAME_RULE.to_owned() }, false, &mut changes);
+                continue;
             };
-            match loaded {
-                Ok(plugin) => catalog.plugins.push(plugin),
-                Err(reason) => catalog.refusals.push(Refusal { path, reason }),
+            let Some(settings) = settings(name) else { continue };
+            let last = self.get(name);
+            let known = self.seen.get(&path);
+            let before = Outside::look(&path);
+            if known.is_some_and(|known| known.settings == settings && known.is_still(before.as_ref())) {
+                next.keep(self, &path, last);
+                continue;
+            }
+            let bytes = match Plugin::read(&path).await {
+                // Gone between the listing and the reading.
+                Err(LoadError::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    let refusal = Refusal { path, reason: error.to_string() };
+                    next.refuse(self, refusal, last.is_some(), &mut changes);
+                    next.plugins.extend(last.cloned());
+                    continue;
+                }
+                Ok(bytes) => bytes,
+            };
+            let digest = bytes.digest().to_owned();
+            let settled =
+                before.filter(|before| Outside::look(&path).as_ref() == Some(before) && !before.is_fresh());
+            unsettled |= settled.is_none();
+            if known.is_some_and(|known| known.settings == settings && known.digest == digest) {
+                next.keep(self, &path, last);
+            } else {
+                match Plugin::load_bytes(engine, name, bytes, settings.clone(), last.map(Plugin::kv)).await {
+                    Err(error) => {
+                        let refusal = Refusal { path: path.clone(), reason: error.to_string() };
+                        next.refuse(self, refusal, last.is_some(), &mut changes);
+                        next.plugins.extend(last.cloned());
+                    }
+                    Ok(plugin) => {
+                        let (name, digest) = (name.to_owned(), digest.clone());
+                        changes.push(match last {
+                            None => Change::Added { name, digest },
+                            Some(_) => Change::Replaced { name, digest },
+                        });
+                        next.plugins.push(plugin);
+                    }
+                }
+            }
+            next.seen.insert(path, Seen { outside: settled, digest, settings });
+        }
+        for plugin in &self.plugins {
+            if next.get(plugin.name()).is_none() {
+                changes.push(Change::Removed { name: plugin.name().to_owned() });
             }
         }
-        Ok(catalog)
+        Ok(Scan { catalog: next, changes, unsettled })
     }
 
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<&Plugin> {
         self.plugins.iter().find(|plugin| plugin.name() == name)
     }
+
+    /// Takes over what is known of an unchanged file: its plugin, its refusal, or both.
+    fn keep(&mut self, before: &Self, path: &Path, plugin: Option<&Plugin>) {
+        self.plugins.extend(plugin.cloned());
+        self.refusals.extend(before.refusals.iter().filter(|r| r.path == path).cloned());
+        if let Some(seen) = before.seen.get(path) {
+            self.seen.insert(path.to_owned(), seen.clone());
+        }
+    }
+
+    /// Notes a refusal; it is told once, not at every scan.
+    fn refuse(&mut self, before: &Self, refusal: Refusal, serving: bool, changes: &mut Vec<Change>) {
+        if !before.refusals.contains(&refusal) {
+            changes.push(Change::Refused { refusal: refusal.clone(), serving });
+        }
+        self.refusals.push(refusal);
+    }
+}
+
+impl Seen {
+    fn is_still(&self, outside: Option<&Outside>) -> bool {
+        self.outside.is_some() && self.outside.as_ref() == outside
+    }
+}
+
+impl Outside {
+    fn look(path: &Path) -> Option<Self> {
+        let about = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let file = std::os::unix::fs::MetadataExt::ino(&about);
+        #[cfg(not(unix))]
+        let file = 0;
+        Some(Self { size: about.len(), modified: about.modified().ok(), file })
+    }
+
+    fn is_fresh(&self) -> bool {
+        // A time in the future is no age at all.
+        self.modified.is_none_or(|at| at.elapsed().map_or(true, |age| age < FRESH))
+    }
+}
+
+/// The files of a folder that are taken for plugins, by name.
+pub fn plugin_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "wasm") && !is_hidden(path))
+        .collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Editors and copy tools write beside the target under such names.
@@ -70,7 +229,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// The plugin's name: the file's, without its ending.
-fn name_of(path: &Path) -> Option<&str> {
+pub fn name_of(path: &Path) -> Option<&str> {
     let name = path.file_stem()?.to_str()?;
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (!name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(legal)).then_some(name)

@@ -30,7 +30,7 @@ mod state;
 mod ticker;
 
 pub use call::CallCost;
-pub use catalog::{Catalog, Refusal};
+pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};
 pub use classify::{Kind, Unfit};
 pub use engine::{Allocator, EngineError, PluginEngine};
 pub use limits::CallLimits;

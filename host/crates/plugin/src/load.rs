@@ -24,7 +24,7 @@ use crate::state::{Shared, origin};
 const MAX_FILE: u64 = 32 << 20;
 
 /// What configuration says about one plugin.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PluginSettings {
     /// The plugin's own section, as JSON text.
     pub config: String,
@@ -75,6 +75,19 @@ pub enum LoadError {
     BadConfig(String),
 }
 
+/// What a file held.
+pub(crate) struct FileBytes {
+    bytes: Vec<u8>,
+    digest: String,
+}
+
+impl FileBytes {
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
 /// A loaded plugin.
 #[derive(Clone)]
 pub struct Plugin {
@@ -84,6 +97,7 @@ pub struct Plugin {
     size: u64,
     about: Option<(String, String)>,
     router: Option<Arc<ComponentRouter>>,
+    kv: Arc<KvStore>,
 }
 
 impl Plugin {
@@ -94,11 +108,32 @@ impl Plugin {
         path: &Path,
         settings: PluginSettings,
     ) -> Result<Self, LoadError> {
-        origin();
+        Self::load_bytes(engine, name, Self::read(path).await?, settings, None).await
+    }
+
+    /// A file's bytes, bounded, and their digest.
+    pub(crate) async fn read(path: &Path) -> Result<FileBytes, LoadError> {
         let path = path.to_owned();
-        let bytes = blocking(move || read(&path)).await??;
+        blocking(move || {
+            let bytes = read(&path)?;
+            let digest = hex(&Sha256::digest(&bytes));
+            Ok(FileBytes { bytes, digest })
+        })
+        .await?
+    }
+
+    /// Makes a plugin of a file's bytes. A new generation goes on with the values its last one kept.
+    pub(crate) async fn load_bytes(
+        engine: &PluginEngine,
+        name: &str,
+        file: FileBytes,
+        settings: PluginSettings,
+        kv: Option<Arc<KvStore>>,
+    ) -> Result<Self, LoadError> {
+        origin();
+        let kv = kv.unwrap_or_default();
+        let FileBytes { bytes, digest } = file;
         let size = bytes.len() as u64;
-        let digest = hex(&Sha256::digest(&bytes));
         let inner = Arc::clone(engine.inner());
         let (component, kind) = blocking(move || {
             validate(&bytes)?;
@@ -112,7 +147,7 @@ impl Plugin {
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(format!("{e:#}"));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
         let shared =
-            Shared { name: name.to_owned(), config: settings.config, kv: KvStore::default(), engine: inner };
+            Shared { name: name.to_owned(), config: settings.config, kv: Arc::clone(&kv), engine: inner };
         let callable = Callable { shared: Arc::new(shared), pre, limits: settings.limits };
         let mut about = None;
         if kind.lifecycle {
@@ -129,7 +164,11 @@ impl Plugin {
             }
             false => None,
         };
-        Ok(Self { name: name.to_owned(), kind, digest, size, about, router })
+        Ok(Self { name: name.to_owned(), kind, digest, size, about, router, kv })
+    }
+
+    pub(crate) fn kv(&self) -> Arc<KvStore> {
+        Arc::clone(&self.kv)
     }
 
     /// The plugin's name: its file's, without the ending.

@@ -15,7 +15,8 @@ pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
     pub config: String,
-    pub kv: KvStore,
+    /// Shared by all generations of the plugin.
+    pub kv: Arc<KvStore>,
     pub engine: Arc<Inner>,
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::base::Secret;
 
@@ -46,6 +47,8 @@ pub struct Config {
     plugins: Plugins,
     telemetry: Telemetry,
     warnings: Vec<Fault>,
+    /// SHA-256 of the text.
+    fingerprint: [u8; 32],
     /// Values of plugins' own settings that came from the environment: not to be shown.
     hidden: BTreeSet<Pointer>,
 }
@@ -66,6 +69,7 @@ impl Config {
         text: &str,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Report> {
+        let fingerprint = Sha256::digest(text.as_bytes()).into();
         let text = Arc::new(Text::new(&source.to_string(), text));
         let mut found = Findings::new(Arc::clone(&text));
         let Some(mut document) = Document::parse(&text, &mut found) else {
@@ -79,6 +83,7 @@ impl Config {
         let mut located = Located::new(&mut found, &document.places);
         let mut config = Self::assemble(source, &raw, &known, &replaced, environment, &mut located);
         config.warnings = found.finish()?;
+        config.fingerprint = fingerprint;
         Ok(config)
     }
 
@@ -118,8 +123,14 @@ impl Config {
             plugins,
             telemetry,
             warnings,
+            fingerprint: [0; 32],
             hidden,
         }
+    }
+
+    /// A digest of the text it was read from: equal for the same text, and no secret can be read from it.
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 
     /// Where it came from.

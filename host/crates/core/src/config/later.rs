@@ -10,7 +10,7 @@ const LATER: &[(&[&str], &[&str])] = &[
     (&["models", "*"], &["retries"]),
     (&["orchestrator"], &["budgets", "cache", "fallback", "router", "validators"]),
     (&["orchestrator", "routes", "*"], &["fallback", "result", "template", "validators"]),
-    (&["plugins"], &["validator_defaults", "watch"]),
+    (&["plugins"], &["validator_defaults"]),
     (&["plugins", "router_defaults"], &["instances"]),
     (&["plugins", "settings", "*"], &["canary", "grants", "instances", "sha256", "shadow", "stream"]),
     (&["telemetry"], &["otlp"]),

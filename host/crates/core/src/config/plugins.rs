@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::findings::Located;
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
-use super::units::Count;
+use super::units::{Count, Period};
 
 /// The folder of WebAssembly plugins, and what each may cost.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -19,6 +19,10 @@ use super::units::Count;
 pub(crate) struct RawPlugins {
     /// The folder whose `*.wasm` files are loaded. A relative path starts at the directory the gateway runs in.
     dir: String,
+    /// Load what is added, changed or removed while the gateway runs, and the configuration file too.
+    watch: bool,
+    /// Look at the folder this often as well, for file systems that do not tell of changes (network mounts).
+    poll: Option<Period>,
     /// What holds for every router that does not say otherwise.
     router_defaults: RawPolicy,
     /// What holds for one plugin, by its name.
@@ -31,6 +35,8 @@ impl Default for RawPlugins {
     fn default() -> Self {
         Self {
             dir: "plugins".into(),
+            watch: true,
+            poll: None,
             router_defaults: RawPolicy::default(),
             settings: BTreeMap::new(),
             concurrency: RawConcurrency::default(),
@@ -120,6 +126,8 @@ pub struct PluginSettings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plugins {
     dir: PathBuf,
+    watch: bool,
+    poll: Option<std::time::Duration>,
     defaults: PluginSettings,
     settings: BTreeMap<String, PluginSettings>,
     running: usize,
@@ -148,10 +156,13 @@ impl Plugins {
             found.name(&at, "plugin", name);
             settings.insert(name.clone(), raw.over(&defaults, &at, found));
         }
+        let poll = raw.poll.map(|period| found.period(&at.key("poll"), period));
         let at = at.key("concurrency");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             dir: PathBuf::from(&raw.dir),
+            watch: raw.watch,
+            poll,
             defaults,
             settings,
             running: raw.concurrency.running.map_or(2 * cores, |n| found.count(&at.key("running"), n)),
@@ -163,6 +174,16 @@ impl Plugins {
     /// process's current directory, wherever the configuration file lies.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether changes of the folder and the configuration file take effect while the gateway runs.
+    pub fn watch(&self) -> bool {
+        self.watch
+    }
+
+    /// How often to look at the folder besides; above zero.
+    pub fn poll(&self) -> Option<std::time::Duration> {
+        self.poll
     }
 
     /// The settings of a plugin, whether or not the file mentions it.
@@ -191,6 +212,8 @@ impl Plugins {
             self.settings.iter().map(|(name, settings)| (name.clone(), settings.show())).collect();
         json!({
             "dir": self.dir,
+            "watch": self.watch,
+            "poll": self.poll.map(Period::from),
             "router_defaults": { "on_error": self.defaults.on_error, "limits": self.defaults.limits.show() },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue },

@@ -18,6 +18,7 @@ pub use models::{Model, Models};
 
 /// One generation of everything a request needs.
 pub struct World {
+    generation: u64,
     config: Arc<Config>,
     policy: Policy,
     models: Arc<Models>,
@@ -25,8 +26,10 @@ pub struct World {
 }
 
 impl World {
-    /// Puts a world together. `provider` finds providers by name; `live` and `load` outlive worlds.
+    /// Puts a world together. `generation` counts worlds from 1; `provider` finds providers by name; `live`
+    /// and `load` outlive worlds.
     pub fn build(
+        generation: u64,
         config: Arc<Config>,
         routers: Vec<RouterSlot>,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
@@ -36,7 +39,12 @@ impl World {
         let models = Arc::new(Models::build(&config, provider, live));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(routers, &config);
-        Self { config, policy, models, view }
+        Self { generation, config, policy, models, view }
+    }
+
+    /// Which world of this process it is; the first is 1.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The configuration.

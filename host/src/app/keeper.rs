@@ -1,0 +1,223 @@
+//! What outlives worlds, and makes the next one. Boot and every reload take the same path: read what
+//! changed, load it beside the live world, swap one pointer. What cannot be loaded changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use jackfield_core::config::{Config, PluginSettings as Configured, Source};
+use jackfield_gateway::policy::RouterSlot;
+use jackfield_gateway::world::{LiveTable, Load, World};
+use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
+use jackfield_provider::Registry;
+
+use super::report::{LoadedPlugin, PluginReport};
+
+/// Makes worlds. Owned by one task, so reloads never overlap.
+pub(super) struct Keeper {
+    config: Arc<Config>,
+    providers: Registry,
+    engine: PluginEngine,
+    catalog: Catalog,
+    live: Arc<LiveTable>,
+    load: Arc<Load>,
+    generation: u64,
+}
+
+/// What a reload came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reloaded {
+    /// A file was still being written: look again soon.
+    pub unsettled: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        config: Arc<Config>,
+        providers: Registry,
+        engine: PluginEngine,
+        load: Arc<Load>,
+    ) -> Self {
+        let live = Arc::new(LiveTable::default());
+        Self { config, providers, engine, catalog: Catalog::default(), live, load, generation: 0 }
+    }
+
+    /// The configuration that is in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The first world, and what became of the plugin folder.
+    pub(super) async fn first(&mut self) -> (World, PluginReport) {
+        let config = Arc::clone(&self.config);
+        self.rescan(&config).await;
+        let (slots, report) = self.routers();
+        (self.world(slots), report)
+    }
+
+    /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
+    pub(super) async fn reload(&mut self, published: &ArcSwap<World>) -> Reloaded {
+        let config = self.reread_config();
+        let (changed, unsettled) = self.rescan(config.as_ref().unwrap_or(&Arc::clone(&self.config))).await;
+        let reconfigured = config.is_some();
+        if let Some(config) = config {
+            self.config = config;
+        }
+        if changed || reconfigured {
+            let (slots, report) = self.routers();
+            let routers: Vec<&str> = report.loaded.iter().map(|plugin| plugin.name.as_str()).collect();
+            let world = self.world(slots);
+            tracing::info!(
+                target: "jackfield::world", generation = self.generation, reconfigured,
+                routers = routers.join(", "), "a new world serves"
+            );
+            published.store(Arc::new(world));
+        }
+        Reloaded { unsettled }
+    }
+
+    /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
+    fn reread_config(&mut self) -> Option<Arc<Config>> {
+        let Source::File(path) = self.config.source() else { return None };
+        let next = match Config::load(Some(path)) {
+            Ok(next) => next,
+            Err(report) => {
+                tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on\n{report}");
+                return None;
+            }
+        };
+        if next.fingerprint() == self.config.fingerprint() {
+            return None;
+        }
+        match Registry::build(&next) {
+            Ok(providers) => self.providers = providers,
+            Err(error) => {
+                tracing::warn!(target: "jackfield::world", %error, "the configuration is not taken; the last good one goes on");
+                return None;
+            }
+        }
+        let (old, new) = (self.config.server(), next.server());
+        if old.listen() != new.listen() {
+            tracing::warn!(target: "jackfield::world", "server.listen changed: that takes a restart");
+        }
+        Some(Arc::new(next))
+    }
+
+    /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
+    async fn rescan(&mut self, config: &Config) -> (bool, bool) {
+        let dir = config.plugins().dir();
+        match self.catalog.rescan(&self.engine, dir, &enabled(config)).await {
+            Ok(Scan { catalog, changes, unsettled }) => {
+                for change in &changes {
+                    tell(change);
+                }
+                self.catalog = catalog;
+                // A refusal alone changes nothing that serves.
+                let changed = changes.iter().any(|change| !matches!(change, Change::Refused { .. }));
+                (changed, unsettled)
+            }
+            Err(error) => {
+                let dir = shown(dir);
+                tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read; what was loaded goes on");
+                (false, false)
+            }
+        }
+    }
+
+    /// The routers in the order in which they are asked, and what became of everything else.
+    fn routers(&self) -> (Vec<RouterSlot>, PluginReport) {
+        let mut report = PluginReport::default();
+        for refusal in &self.catalog.refusals {
+            report.refused.push((refusal.path.display().to_string(), refusal.reason.clone()));
+        }
+        let names: Vec<String> = match self.config.orchestrator().routers() {
+            Some(names) => names.to_vec(),
+            None => self.catalog.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
+        };
+        let mut slots = Vec::new();
+        for name in names {
+            let found = self.catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?)));
+            let Some((plugin, router)) = found else {
+                let reason = "orchestrator.routers names it, and no such router is loaded";
+                tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
+                report.refused.push((name, reason.to_owned()));
+                continue;
+            };
+            slots.push(RouterSlot { router, on_error: self.config.plugins().settings(&name).on_error });
+            report.loaded.push(LoadedPlugin {
+                name,
+                version: plugin.about().map(|(_, version)| version.to_owned()),
+                size: plugin.size(),
+                digest: plugin.digest().to_owned(),
+            });
+        }
+        (slots, report)
+    }
+
+    fn world(&mut self, slots: Vec<RouterSlot>) -> World {
+        self.generation += 1;
+        let provider = |name: &str| self.providers.get(name);
+        World::build(self.generation, Arc::clone(&self.config), slots, &provider, &self.live, &self.load)
+    }
+}
+
+fn tell(change: &Change) {
+    match change {
+        Change::Added { name, digest } => {
+            tracing::info!(target: "jackfield::plugin", plugin = name, digest, "plugin added");
+        }
+        Change::Replaced { name, digest } => {
+            tracing::info!(target: "jackfield::plugin", plugin = name, digest, "plugin replaced");
+        }
+        Change::Removed { name } => {
+            tracing::info!(target: "jackfield::plugin", plugin = name, "plugin removed")
+        }
+        Change::Refused { refusal, serving } => {
+            let then =
+                if *serving { "the last good one goes on serving" } else { "nothing serves in its place" };
+            let file = refusal.path.display().to_string();
+            tracing::warn!(target: "jackfield::plugin", file, reason = %refusal.reason, then, "refused a plugin file");
+        }
+    }
+}
+
+/// The configured plugin folder as it is now, for commands. A folder that is not there holds no plugins.
+pub async fn load_catalog(config: &Config, engine: &PluginEngine) -> Catalog {
+    match Catalog::default().rescan(engine, config.plugins().dir(), &enabled(config)).await {
+        Ok(scan) => scan.catalog,
+        Err(error) => {
+            let dir = shown(config.plugins().dir());
+            tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read: no plugins");
+            Catalog::default()
+        }
+    }
+}
+
+/// Each plugin's settings, for those that are not switched off.
+fn enabled(config: &Config) -> impl Fn(&str) -> Option<PluginSettings> + Sync + '_ {
+    |name| {
+        let configured = config.plugins().settings(name);
+        configured.enabled.then(|| plugin_settings(configured))
+    }
+}
+
+/// One plugin's settings as the plugin room takes them.
+pub fn plugin_settings(configured: &Configured) -> PluginSettings {
+    let limits = configured.limits;
+    // No section is an empty section: a plugin's own defaults then hold.
+    let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
+    PluginSettings {
+        config,
+        limits: CallLimits {
+            cpu: limits.cpu,
+            wall: limits.wall,
+            memory: limits.memory,
+            host_calls: u32::try_from(limits.host_calls).unwrap_or(u32::MAX),
+        },
+    }
+}
+
+fn shown(dir: &Path) -> String {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).display().to_string()
+}

@@ -1,0 +1,222 @@
+//! Plugins and configuration change while traffic flows: what is good serves soon, what is bad changes
+//! nothing, and no request fails or goes astray.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use jackfield_tests::gateway::{Gateway, Setup};
+use jackfield_tests::guest::router_to;
+use jackfield_tests::soon;
+use jackfield_tests::upstream::{Upstream, openai};
+
+use crate::world::World;
+
+const YAML: &str = r#"
+orchestrator:
+  default_model: model-default
+models:
+  model-default: { provider: up }
+  model-a: { provider: up }
+  model-b: { provider: up }
+"#;
+
+const ASK: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
+
+/// The model that answers now.
+async fn model(gateway: &Gateway) -> String {
+    let reply = gateway.chat(ASK).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.header("x-jackfield-model").unwrap().to_owned()
+}
+
+/// Asks until this model answers. Every request meanwhile must be answered.
+async fn until(gateway: &Gateway, want: &str) {
+    let asking = async { while model(gateway).await != want {} };
+    soon(&format!("{want} to answer"), asking).await;
+}
+
+/// Replaces a file as deployment tools do: written beside, then renamed into place.
+fn put(dir: &Path, name: &str, bytes: &[u8]) {
+    let beside = dir.join(format!(".{name}.tmp"));
+    std::fs::write(&beside, bytes).unwrap();
+    std::fs::rename(&beside, dir.join(name)).unwrap();
+}
+
+#[tokio::test]
+async fn a_plugin_comes_changes_breaks_and_goes_while_the_gateway_serves() {
+    let world = World::start(YAML).await;
+    world.upstream.always(openai::chat("ok"));
+    let (gateway, dir) = (&world.gateway, world.plugins());
+    until(gateway, "model-default").await;
+
+    // Written in place, as `cp` does.
+    std::fs::write(dir.join("rule.wasm"), router_to("model-a")).unwrap();
+    until(gateway, "model-a").await;
+    // Renamed into place.
+    put(dir, "rule.wasm", &router_to("model-b"));
+    until(gateway, "model-b").await;
+
+    // Broken: refused with a reason, and the last good one goes on.
+    let good = router_to("model-a");
+    put(dir, "rule.wasm", &good[..good.len() / 2]);
+    gateway.log().wait_for_text("the last good one goes on serving").await;
+    assert_eq!(model(gateway).await, "model-b");
+    // An editor's leavings are not plugins.
+    for name in [".rule.wasm.swp", "rule.wasm~", "4913", "rule.wasm.tmp"] {
+        std::fs::write(dir.join(name), "x").unwrap();
+    }
+    // Grown piece by piece, as a slow copy does: never half of it serves.
+    for end in (0..=good.len()).step_by(good.len() / 5).chain([good.len()]) {
+        std::fs::write(dir.join("rule.wasm"), &good[..end]).unwrap();
+        let now = model(gateway).await;
+        assert!(["model-a", "model-b"].contains(&now.as_str()), "{now}");
+    }
+    until(gateway, "model-a").await;
+
+    std::fs::rename(dir.join("rule.wasm"), dir.join("zz-renamed.wasm")).unwrap();
+    put(dir, "rule.wasm", &router_to("model-b"));
+    until(gateway, "model-b").await;
+    std::fs::remove_file(dir.join("rule.wasm")).unwrap();
+    until(gateway, "model-a").await;
+    std::fs::remove_file(dir.join("zz-renamed.wasm")).unwrap();
+    until(gateway, "model-default").await;
+}
+
+#[tokio::test]
+async fn a_rotated_data_link_is_a_swap() {
+    use std::os::unix::fs::symlink;
+    let world = World::start(YAML).await;
+    world.upstream.always(openai::chat("ok"));
+    let dir = world.plugins();
+    // What Kubernetes makes of a config map: the file is a link through `..data`, which is rotated.
+    for (stamp, to) in [("..1", "model-a"), ("..2", "model-b")] {
+        std::fs::create_dir(dir.join(stamp)).unwrap();
+        std::fs::write(dir.join(stamp).join("rule.wasm"), router_to(to)).unwrap();
+    }
+    symlink("..1", dir.join("..data")).unwrap();
+    symlink("..data/rule.wasm", dir.join("rule.wasm")).unwrap();
+    until(&world.gateway, "model-a").await;
+    symlink("..2", dir.join("..data_tmp")).unwrap();
+    std::fs::rename(dir.join("..data_tmp"), dir.join("..data")).unwrap();
+    until(&world.gateway, "model-b").await;
+}
+
+#[tokio::test]
+async fn a_folder_that_appears_later_is_watched() {
+    let world = World::start(&format!("{YAML}plugins: {{ dir: PLUGINS/later }}\n")).await;
+    world.upstream.always(openai::chat("ok"));
+    until(&world.gateway, "model-default").await;
+    let dir = world.plugins().join("later");
+    std::fs::create_dir(&dir).unwrap();
+    put(&dir, "rule.wasm", &router_to("model-a"));
+    until(&world.gateway, "model-a").await;
+    put(&dir, "rule.wasm", &router_to("model-b"));
+    until(&world.gateway, "model-b").await;
+}
+
+#[tokio::test]
+async fn the_configuration_file_reloads_by_the_same_path() {
+    let upstream = Upstream::start().await;
+    upstream.always(openai::chat("ok"));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("plugins")).unwrap();
+    let file = dir.path().join("jackfield.yaml");
+    let text = |default: &str| {
+        format!(
+            "server: {{ listen: 127.0.0.1:0 }}\norchestrator: {{ default_model: {default} }}\n\
+             models: {{ model-a: {{ provider: up }}, model-b: {{ provider: up }} }}\n\
+             providers: {{ up: {{ kind: openai, base_url: \"{}\" }} }}\nplugins: {{ dir: \"{}\" }}\n",
+            upstream.base_url(),
+            dir.path().join("plugins").display()
+        )
+    };
+    std::fs::write(&file, text("model-a")).unwrap();
+    let gateway = Setup::file(&file).start().await;
+    until(&gateway, "model-a").await;
+    std::fs::write(&file, text("model-b")).unwrap();
+    until(&gateway, "model-b").await;
+    // A faulty file changes nothing and is told whole.
+    std::fs::write(&file, text("model-c")).unwrap();
+    gateway.log().wait_for_text("the last good one goes on").await;
+    assert_eq!(model(&gateway).await, "model-b");
+    std::fs::write(&file, text("model-a")).unwrap();
+    until(&gateway, "model-a").await;
+}
+
+/// The process's resident memory, in MiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_swaps_under_load_fail_no_request() {
+    const SWAPS: u32 = 1_000;
+    const CLIENTS: usize = 50;
+    let yaml = YAML.replace("provider: up", "provider: slow");
+    let slow = "\nproviders:\n  slow: { kind: simulated, latency: 40ms, chunk_latency: 2ms }\n";
+    let plugins = tempfile::tempdir().unwrap();
+    let dir = plugins.path().to_owned();
+    let good = [router_to("model-a"), router_to("model-b")];
+    put(&dir, "rule.wasm", &good[0]);
+    let yaml = format!("{yaml}{slow}plugins: {{ dir: \"{}\" }}\n", dir.display());
+    let gateway = Arc::new(Setup::yaml(&yaml).quiet().start().await);
+
+    let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| {
+            let (gateway, over, served) = (Arc::clone(&gateway), Arc::clone(&over), Arc::clone(&served));
+            tokio::spawn(async move {
+                // Every fifth client streams.
+                let body =
+                    if client % 5 == 0 { ASK.replacen('{', r#"{"stream":true,"#, 1) } else { ASK.to_owned() };
+                while !over.load(Ordering::Relaxed) {
+                    let reply = gateway.chat(body.clone()).await;
+                    assert_eq!(reply.status, 200, "{}", reply.text());
+                    let model = reply.header("x-jackfield-model").unwrap();
+                    assert!(["model-a", "model-b"].contains(&model), "went astray to {model}");
+                    assert_eq!(reply.header("x-jackfield-route"), Some("rule"), "decided by somebody else");
+                    assert!(
+                        client % 5 != 0 || reply.text().ends_with("data: [DONE]\n\n"),
+                        "{}",
+                        reply.text()
+                    );
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+
+    let mut before = 0;
+    let (mut serving, mut broken) = (0, 0);
+    for swap in 1..=SWAPS {
+        if swap % 10 == 0 {
+            // Each broken file differs, so that each is told.
+            broken += 1;
+            put(&dir, "rule.wasm", &good[1 - serving][..good[0].len() / 2 - broken]);
+            let refused = async {
+                while gateway.log().count("WARN", "jackfield::plugin") < broken {
+                    model(&gateway).await;
+                }
+            };
+            soon("the refusal to be told", refused).await;
+        } else {
+            serving = 1 - serving;
+            put(&dir, "rule.wasm", &good[serving]);
+            until(&gateway, ["model-a", "model-b"][serving]).await;
+        }
+        if swap == SWAPS / 5 {
+            before = resident();
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    let (after, served) = (resident(), served.load(Ordering::Relaxed));
+    println!("{SWAPS} swaps, {broken} of them broken; {served} requests; resident {before} -> {after} MiB");
+    assert!(served > u64::from(SWAPS), "{served} requests are no load");
+    assert!(after < before + 100, "resident memory grew from {before} to {after} MiB");
+}
