@@ -3,6 +3,7 @@
 //! Build, then spawn: `App::build` starts nothing; `App::bind` loads the plugins and listens;
 //! `Bound::serve` serves until told to stop. Boot is the first load of a world: there is one path.
 
+mod offline;
 mod world;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use jackfield_provider::{Registry, RegistryError};
 
 use crate::http::{self, Api, Server, ServerOptions};
 
+pub use offline::{first_world, world_without_plugins};
 pub use world::{LoadedPlugin, PluginReport, load_catalog, plugin_settings};
 
 /// The house could not be built.

@@ -7,6 +7,8 @@ use crate::load::{LoadError, Plugin, PluginSettings};
 
 /// The longest plugin name, in bytes.
 const MAX_NAME: usize = 64;
+/// What is said of a file whose name is no plugin's.
+pub const NAME_RULE: &str = "its name must be 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`";
 
 /// A file that did not become a plugin.
 #[derive(Debug)]
@@ -34,15 +36,10 @@ impl Catalog {
         dir: &Path,
         settings: &(dyn Fn(&str) -> Option<PluginSettings> + Sync),
     ) -> std::io::Result<Self> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
-            .filter_map(|entry| entry.ok().map(|e| e.path()))
-            .filter(|path| path.extension().is_some_and(|e| e == "wasm") && !is_hidden(path))
-            .collect();
-        files.sort();
         let mut catalog = Self::default();
-        for path in files {
+        for path in plugin_files(dir)? {
             let loaded = match name_of(&path) {
-                None => Err("its name must be 1 to 64 of a-z, A-Z, 0-9, `-`, `_` and `.`".to_owned()),
+                None => Err(NAME_RULE.to_owned()),
                 Some(name) => match settings(name) {
                     None => continue,
                     Some(settings) => Plugin::load(engine, name, &path, settings)
@@ -64,13 +61,23 @@ impl Catalog {
     }
 }
 
+/// The files of a folder that are taken for plugins, by name.
+pub fn plugin_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "wasm") && !is_hidden(path))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
 /// Editors and copy tools write beside the target under such names.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().and_then(|n| n.to_str()).is_none_or(|n| n.starts_with('.'))
 }
 
 /// The plugin's name: the file's, without its ending.
-fn name_of(path: &Path) -> Option<&str> {
+pub fn name_of(path: &Path) -> Option<&str> {
     let name = path.file_stem()?.to_str()?;
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (!name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(legal)).then_some(name)
