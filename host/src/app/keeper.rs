@@ -22,6 +22,7 @@ pub(super) struct Keeper {
     catalog: Catalog,
     live: Arc<LiveTable>,
     load: Arc<Load>,
+    report: Arc<ArcSwap<PluginReport>>,
     generation: u64,
 }
 
@@ -39,8 +40,8 @@ impl Keeper {
         engine: PluginEngine,
         load: Arc<Load>,
     ) -> Self {
-        let live = Arc::new(LiveTable::default());
-        Self { config, providers, engine, catalog: Catalog::default(), live, load, generation: 0 }
+        let (live, report) = (Arc::default(), Arc::default());
+        Self { config, providers, engine, catalog: Catalog::default(), live, load, report, generation: 0 }
     }
 
     /// The configuration that is in force.
@@ -48,12 +49,17 @@ impl Keeper {
         &self.config
     }
 
-    /// The first world, and what became of the plugin folder.
-    pub(super) async fn first(&mut self) -> (World, PluginReport) {
+    /// What became of the plugin folder, as of the last look at it.
+    pub(super) fn report(&self) -> Arc<ArcSwap<PluginReport>> {
+        Arc::clone(&self.report)
+    }
+
+    /// The first world.
+    pub(super) async fn first(&mut self) -> World {
         let config = Arc::clone(&self.config);
         self.rescan(&config).await;
-        let (slots, report) = self.routers();
-        (self.world(slots), report)
+        let slots = self.routers();
+        self.world(slots)
     }
 
     /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
@@ -64,13 +70,14 @@ impl Keeper {
         if let Some(config) = config {
             self.config = config;
         }
+        let slots = self.routers();
         if changed || reconfigured {
-            let (slots, report) = self.routers();
-            let routers: Vec<&str> = report.loaded.iter().map(|plugin| plugin.name.as_str()).collect();
+            let routers: Vec<&str> = slots.iter().map(|slot| slot.router.name()).collect();
+            let routers = routers.join(", ");
             let world = self.world(slots);
             tracing::info!(
                 target: "jackfield::world", generation = self.generation, reconfigured,
-                routers = routers.join(", "), "a new world serves"
+                routers, "a new world serves"
             );
             published.store(Arc::new(world));
         }
@@ -125,8 +132,8 @@ impl Keeper {
         }
     }
 
-    /// The routers in the order in which they are asked, and what became of everything else.
-    fn routers(&self) -> (Vec<RouterSlot>, PluginReport) {
+    /// The routers in the order in which they are asked. What became of everything else is reported.
+    fn routers(&self) -> Vec<RouterSlot> {
         let mut report = PluginReport::default();
         for refusal in &self.catalog.refusals {
             report.refused.push((refusal.path.display().to_string(), refusal.reason.clone()));
@@ -140,7 +147,10 @@ impl Keeper {
             let found = self.catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?)));
             let Some((plugin, router)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
-                tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
+                let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
+                if !told {
+                    tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
+                }
                 report.refused.push((name, reason.to_owned()));
                 continue;
             };
@@ -152,7 +162,8 @@ impl Keeper {
                 digest: plugin.digest().to_owned(),
             });
         }
-        (slots, report)
+        self.report.store(Arc::new(report));
+        slots
     }
 
     fn world(&mut self, slots: Vec<RouterSlot>) -> World {

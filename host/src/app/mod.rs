@@ -5,6 +5,7 @@
 //! there is one path.
 
 mod keeper;
+mod offline;
 mod report;
 mod watch;
 
@@ -24,6 +25,7 @@ use crate::http::{self, Api, Server, ServerOptions};
 
 use keeper::Keeper;
 pub use keeper::{load_catalog, plugin_settings};
+pub use offline::{first_world, world_without_plugins};
 pub use report::{LoadedPlugin, PluginReport};
 
 /// The house could not be built.
@@ -48,7 +50,7 @@ pub struct App {
 pub struct Bound {
     server: Server,
     config: Arc<Config>,
-    plugins: PluginReport,
+    plugins: Arc<ArcSwap<PluginReport>>,
     keeper: Keeper,
     world: Arc<ArcSwap<World>>,
     drain: Drain,
@@ -77,8 +79,7 @@ impl App {
         let Self { config, providers, engine } = self;
         let load = Arc::new(Load::default());
         let mut keeper = Keeper::new(Arc::clone(&config), providers, engine, Arc::clone(&load));
-        let (world, plugins) = keeper.first().await;
-        let world = Arc::new(ArcSwap::from_pointee(world));
+        let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
         let api = Arc::new(Api {
             world: Arc::clone(&world),
@@ -94,7 +95,7 @@ impl App {
             idle: limits.idle,
         };
         let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
-        Ok(Bound { server, config, plugins, keeper, world, drain, signal })
+        Ok(Bound { server, config, plugins: keeper.report(), keeper, world, drain, signal })
     }
 }
 
@@ -113,9 +114,9 @@ impl Bound {
         self.server.local_addr().unwrap_or_else(|_| self.config.server().listen())
     }
 
-    /// What became of the plugin folder.
-    pub fn plugins(&self) -> &PluginReport {
-        &self.plugins
+    /// What became of the plugin folder; follows every reload.
+    pub fn plugins(&self) -> Arc<ArcSwap<PluginReport>> {
+        Arc::clone(&self.plugins)
     }
 
     /// Serves until `stop`, then drains for as long as the configuration says.

@@ -2,8 +2,10 @@
 //! happened. Every row says what should happen, and the command fails when it does not.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use clap::Args;
 use comfy_table::Cell;
 use serde_json::{Value, json};
@@ -12,11 +14,15 @@ use jackfield_core::config::Config;
 
 use super::client::{Answer, Client};
 use super::{Failed, Outcome, out, runtime};
-use crate::app::App;
+use crate::app::{App, PluginReport};
 
 /// The demo's own configuration and its plugin, so that it runs from anywhere.
 const CONFIG: &str = include_str!("demo.yaml");
 const PLUGIN: &[u8] = include_bytes!("../../../plugins/urgent-router.wasm");
+/// What is dropped into the folder while the server runs.
+const SWAPPED_IN: &[u8] = include_bytes!("../../../plugins/cheapest-capable.wasm");
+/// How long a change of the folder may take to show.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
@@ -111,14 +117,21 @@ pub(super) fn run(args: &DemoArgs) -> Outcome {
     runtime(true)?.block_on(async {
         let bound = App::build(config)?.bind().await?;
         let at = bound.addr();
-        if let Some((file, reason)) = bound.plugins().refused.first() {
+        let folder = bound.plugins();
+        if let Some((file, reason)) = folder.load().refused.first() {
             return Err(Failed(format!("error: the demo's plugin {file}: {reason}")));
         }
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(bound.serve(async {
             let _ = stopped.await;
         }));
-        let seen = play(&Client::new(at)).await;
+        let client = Client::new(at);
+        let seen = async {
+            let mut seen = play(&client).await?;
+            seen.extend(swap(&client, plugins.path(), &folder).await?);
+            Ok::<_, Failed>(seen)
+        };
+        let seen = seen.await;
         drop(stop);
         let end = serving.await?;
         let seen = seen?;
@@ -151,6 +164,51 @@ async fn play(client: &Client) -> Result<Vec<Seen>, Failed> {
         let answer = client.send("/v1/chat/completions", Some(&scene.body)).await?;
         let latency_ms = began.elapsed().as_secs_f64() * 1_000.0;
         seen.push(judge(&scene, &answer, &provider_of, latency_ms));
+    }
+    Ok(seen)
+}
+
+/// The same question before, during and after a router is swapped, broken and removed under the server.
+async fn swap(client: &Client, dir: &Path, folder: &ArcSwap<PluginReport>) -> Result<Vec<Seen>, Failed> {
+    let providers =
+        BTreeMap::from(["fast-model", "smart-model"].map(|model| (model.to_owned(), "sim".to_owned())));
+    let file = dir.join("cheapest-capable.wasm");
+    let ask = |what, route, model| Scene {
+        what,
+        body: json!({ "model": "smart-model", "messages": [{ "role": "user", "content": "Why is the sea salt?" }] }),
+        route,
+        model,
+        status: 200,
+    };
+    let mut seen = Vec::new();
+    let acts: [(&Scene, Option<&[u8]>); 3] = [
+        (&ask("+ cheapest-capable.wasm dropped in", "cheapest-capable", "fast-model"), Some(SWAPPED_IN)),
+        (
+            &ask("+ then overwritten with half a file", "cheapest-capable", "fast-model"),
+            Some(&SWAPPED_IN[..SWAPPED_IN.len() / 2]),
+        ),
+        (&ask("+ then deleted", "named", "smart-model"), None),
+    ];
+    for (scene, bytes) in acts {
+        let broken = bytes.is_some_and(|bytes| bytes.len() < SWAPPED_IN.len());
+        match bytes {
+            Some(bytes) => std::fs::write(&file, bytes)?,
+            None => std::fs::remove_file(&file)?,
+        }
+        let began = Instant::now();
+        loop {
+            let asked = Instant::now();
+            let answer = client.send("/v1/chat/completions", Some(&scene.body)).await?;
+            let row = judge(scene, &answer, &providers, asked.elapsed().as_secs_f64() * 1_000.0);
+            // Every request on the way must be answered; the swap is over when the answer is the new one.
+            let refused =
+                folder.load().refused.iter().any(|(_, reason)| reason.contains("not a valid component"));
+            let done = row.fault.is_none() && refused == broken;
+            if done || row.status != 200 || began.elapsed() > PATIENCE {
+                seen.push(row);
+                break;
+            }
+        }
     }
     Ok(seen)
 }
@@ -198,7 +256,9 @@ fn judge(scene: &Scene, answer: &Answer, provider_of: &BTreeMap<String, String>,
 }
 
 fn show(seen: &[Seen], at: &str) -> Outcome {
-    out::line(&format!("A real gateway on {at}, simulated models, one WebAssembly router.\n"))?;
+    out::line(&format!(
+        "A real gateway on {at}, simulated models, WebAssembly routers swapped while it serves.\n"
+    ))?;
     let mut table = out::table(&[
         "asked",
         "status",
@@ -225,5 +285,6 @@ fn show(seen: &[Seen], at: &str) -> Outcome {
     }
     out::line(&table)?;
     out::line(&"\n“ours” is the gateway's own share of the latency; the rest is the simulated model's.")?;
+    out::line(&"Half a file never serves: it was refused with a reason, and the last good router went on.")?;
     out::line(&"Next: `jackfield serve`, then drop your own router into plugins/ (see README.md).")
 }

@@ -8,8 +8,11 @@ mod client;
 mod config;
 mod demo;
 mod out;
+mod plan;
 /// What a plugin's author runs.
 pub mod plugin;
+mod request;
+mod route;
 mod serve;
 
 use std::path::PathBuf;
@@ -35,10 +38,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Tell every fault of the configuration and the plugins at once
     Check(check::CheckArgs),
+    /// Explain where a request would go and why; no provider is called
+    Route(route::RouteArgs),
     /// The configuration's schema, and what took effect
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Make plugins
+    /// Make, look at and try plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Print a completion script for a shell
@@ -52,6 +57,12 @@ enum Command {
 enum PluginCommand {
     /// Build a plugin's folder into a component
     Build(plugin::build::BuildArgs),
+    /// Tell what a component is, what it wants, and whether this host can load it
+    Check(plugin::check::CheckArgs),
+    /// Every file of the configured plugin folder, and what became of it
+    List(plugin::list::ListArgs),
+    /// Ask a router about one request, in the gateway's sandbox and limits
+    Run(plugin::run::RunArgs),
 }
 
 /// Which configuration file to use.
@@ -92,11 +103,9 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Route(args) => route::run(&args),
         Command::Config(command) => config::run(&command),
-        Command::Plugin(PluginCommand::Build(args)) => match plugin::build::build(&args) {
-            Ok(built) => out::line(&built),
-            Err(error) => Err(error.into()),
-        },
+        Command::Plugin(command) => plugin_command(&command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "jackfield", &mut script);
@@ -109,6 +118,15 @@ pub fn main() -> ExitCode {
             out::error(&text);
             ExitCode::FAILURE
         }
+    }
+}
+
+fn plugin_command(command: &PluginCommand) -> Outcome {
+    match command {
+        PluginCommand::Build(args) => out::line(&plugin::build::build(args)?),
+        PluginCommand::Check(args) => plugin::check::run(args),
+        PluginCommand::List(args) => plugin::list::run(args),
+        PluginCommand::Run(args) => plugin::run::run(args),
     }
 }
 

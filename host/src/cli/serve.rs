@@ -75,7 +75,7 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
 
 fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
     let at = bound.addr();
-    let plugins = bound.plugins();
+    let plugins = bound.plugins().load_full();
     let names: Vec<&str> = plugins.loaded.iter().map(|p| p.name.as_str()).collect();
     let routers = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let key = if keys { " \\\n    -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };

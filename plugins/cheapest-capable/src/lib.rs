@@ -38,7 +38,7 @@ fn route(request: &Request, config: &Config) -> Routing {
         return Routing::abstain().because(format!("no healthy model with a price {needs}"));
     };
     let micro_usd = (cost * 1e6).ceil() as u64;
-    let reason = format!("{} is the cheapest that {needs}: about {micro_usd} µ$", cheapest.name);
+    let reason = format!("{} is the cheapest that {needs}: about {micro_usd} microdollars", cheapest.name);
     Routing::from(Decision::route(
         priced.into_iter().take(config.candidates.max(1)).map(|(_, model)| model.name),
     ))

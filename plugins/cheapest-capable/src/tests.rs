@@ -21,7 +21,7 @@ fn the_cheapest_comes_first_and_the_others_stand_by() {
     let routing = decide(&host());
     assert_eq!(routing.models(), ["small", "medium", "large"]);
     // 2 input tokens at 0.1 and 500 output tokens at 0.4 dollars a million.
-    assert_eq!(routing.reason, "small is the cheapest that takes 502 tokens: about 201 µ$");
+    assert_eq!(routing.reason, "small is the cheapest that takes 502 tokens: about 201 microdollars");
 }
 
 #[test]

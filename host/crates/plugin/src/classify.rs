@@ -1,14 +1,12 @@
-//! What a component is, from its imports and exports.
+//! Whether a component is of use here, and for what.
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
+use crate::convert;
+use crate::inspect::{self, Difference, InspectError, ROLE};
 
-/// The contract's package; a component's interfaces are looked up under it.
-const PACKAGE: &str = "jackfield:plugin/";
-/// The version of the contract this host offers.
-pub(crate) const VERSION: &str = "1.0.0";
-/// The interfaces this host offers to guests.
-const OFFERED: [&str; 9] = ["types", "request", "models", "load", "budget", "config", "log", "clock", "kv"];
+/// The differences told of one component; the rest is counted.
+const MAX_TOLD: usize = 4;
+/// The longest text about one component, in bytes: its names are its author's.
+const MAX_TEXT: usize = 4 << 10;
 
 /// What a component can be used for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,40 +20,44 @@ pub struct Kind {
 /// Why a component is of no use here.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
-    /// It needs something that this host does not give.
-    #[error(
-        "it imports `{0}`, which this host does not offer; offered are jackfield:plugin/{{{offered}}}@{VERSION} \
-         (build with `jackfield plugin build`, which leaves WASI out)",
-        offered = OFFERED.join(", ")
-    )]
-    Import(String),
+    /// It wants what this host does not offer, or gives what this host cannot call.
+    #[error("does not fit this host's contract {}: {}", inspect::version(), told(.0))]
+    Differs(Vec<Difference>),
     /// It exports nothing that this host calls.
     #[error(
-        "it exports nothing that this host calls: expected `jackfield:plugin/routing@{VERSION}`, found {0}"
+        "exports nothing that this host calls: expected `jackfield:plugin/{ROLE}@{version}`, found {0}",
+        version = inspect::version()
     )]
     NoRole(String),
+    /// It cannot be held against the contract.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
 }
 
-/// Reads what a component imports and exports.
-pub(crate) fn classify(engine: &Engine, component: &Component) -> Result<Kind, Unfit> {
-    let ty = component.component_type();
-    for (name, _) in ty.imports(engine) {
-        if !interface(name).is_some_and(|i| OFFERED.contains(&i)) {
-            return Err(Unfit::Import(name.to_owned()));
-        }
+/// Reads what a valid component imports and exports.
+pub(crate) fn classify(component: &[u8]) -> Result<Kind, Unfit> {
+    let seen = inspect::inspect_valid(component)?;
+    let kind = Kind { router: seen.calls(ROLE), lifecycle: seen.calls("lifecycle") };
+    if !seen.differences.is_empty() {
+        return Err(Unfit::Differs(seen.differences));
     }
-    let exports: Vec<&str> = ty.exports(engine).map(|(name, _)| name).collect();
-    let has = |wanted: &str| exports.iter().any(|name| interface(name) == Some(wanted));
-    let kind = Kind { router: has("routing"), lifecycle: has("lifecycle") };
     if !kind.router {
+        let kinds = seen.kinds();
+        let also = match kinds.is_empty() {
+            true => String::new(),
+            false => format!(" (a {}, which this host does not run)", kinds.join(" and a ")),
+        };
+        let exports: Vec<String> = seen.exports.into_iter().map(|face| face.name).collect();
         let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(Unfit::NoRole(crate::convert::tame(&found, 512)));
+        return Err(Unfit::NoRole(format!("{}{also}", convert::tame(&found, 512))));
     }
     Ok(kind)
 }
 
-/// `routing` of `jackfield:plugin/routing@1.0.0`, for major version 1.
-fn interface(name: &str) -> Option<&str> {
-    let (interface, version) = name.strip_prefix(PACKAGE)?.split_once('@')?;
-    version.starts_with("1.").then_some(interface)
+fn told(differences: &[Difference]) -> String {
+    let mut texts: Vec<String> = differences.iter().take(MAX_TOLD).map(ToString::to_string).collect();
+    if differences.len() > MAX_TOLD {
+        texts.push(format!("and {} more differences", differences.len() - MAX_TOLD));
+    }
+    convert::tame(&texts.join(" · "), MAX_TEXT)
 }

@@ -19,6 +19,8 @@ mod convert;
 mod engine;
 /// What a guest may ask of the host, one file an interface.
 mod imports;
+/// A component held against the contract, each difference named.
+mod inspect;
 /// What bounds a call, and what counts against it.
 mod limits;
 /// A plugin file from bytes to something callable.
@@ -33,6 +35,7 @@ pub use call::CallCost;
 pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};
 pub use classify::{Kind, Unfit};
 pub use engine::{Allocator, EngineError, PluginEngine};
+pub use inspect::{ContractError, Difference, Face, InspectError, Inspection, inspect, read_file};
 pub use limits::CallLimits;
 pub use load::{LoadError, Plugin, PluginSettings};
 pub use router::ComponentRouter;

@@ -65,7 +65,7 @@ pub enum LoadError {
     #[error(transparent)]
     Unfit(#[from] Unfit),
     /// Its imports have other types than this host's.
-    #[error("does not fit this host's contract {version}: {0}", version = crate::classify::VERSION)]
+    #[error("does not fit this host's contract {version}: {0}", version = crate::inspect::version())]
     Mismatch(String),
     /// It did not live through the check of its settings.
     #[error("failed while checking its settings: {0}")]
@@ -137,9 +137,9 @@ impl Plugin {
         let inner = Arc::clone(engine.inner());
         let (component, kind) = blocking(move || {
             validate(&bytes)?;
+            let kind = classify(&bytes)?;
             let component =
                 Component::new(&inner.engine, &bytes).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
-            let kind = classify(&inner.engine, &component)?;
             Ok::<_, LoadError>((component, kind))
         })
         .await??;
@@ -214,7 +214,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// The file's bytes. The bound holds even for a file that grows while it is read.
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     // Looked at before it is opened: opening a pipe would wait for its writer.
     let before = std::fs::metadata(path)?;
     if !before.is_file() {
@@ -233,7 +233,7 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 /// Checks every byte before the compiler sees any.
-fn validate(bytes: &[u8]) -> Result<(), LoadError> {
+pub(crate) fn validate(bytes: &[u8]) -> Result<(), LoadError> {
     if !bytes.starts_with(b"\0asm") {
         let head = bytes.iter().take(8).map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(" ");
         return Err(LoadError::NotWasm(head));

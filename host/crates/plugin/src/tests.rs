@@ -127,7 +127,7 @@ async fn bad_files_are_refused_with_a_reason() {
         (truncated, "not a valid component"),
         (wat::parse_str("(component)").unwrap(), "exports nothing that this host calls"),
         (wants_more.unwrap(), "imports `wasi:cli/exit@0.2.0`"),
-        (other_version.unwrap(), "imports `jackfield:plugin/log@2.0.0`"),
+        (other_version.unwrap(), "wants jackfield:plugin/log@2.0.0; this host offers jackfield:plugin@1.0.0"),
         (wrong_type.unwrap(), "does not fit this host's contract"),
     ];
     for (bytes, want) in cases {

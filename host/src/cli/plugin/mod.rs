@@ -2,7 +2,11 @@
 
 pub mod build;
 mod cargo;
+pub(crate) mod check;
 pub mod digest;
+mod file;
+pub(crate) mod list;
+pub(crate) mod run;
 mod seal;
 pub mod stamp;
 mod toolchain;

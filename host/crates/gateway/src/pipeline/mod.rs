@@ -2,6 +2,7 @@
 
 mod attempt;
 mod delivery;
+mod explain;
 mod settle;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::policy::Plan;
 use crate::world::{LoadGuard, World};
 
 pub use delivery::{Body, Delivery, Failure, Head, ReplyStream};
+pub use explain::{Explained, explain, first_ask};
 use settle::Closing;
 pub use settle::refused;
 

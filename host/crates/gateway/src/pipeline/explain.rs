@@ -1,0 +1,33 @@
+//! What would become of a request, without calling a model: the pipeline's own admission and policy, and no attempt.
+//! Routers are really asked, so what they keep and log is kept and logged; no request is closed or written down.
+
+use std::sync::Arc;
+
+use jackfield_core::contract::{Ask, Facts, Fault, Trail};
+
+use super::{Incoming, admit};
+use crate::policy::Plan;
+use crate::world::World;
+
+/// A decision and how it came about.
+pub struct Explained {
+    /// What was known of the request before anybody decided.
+    pub facts: Arc<Facts>,
+    /// Who was asked, and who decided.
+    pub trail: Trail,
+    /// The candidates, the router's own answer, or why there is neither.
+    pub plan: Result<Plan, Fault>,
+}
+
+/// Decides about one request and stops there.
+pub async fn explain(world: &World, incoming: Incoming) -> Explained {
+    let (mut exchange, _place) = admit(world, incoming);
+    let plan = world.policy().plan(world, &mut exchange).await;
+    Explained { facts: exchange.facts, trail: exchange.trail, plan }
+}
+
+/// What the first router would be asked about a request.
+pub fn first_ask(world: &World, incoming: Incoming) -> Ask {
+    let (exchange, _place) = admit(world, incoming);
+    Ask { facts: exchange.facts, labels: Arc::from([]), view: Arc::clone(world.view()) }
+}

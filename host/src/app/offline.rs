@@ -1,0 +1,25 @@
+//! Worlds for commands that answer no requests: the same load path as `serve`, and nothing listens.
+
+use std::sync::Arc;
+
+use jackfield_core::config::Config;
+use jackfield_gateway::world::{LiveTable, Load, World};
+use jackfield_provider::Registry;
+
+use super::keeper::Keeper;
+use super::{App, BuildError, PluginReport};
+
+/// The world that `serve` would begin with, and what became of the plugin folder.
+pub async fn first_world(config: Config) -> Result<(World, PluginReport), BuildError> {
+    let App { config, providers, engine } = App::build(config)?;
+    let mut keeper = Keeper::new(config, providers, engine, Arc::default());
+    let world = keeper.first().await;
+    Ok((world, PluginReport::clone(&keeper.report().load())))
+}
+
+/// A world with the configuration's models and no plugins: what a plugin that is tried by itself looks at.
+pub fn world_without_plugins(config: Config) -> Result<World, BuildError> {
+    let providers = Registry::build(&config)?;
+    let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
+    Ok(World::build(1, Arc::new(config), Vec::new(), &|name| providers.get(name), &live, &load))
+}

@@ -1,0 +1,108 @@
+//! Decisions in words and as JSON, the same in `route` and `plugin run`.
+
+use serde_json::{Map, Value, json};
+
+use jackfield_core::contract::{Decision, Overrides, RejectClass, Target};
+
+/// What a rule changes of the client's request, as `temperature 0.3, max_tokens 500`; empty when nothing.
+pub(super) fn overrides(of: &Overrides) -> String {
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = of;
+    let parts = [
+        temperature.map(|t| format!("temperature {t}")),
+        max_output_tokens.map(|n| format!("max_tokens {n}")),
+        reasoning.map(|level| format!("reasoning {}", level.name())),
+        prompt_template.as_ref().map(|text| format!("template {text:?}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// A target and its overrides; what is not overridden is left out.
+pub(super) fn target_json(target: &Target) -> Map<String, Value> {
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = &target.overrides;
+    let fields = [
+        ("model", Some(json!(target.model))),
+        ("temperature", temperature.map(|t| json!(t))),
+        ("max_tokens", max_output_tokens.map(|n| json!(n))),
+        ("reasoning", reasoning.map(|level| json!(level.name()))),
+        ("template", prompt_template.as_ref().map(|text| json!(text))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// A router's decision in one line.
+pub(super) fn decision(decision: &Decision) -> String {
+    match decision {
+        Decision::Abstain => "abstain: the next rule decides".to_owned(),
+        Decision::Respond(text) => format!("respond: {text:?}"),
+        Decision::Reject { class, message } => format!("reject ({}): {message}", class_name(*class)),
+        Decision::Route(targets) => {
+            let target = |target: &Target| match overrides(&target.overrides) {
+                changes if changes.is_empty() => target.model.clone(),
+                changes => format!("{} ({changes})", target.model),
+            };
+            format!("route to {}", targets.iter().map(target).collect::<Vec<_>>().join(", else "))
+        }
+    }
+}
+
+/// A router's decision, by its kind.
+pub(super) fn decision_json(decision: &Decision) -> Value {
+    match decision {
+        Decision::Abstain => json!({ "kind": "abstain" }),
+        Decision::Respond(text) => json!({ "kind": "respond", "text": text }),
+        Decision::Reject { class, message } => {
+            json!({ "kind": "reject", "class": class_name(*class), "message": message })
+        }
+        Decision::Route(targets) => {
+            json!({ "kind": "route", "targets": targets.iter().map(target_json).collect::<Vec<_>>() })
+        }
+    }
+}
+
+/// The class as the contract's `reject-class` spells it.
+fn class_name(class: RejectClass) -> &'static str {
+    match class {
+        RejectClass::InvalidRequest => "invalid-request",
+        RejectClass::Forbidden => "forbidden",
+        RejectClass::RateLimited => "rate-limited",
+        RejectClass::Unavailable => "unavailable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_core::contract::ReasoningLevel;
+
+    use super::*;
+
+    #[test]
+    fn a_decision_reads_the_same_in_both_forms() {
+        let overrides = Overrides {
+            temperature: Some(0.5),
+            max_output_tokens: Some(9),
+            reasoning: Some(ReasoningLevel::Low),
+            prompt_template: Some("${input}!".into()),
+        };
+        let targets = vec![Target { model: "a".into(), overrides }, Target::model("b")];
+        let reject = Decision::Reject { class: RejectClass::RateLimited, message: "later".into() };
+        for (what, text, value) in [
+            (Decision::Abstain, "abstain: the next rule decides", json!({ "kind": "abstain" })),
+            (Decision::Respond("hi".into()), "respond: \"hi\"", json!({ "kind": "respond", "text": "hi" })),
+            (
+                reject,
+                "reject (rate-limited): later",
+                json!({ "kind": "reject", "class": "rate-limited", "message": "later" }),
+            ),
+            (
+                Decision::Route(targets),
+                "route to a (temperature 0.5, max_tokens 9, reasoning low, template \"${input}!\"), else b",
+                json!({ "kind": "route", "targets": [
+                    { "model": "a", "temperature": 0.5, "max_tokens": 9, "reasoning": "low", "template": "${input}!" },
+                    { "model": "b" },
+                ] }),
+            ),
+        ] {
+            assert_eq!((decision(&what).as_str(), decision_json(&what)), (text, value));
+        }
+    }
+}

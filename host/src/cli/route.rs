@@ -1,0 +1,183 @@
+//! `jackfield route`: explains a decision without calling a provider.
+//!
+//! The world is the one `serve` would begin with, and the routers are really asked; only the attempt is left out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::Cell;
+use serde_json::{Value, json};
+
+use jackfield_core::contract::{Step, Target};
+use jackfield_gateway::pipeline::{Explained, explain};
+use jackfield_gateway::policy::Plan;
+use jackfield_gateway::world::World;
+
+use super::{ConfigArg, Failed, Outcome, out, plan, request, runtime};
+use crate::app;
+
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("request").required(true).multiple(true).args(["task", "file", "prompt"])))]
+pub(super) struct RouteArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The task, as the header x-jackfield-task would name it
+    #[arg(long)]
+    task: Option<String>,
+    /// A chat request as a client would send it, in JSON
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    file: Option<PathBuf>,
+    /// The text of a single user message that names no model
+    prompt: Option<String>,
+    /// Print the decision as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A model that would be tried, and whether it can be.
+struct Candidate<'a> {
+    target: &'a Target,
+    provider: String,
+    disabled: Option<String>,
+}
+
+pub(super) fn run(args: &RouteArgs) -> Outcome {
+    let config = args.config.load()?;
+    let source = config.source().to_string();
+    let (from, body) = match &args.file {
+        Some(path) => (path.display().to_string(), request::of_file(path, config.server().limits().body)?),
+        // A task alone decides whatever the text is.
+        None => ("the prompt".to_owned(), request::of_prompt(args.prompt.as_deref().unwrap_or_default())),
+    };
+    let incoming = request::incoming(&from, body, args.task.clone())?;
+    runtime(false)?.block_on(async {
+        let (world, plugins) = app::first_world(config).await?;
+        for (file, reason) in &plugins.refused {
+            out::note(&format!("warning: plugin {file}: {reason}"));
+        }
+        let explained = explain(&world, incoming).await;
+        let candidates = match &explained.plan {
+            Ok(Plan::Candidates(targets)) => targets.iter().map(|target| candidate(&world, target)).collect(),
+            _ => Vec::new(),
+        };
+        match args.json {
+            true => out::line(&format!("{:#}", to_json(&explained, &candidates)))?,
+            false => {
+                out::note(&format!("configuration: {source}"));
+                show(&explained, &candidates)?;
+            }
+        }
+        match explained.plan {
+            Ok(_) => Ok(()),
+            Err(fault) => {
+                Err(Failed(format!("error: no model would be called: {fault} ({})", fault.kind.reason())))
+            }
+        }
+    })
+}
+
+fn candidate<'a>(world: &World, target: &'a Target) -> Candidate<'a> {
+    let Some(model) = world.models().get(&target.model) else {
+        let disabled = Some("there is no such model".to_owned());
+        return Candidate { target, provider: String::new(), disabled };
+    };
+    let provider = model.spec().provider.clone();
+    let disabled = world.config().providers().get(&provider).and_then(|p| p.disabled()).map(str::to_owned);
+    Candidate { target, provider, disabled }
+}
+
+fn show(explained: &Explained, candidates: &[Candidate<'_>]) -> Outcome {
+    let facts = &explained.facts;
+    out::line(&format!(
+        "request: task {}, model {}, {} message(s), about {} input tokens\n",
+        facts.task.as_deref().unwrap_or("none"),
+        facts.request.model.as_deref().unwrap_or("auto"),
+        facts.request.messages.len(),
+        facts.request.estimated_input_tokens(),
+    ))?;
+    let mut asked = out::table(&["asked", "said", "why", "took"]);
+    for step in explained.trail.steps() {
+        match step {
+            Step::Router { name, said, reason, micros } => {
+                asked.add_row([name.as_str(), said, reason, &format!("{micros} µs")]);
+            }
+            Step::RouterFault { name, fault, then } => {
+                let why = format!("{}; on_error: {then}", fault.message);
+                asked.add_row([name.as_str(), fault.kind.reason(), &why, ""]);
+            }
+            // Told below; the rest belongs to calls of models, and none is made.
+            _ => {}
+        }
+    }
+    match asked.row_count() {
+        0 => out::line(&"no plugin router was asked")?,
+        _ => out::line(&asked)?,
+    }
+    if let Some((by, why)) = explained.trail.decision() {
+        out::line(&format!("\ndecided by {by}: {why}"))?;
+    }
+    match &explained.plan {
+        Ok(Plan::Respond { router, text }) => out::line(&format!("{router} answers itself: {text:?}")),
+        Ok(Plan::Candidates(_)) => {
+            let mut table = out::table(&["candidate", "changes", "provider", "enabled"]);
+            for one in candidates {
+                table.add_row(vec![
+                    Cell::new(&one.target.model),
+                    Cell::new(plan::overrides(&one.target.overrides)),
+                    Cell::new(&one.provider),
+                    Cell::new(match &one.disabled {
+                        None => "yes".to_owned(),
+                        Some(why) => format!("no: {why}"),
+                    }),
+                ]);
+            }
+            out::line(&table)
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+fn to_json(explained: &Explained, candidates: &[Candidate<'_>]) -> Value {
+    let facts = &explained.facts;
+    let steps: Vec<Value> = explained.trail.steps().iter().filter_map(step_json).collect();
+    let candidates: Vec<Value> = candidates
+        .iter()
+        .map(|one| {
+            let mut shown = plan::target_json(one.target);
+            shown.insert("provider".into(), json!(one.provider));
+            shown.insert("enabled".into(), json!(one.disabled.is_none()));
+            shown.insert("disabled".into(), json!(one.disabled));
+            Value::Object(shown)
+        })
+        .collect();
+    json!({
+        "request": {
+            "task": facts.task,
+            "model": facts.request.model,
+            "messages": facts.request.messages.len(),
+            "estimated_input_tokens": facts.request.estimated_input_tokens(),
+        },
+        "steps": steps,
+        "decision": explained.trail.decision().map(|(by, why)| json!({ "by": by, "why": why })),
+        "candidates": candidates,
+        "answer": match &explained.plan {
+            Ok(Plan::Respond { text, .. }) => Some(text),
+            _ => None,
+        },
+        "fault": explained.plan.as_ref().err().map(|fault| {
+            json!({ "reason": fault.kind.reason(), "message": fault.message })
+        }),
+    })
+}
+
+fn step_json(step: &Step) -> Option<Value> {
+    match step {
+        Step::Router { name, said, reason, micros } => {
+            Some(json!({ "router": name, "said": said, "why": reason, "micros": micros }))
+        }
+        Step::RouterFault { name, fault, then } => Some(json!({
+            "router": name, "fault": fault.kind.reason(), "message": fault.message, "on_error": then,
+        })),
+        _ => None,
+    }
+}

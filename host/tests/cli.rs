@@ -1,0 +1,298 @@
+//! The command line from the outside: the built binary, its exit codes, and what goes to which stream.
+//!
+//! A row is a command, its exit code, and what standard output and standard error have to contain; an empty list
+//! for a stream means that nothing may be on it. 0 is fine, 1 refused or failed, 2 wrong usage.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Limits are generous: the machine may be busy, and no row is about them.
+const CONFIG: &str = "
+providers:
+  sim: { kind: simulated }
+  paid: { kind: openai, api_key: \"${JACKFIELD_TEST_KEY_THAT_IS_NOT_SET}\" }
+models:
+  fast-model: { provider: sim, price: { input: 1, output: 1 } }
+  smart-model: { provider: sim }
+  paid-model: { provider: paid }
+orchestrator:
+  default_model: fast-model
+  routers: [urgent-router]
+  routes:
+    - { task: summary, model: smart-model, temperature: 0.5, max_tokens: 500, reasoning: low }
+    - { task: paid, model: paid-model }
+plugins:
+  router_defaults: { limits: { cpu: 5s, wall: 30s } }
+  settings:
+    urgent-router: { config: { keyword: urgent, model: MODEL }, on_error: ON_ERROR }
+    cheapest-capable: { enabled: false }
+    least-loaded: { config: { models: [fast-model] } }
+";
+
+/// Its one import is of another major version.
+const NEWER: &str = r#"(component (import "jackfield:plugin/log@2.0.0" (instance))
+    (component $c) (instance $i (instantiate $c)) (export "jackfield:plugin/routing@1.0.0" (instance $i)))"#;
+
+const REQUEST: &str =
+    r#"{ "model": "smart-model", "messages": [{ "role": "user", "content": "not urgent at all" }] }"#;
+
+/// A folder with three good plugins, three bad files, and three configurations.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    for name in ["urgent-router", "cheapest-capable", "least-loaded"] {
+        let file = format!("{name}.wasm");
+        write(&format!("plugins/{file}"), &std::fs::read(shipped.join(&file)).unwrap());
+    }
+    write("plugins/newer.wasm", &wat::parse_str(NEWER).unwrap());
+    write("plugins/text.wasm", b"hello, I am text");
+    write("plugins/bad name.wasm", b"hello");
+    write("plugins/.hidden.wasm", b"hello");
+    write("plugins/notes.txt", b"hello");
+    let config = |model: &str, then: &str| CONFIG.replace("MODEL", model).replace("ON_ERROR", then);
+    write("jackfield.yaml", config("fast-model", "next").as_bytes());
+    write("faulty-next.yaml", config("nowhere", "next").as_bytes());
+    write("faulty-fail.yaml", config("nowhere", "fail").as_bytes());
+    write("no-folder.yaml", b"plugins: { dir: nowhere }\n");
+    write("request.json", REQUEST.as_bytes());
+    write("not-a-request.json", b"[1, 2]");
+    folder
+}
+
+fn jackfield(folder: &TempDir, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jackfield"))
+        .args(args)
+        .current_dir(folder.path())
+        .env_remove("JACKFIELD_TEST_KEY_THAT_IS_NOT_SET")
+        .output()
+        .unwrap()
+}
+
+/// A command, its exit code, and what the two streams contain.
+struct Row(&'static str, i32, &'static [&'static str], &'static [&'static str]);
+
+const ROWS: &[Row] = &[
+    // plugin list
+    Row(
+        "plugin list",
+        0,
+        &[
+            "urgent-router",
+            "serves",
+            "enabled: false",
+            "not in orchestrator.routers",
+            "refused: is not WebAssembly",
+        ],
+        &[],
+    ),
+    Row("plugin list --config no-folder.yaml", 1, &[], &["read the plugin folder nowhere", "plugins.dir"]),
+    Row("plugin list --config none.yaml", 1, &[], &["none.yaml"]),
+    // plugin check
+    Row(
+        "plugin check plugins/urgent-router.wasm",
+        0,
+        &[
+            "kind       router",
+            "jackfield:plugin/routing@1.0.0: route",
+            "grants     none",
+            "in rust",
+            "loads      yes\n",
+        ],
+        &[],
+    ),
+    Row(
+        "plugin check plugins/urgent-router.wasm --config-file no-folder.yaml",
+        0,
+        &["loads      yes\n"],
+        &[],
+    ),
+    Row(
+        "plugin check plugins/urgent-router.wasm --config {\"keyword\":1}",
+        1,
+        &["loads      no"],
+        &["error: load plugins/urgent-router.wasm: refused its settings: ", "keyword: expected a string"],
+    ),
+    Row(
+        "plugin check plugins/newer.wasm",
+        1,
+        &["contract   jackfield:plugin@2.0.0, jackfield:plugin@1.0.0", "loads      no"],
+        &[
+            "it wants jackfield:plugin/log@2.0.0; this host offers jackfield:plugin@1.0.0",
+            "or upgrade the host",
+        ],
+    ),
+    Row(
+        "plugin check plugins/text.wasm",
+        1,
+        &["loads      no"],
+        &["is not WebAssembly (it begins with 68 65"],
+    ),
+    Row("plugin check plugins/none.wasm", 1, &[], &["error: load plugins/none.wasm: cannot be read"]),
+    Row("plugin check plugins", 1, &[], &["is not a regular file"]),
+    Row("plugin check", 2, &[], &["<FILE>"]),
+    // plugin run
+    Row(
+        "plugin run plugins/urgent-router.wasm",
+        0,
+        &[
+            "decision   route to fast-model",
+            "the prompt contains `urgent`",
+            "host calls 2 in a call",
+            "MiB at its peak, of 64 MiB",
+        ],
+        &[],
+    ),
+    Row(
+        "plugin run plugins/urgent-router.wasm --request request.json --config {\"keyword\":\"zzz\",\"model\":\"fast-model\"}",
+        0,
+        &["asked about request.json", "abstain"],
+        &[],
+    ),
+    Row("plugin run plugins/urgent-router.wasm --repeat 20", 0, &["p50 ", "p99 ", "over 20 calls"], &[]),
+    Row(
+        "plugin run plugins/urgent-router.wasm --config-file faulty-next.yaml",
+        1,
+        &[],
+        &["call 1 of 1 failed: invalid_decision: the plugin answered the model `nowhere`"],
+    ),
+    Row("plugin run plugins/newer.wasm", 1, &[], &["it wants jackfield:plugin/log@2.0.0"]),
+    Row(
+        "plugin run plugins/urgent-router.wasm --request not-a-request.json",
+        1,
+        &[],
+        &["understand not-a-request.json"],
+    ),
+    Row("plugin run plugins/urgent-router.wasm --request none.json", 1, &[], &["read none.json"]),
+    Row("plugin run plugins/urgent-router.wasm --config {", 2, &[], &["it is not JSON"]),
+    Row("plugin run plugins/urgent-router.wasm --repeat 0", 2, &[], &["--repeat"]),
+    // route
+    Row(
+        "route hello",
+        0,
+        &["urgent-router", "abstain", "decided by default: nothing else decided", "fast-model"],
+        &["configuration: jackfield.yaml", "warning: plugin plugins/newer.wasm"],
+    ),
+    Row(
+        "route --file request.json",
+        0,
+        &["model smart-model", "decided by urgent-router", "fast-model"],
+        &["configuration"],
+    ),
+    Row(
+        "route --task summary",
+        0,
+        &["decided by static: the task is summary", "temperature 0.5, max_tokens 500, reasoning low"],
+        &["configuration"],
+    ),
+    Row("route --task paid", 0, &["paid-model", "no: its key's environment variable"], &["configuration"]),
+    Row(
+        "route --task dancing",
+        1,
+        &["task dancing"],
+        &["unknown task 'dancing'; known tasks are: paid, summary"],
+    ),
+    Row(
+        "route urgent --config faulty-next.yaml",
+        0,
+        &["invalid_decision", "on_error: next", "decided by default"],
+        &["configuration"],
+    ),
+    Row(
+        "route urgent --config faulty-fail.yaml",
+        1,
+        &["invalid_decision", "on_error: fail"],
+        &["the router `urgent-router` failed", "(plugin_failed)"],
+    ),
+    Row("route", 2, &[], &["--task"]),
+    Row("route hello --file request.json", 2, &[], &["cannot be used with"]),
+];
+
+#[test]
+fn every_command_says_what_it_should_on_the_right_stream() {
+    let folder = folder();
+    let mut faults = Vec::new();
+    for Row(command, code, stdout, stderr) in ROWS {
+        let args: Vec<&str> = command.split(' ').collect();
+        let output = jackfield(&folder, &args);
+        let mut fault = |what: String| faults.push(format!("$ jackfield {command}\n{what}"));
+        if output.status.code() != Some(*code) {
+            fault(format!("exit code {:?} instead of {code}", output.status.code()));
+        }
+        for (name, bytes, wanted) in [("stdout", &output.stdout, stdout), ("stderr", &output.stderr, stderr)]
+        {
+            let text = String::from_utf8_lossy(bytes);
+            if wanted.is_empty() && !text.is_empty() {
+                fault(format!("{name} is not empty:\n{text}"));
+            }
+            for part in wanted.iter().filter(|part| !text.contains(**part)) {
+                fault(format!("{name} lacks `{part}`:\n{text}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// Standard output of a command with `--json`.
+fn ask(folder: &TempDir, command: &str) -> Value {
+    let args: Vec<&str> = command.split(' ').chain(["--json"]).collect();
+    let output = jackfield(folder, &args);
+    let text = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{command}: {e} in {text}"))
+}
+
+#[test]
+fn scripts_get_the_same_as_json() {
+    let folder = folder();
+    for (command, pointer, want) in [
+        ("plugin list", "/dir", json!("plugins")),
+        ("plugin list", "/plugins/0/name", json!("bad name")),
+        ("plugin list", "/plugins/0/state", json!("refused")),
+        ("plugin list", "/plugins/1/state", json!("disabled")),
+        ("plugin list", "/plugins/2/state", json!("not_listed")),
+        ("plugin list", "/plugins/3/abi", json!(["jackfield:plugin@2.0.0", "jackfield:plugin@1.0.0"])),
+        ("plugin list", "/plugins/4/size", json!(16)),
+        ("plugin list", "/plugins/5/state", json!("serves")),
+        ("plugin list", "/plugins/5/limits/cpu_ms", json!(5_000.0)),
+        ("plugin list", "/plugins/6", Value::Null),
+        ("plugin check plugins/urgent-router.wasm", "/kinds", json!(["router"])),
+        ("plugin check plugins/urgent-router.wasm", "/loads", json!(true)),
+        ("plugin check plugins/urgent-router.wasm", "/stamp/language", json!("rust")),
+        ("plugin check plugins/newer.wasm", "/loads", json!(false)),
+        (
+            "plugin run plugins/urgent-router.wasm",
+            "/decision",
+            json!({ "kind": "route", "targets": [{ "model": "fast-model" }] }),
+        ),
+        ("plugin run plugins/urgent-router.wasm --repeat 3", "/calls", json!(3)),
+        (
+            "plugin run plugins/urgent-router.wasm --config-file faulty-next.yaml",
+            "/fault/kind",
+            json!("invalid_decision"),
+        ),
+        ("route --task summary", "/candidates/0/max_tokens", json!(500)),
+        ("route --task paid", "/candidates/0/enabled", json!(false)),
+        ("route urgent", "/steps/0/said", json!("route")),
+        ("route urgent", "/decision/by", json!("urgent-router")),
+        ("route --task dancing", "/fault/reason", json!("unknown_task")),
+        ("route urgent --config faulty-next.yaml", "/steps/0/on_error", json!("next")),
+    ] {
+        let got = ask(&folder, command).pointer(pointer).cloned().unwrap_or(Value::Null);
+        assert_eq!(got, want, "{command}: {pointer}");
+    }
+}
+
+/// What `plugin list` calls refused is refused for the reason that `plugin check` gives.
+#[test]
+fn list_and_check_give_one_reason() {
+    let folder = folder();
+    let listed = ask(&folder, "plugin list")["plugins"].clone();
+    let newer = listed.as_array().unwrap().iter().find(|plugin| plugin["name"] == "newer").unwrap();
+    assert_eq!(newer["reason"], ask(&folder, "plugin check plugins/newer.wasm")["reason"]);
+    assert_eq!(newer["digest"], ask(&folder, "plugin check plugins/newer.wasm")["digest"]);
+}

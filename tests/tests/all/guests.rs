@@ -1,0 +1,213 @@
+//! One contract, every language: routers from the real toolchains of Rust, JavaScript and Python decide alike.
+//!
+//! The components are built by `tests/guests/build.sh` and found through `JACKFIELD_GUESTS`; without that
+//! variable these tests say so and pass, because `cargo test` has to work with cargo alone. CI sets it.
+
+use std::path::{Path, PathBuf};
+
+use jackfield_tests::gateway::{Line, Reply};
+use jackfield_tests::upstream::openai;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::world::World;
+
+/// A language's components, by file name: the seed's rule, and the tour of the contract.
+#[derive(Clone, Copy)]
+struct Guest {
+    rule: &'static str,
+    tour: &'static str,
+}
+
+/// In Rust the rule is the example plugin; the interpreted guests are large, so that one is both.
+const GUESTS: [Guest; 3] = [
+    Guest { rule: "rust", tour: "rust-bench" },
+    Guest { rule: "js", tour: "js" },
+    Guest { rule: "python", tour: "python" },
+];
+
+/// Generous: nothing timed is asserted, and the machine may be busy compiling the other guests.
+const LIMITS: &str = "{ cpu: 5s, wall: 20s, memory: 128MiB }";
+
+const MODELS: &str = r#"
+models:
+  fast-model: { provider: up, tags: [fast, small], price: { input: 0.25, output: 1.25 }, context: 128k }
+  smart-model: { provider: up }
+"#;
+
+/// Where the components are, if somebody built them.
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("JACKFIELD_GUESTS").map(PathBuf::from);
+    if folder.is_none() {
+        say("skipped: build the guests with tests/guests/build.sh and set JACKFIELD_GUESTS to their folder");
+    }
+    folder
+}
+
+#[expect(clippy::print_stderr, reason = "a test that tests nothing tells its reader")]
+fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+fn component(folder: &Path, name: &str) -> Vec<u8> {
+    let path = folder.join(format!("{name}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run tests/guests/build.sh", path.display()))
+}
+
+impl Guest {
+    /// A gateway with these components, both with this `config:`.
+    async fn world(self, folder: &Path, config: &Value, orchestrator: &str) -> World {
+        // The tour has no opinion on what the rule decides, so the order matters for the tour alone.
+        let mut names = vec![self.tour, self.rule];
+        names.dedup();
+        let mut yaml =
+            format!("orchestrator:\n  default_model: smart-model\n  routers: {names:?}\n{orchestrator}");
+        yaml.push_str(MODELS);
+        yaml.push_str("plugins:\n  dir: PLUGINS\n  settings:\n");
+        for name in &names {
+            yaml.push_str(&format!(
+                "    {name}: {{ config: {config}, on_error: default_route, limits: {LIMITS} }}\n"
+            ));
+        }
+        let files: Vec<_> = names.iter().map(|n| (format!("{n}.wasm"), component(folder, n))).collect();
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        let world = World::with_plugins(&yaml, &files).await;
+        world.upstream.always(openai::chat("ok"));
+        world
+    }
+}
+
+/// Runs one check a language, all at once: most of the time goes into compiling, one guest a processor.
+async fn in_every_language<F>(check: impl Fn(Guest, PathBuf) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let Some(folder) = folder() else { return };
+    let mut checks = JoinSet::new();
+    for guest in GUESTS {
+        checks.spawn(check(guest, folder.clone()));
+    }
+    while let Some(done) = checks.join_next().await {
+        done.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
+    }
+}
+
+fn user(prompt: &str) -> Value {
+    json!({"role": "user", "content": prompt})
+}
+
+#[tokio::test]
+async fn every_language_decides_alike() {
+    in_every_language(|guest, folder| async move {
+        let config = json!({"keyword": "dringend: é😀", "model": "fast-model", "otherwise": "smart-model"});
+        // The host knows the task that the tour fails at, so that somebody decides after it.
+        let routes = "  routes: [{ task: fail, model: smart-model }]\n";
+        let world = guest.world(&folder, &config, routes).await;
+        the_rule_decides(guest, &world).await;
+        the_tour_sees_everything(guest, &world).await;
+    })
+    .await;
+}
+
+/// Whatever the language: the prompt has the word or has not.
+async fn the_rule_decides(guest: Guest, world: &World) {
+    let (yes, no) = ("fast-model", "smart-model");
+    let rows: &[(Value, &str)] = &[
+        (json!([user("it is dringend: é😀!")]), yes),
+        (json!([user("it is calm")]), no),
+        (json!([user("")]), no),
+        (json!([user("it is Dringend: é😀")]), no),
+        (json!([user(&format!("{}dringend: é😀", "word ".repeat(200_000)))]), yes),
+        (json!([user("dringend: é😀"), {"role": "assistant", "content": "done"}, user("thanks")]), no),
+        (json!([{"role": "user", "content": [{"type": "text", "text": "dringend: é😀"}]}]), yes),
+    ];
+    for (messages, model) in rows {
+        let before = world.gateway.log().requests().len();
+        let reply = world.gateway.chat(json!({"messages": messages}).to_string()).await;
+        let complaints = world.gateway.log().complaints();
+        let case = format!("{}: {:.80}: {complaints}", guest.rule, messages.to_string());
+        assert_eq!(reply.status, 200, "{case}: {}", reply.text());
+        assert_eq!(reply.header("x-jackfield-route"), Some(guest.rule), "{case}");
+        assert_eq!(reply.header("x-jackfield-model"), Some(*model), "{case}");
+        let verb = if *model == yes { "contains" } else { "does not contain" };
+        let reason = format!("the prompt {verb} `dringend: é😀`");
+        assert_eq!(next_line(world, before).await.get("route_reason"), &json!(reason), "{case}");
+    }
+}
+
+/// What the task `probe` must have seen through every function that a plugin may call.
+const SEEN: &str = "contains=yes,no; prompt=9; system=be brief; first=system,be brief,no; beyond=none; \
+    messages=system,user; header=seen,none; label=none; body=yes; pointer=\"system\",none; \
+    names=fast-model,smart-model; info=fast-model,up,128000,25,fast+small; unknown=none,none; \
+    live=yes,0,yes; load=yes,0,yes; budget=yes,yes,yes; kv=none,kept,-7,-7; \
+    refused=not-a-counter,too-large; config={\"keyword\":\"dringend: é😀\",\"model\":\"fast-model\",\"otherwise\":\"smart-model\"}; clock=yes,yes";
+
+/// Whatever the language: each function, each kind of decision and each failure means the same.
+async fn the_tour_sees_everything(guest: Guest, world: &World) {
+    let responds = format!("router/{}", guest.tour);
+    let rows: &[(&str, u16, Option<&str>, &str)] = &[
+        ("probe", 200, Some("fast-model"), SEEN),
+        ("refuse", 403, None, "refused"),
+        ("respond", 200, Some(&responds), "answered"),
+        ("override", 200, Some("smart-model"), "changed"),
+        ("fail", 200, Some("smart-model"), "the task is fail"),
+        ("unread", 200, Some("fast-model"), "2 messages, tools: no"),
+        ("text", 200, Some("fast-model"), "found: yes"),
+        ("calls", 200, Some("fast-model"), "called 1000 times"),
+    ];
+    for (task, status, model, reason) in rows {
+        let before = world.gateway.log().requests().len();
+        let reply = ask(world, task).await;
+        let case = format!("{} {task}: {}", guest.tour, world.gateway.log().complaints());
+        assert_eq!(reply.status, *status, "{case}: {}", reply.text());
+        let route = if *task == "fail" { "static" } else { guest.tour };
+        assert_eq!(reply.header("x-jackfield-route"), Some(route), "{case}");
+        assert_eq!(reply.header("x-jackfield-model"), *model, "{case}");
+        assert_eq!(next_line(world, before).await.get("route_reason"), &json!(reason), "{case}");
+        look_closer(world, task, &reply, guest.tour);
+    }
+    world.gateway.log().wait_for_text("the tour passed here: é😀").await;
+    assert!(world.gateway.log().complaints().contains("the plugin blames its input: the tour fails"));
+}
+
+/// The line about the request after so many; the log has room for a reason that a header has not.
+async fn next_line(world: &World, before: usize) -> Line {
+    world.gateway.log().wait_for_requests(before + 1).await[before].clone()
+}
+
+async fn ask(world: &World, task: &str) -> Reply {
+    let messages = json!([{"role": "system", "content": "be brief"}, user("a tour é😀")]);
+    let body = json!({"messages": messages, "metadata": {"task": task}});
+    let headers = [("x-tour", "seen"), ("authorization", "Bearer nobody")];
+    world.gateway.post_raw("/v1/chat/completions", body.to_string(), &headers).await
+}
+
+/// What a decision changed, where a header cannot show it.
+fn look_closer(world: &World, task: &str, reply: &Reply, guest: &str) {
+    match task {
+        "refuse" => assert_eq!(reply.error().message, "not on the tour", "{guest}"),
+        "respond" => {
+            assert_eq!(reply.json()["choices"][0]["message"]["content"], "the tour answers é😀", "{guest}");
+        }
+        "override" => {
+            let sent = world.upstream.requests().last().unwrap().json();
+            assert_eq!(sent["temperature"], 0.5, "{guest}: {sent}");
+            assert_eq!(sent["reasoning_effort"], "low", "{guest}: {sent}");
+            assert_eq!(sent["max_completion_tokens"], 64, "{guest}: {sent}");
+            assert_eq!(sent["messages"][1]["content"], "In short: a tour é😀", "{guest}: {sent}");
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_setting_is_refused_in_every_language() {
+    in_every_language(|guest, folder| async move {
+        let world = guest.world(&folder, &json!({"keywrod": "urgent"}), "").await;
+        let reply = world.gateway.chat(json!({"messages": [user("urgent")]}).to_string()).await;
+        assert_eq!(reply.header("x-jackfield-route"), Some("default"), "{}", guest.rule);
+        let complaints = world.gateway.log().complaints();
+        assert!(complaints.contains("keywrod"), "{}: {complaints}", guest.rule);
+    })
+    .await;
+}
