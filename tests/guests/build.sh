@@ -43,7 +43,7 @@ toolchain_js() {
 toolchain_python() {
   tools=$cache/guest-python-$(digest tests/guests/python/requirements.txt | cut -c1-16)
   [ -e "$tools/.complete" ] && return
-  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "the Python guest needs Python 3.10 or later with venv (apt-get install -y python3-venv)"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "the Python guest needs Python 3 with venv (apt-get install -y python3-venv)"
   python3 -m venv --clear "$tools"
   "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/python/requirements.txt"
   touch "$tools/.complete"
