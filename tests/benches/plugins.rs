@@ -2,8 +2,8 @@
 //!
 //! The point to see: **a prompt that is not read costs nothing**, however long it is (`unread`); a search on the
 //! host's side costs what searching costs (`contains`); only text that is copied into the guest is paid for by
-//! the byte and by the language (`text`). Every call here gets fresh memory, as in production: the host keeps
-//! no warm instances yet, so there is no row for them.
+//! the byte and by the language (`text`). A plain name is a call with fresh memory, the default; `warm` is a
+//! call of an instance that was called before (`instances: warm`); `instantiate` is what the first pays more.
 //!
 //! A call is measured from the host's `Router::route` to its decision, limits and clock included; requests are
 //! parsed beforehand, and where they are read every call gets one that nobody has looked at. `host` is the same
@@ -91,9 +91,21 @@ fn costs() {
 }
 
 /// From the file to something callable: validated, compiled, its settings checked.
-#[divan::bench(args = RULES.iter().filter(|rule| rule.file.is_some()), sample_count = 3, sample_size = 1)]
+#[divan::bench(args = fresh(), sample_count = 3, sample_size = 1)]
 fn load(bencher: Bencher<'_, '_>, rule: &Rule) {
-    bencher.bench_local(|| rule.file.as_deref().map(plugin));
+    bencher.bench_local(|| rule.file.as_deref().map(|file| plugin(file, false)));
+}
+
+/// An instance made and thrown away, without a call.
+#[divan::bench(args = fresh(), sample_count = 200, sample_size = 8)]
+fn instantiate(bencher: Bencher<'_, '_>, rule: &Rule) {
+    let router = rule.plugin.as_ref().and_then(Plugin::component_router).unwrap();
+    bencher.bench_local(|| RUNTIME.block_on(router.instantiate()).unwrap());
+}
+
+/// The guests, each once.
+fn fresh() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().filter(|rule| rule.plugin.is_some() && !rule.name.contains("warm"))
 }
 
 /// The rule looks at the summary alone: the same for every length.
@@ -157,18 +169,22 @@ fn rules() -> Vec<Rule> {
         router: Arc::new(Native { finder }),
     };
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/urgent-router.wasm");
-    let mut rules = vec![native, guest("rust", example, &[], true)];
-    if let Some(folder) = guests() {
-        let tasks = &["unread", "text", "calls"];
-        rules.push(guest("rust", folder.join("rust-bench.wasm"), tasks, false));
-        rules.push(guest("js", folder.join("js.wasm"), tasks, true));
-        rules.push(guest("python", folder.join("python.wasm"), tasks, true));
+    let mut rules = vec![native];
+    for (warm, names) in [(false, ["rust", "js", "python"]), (true, ["rust warm", "js warm", "python warm"])]
+    {
+        rules.push(guest(names[0], example.clone(), &[], true, warm));
+        if let Some(folder) = guests() {
+            let tasks = &["unread", "text", "calls"];
+            rules.push(guest(names[0], folder.join("rust-bench.wasm"), tasks, false, warm));
+            rules.push(guest(names[1], folder.join("js.wasm"), tasks, true, warm));
+            rules.push(guest(names[2], folder.join("python.wasm"), tasks, true, warm));
+        }
     }
     rules
 }
 
-fn guest(name: &'static str, file: PathBuf, tasks: &'static [&'static str], seed: bool) -> Rule {
-    let plugin = plugin(&file);
+fn guest(name: &'static str, file: PathBuf, tasks: &'static [&'static str], seed: bool, warm: bool) -> Rule {
+    let plugin = plugin(&file, warm);
     let router = plugin.router().unwrap_or_else(|| panic!("{}: is no router", file.display()));
     Rule { name, tasks, seed, file: Some(file), plugin: Some(plugin), router }
 }
@@ -177,9 +193,9 @@ fn guests() -> Option<PathBuf> {
     std::env::var_os("JACKFIELD_GUESTS").map(PathBuf::from)
 }
 
-fn plugin(file: &Path) -> Plugin {
+fn plugin(file: &Path, warm: bool) -> Plugin {
     let config = format!(r#"{{"keyword": "{KEYWORD}", "model": "{MODEL}"}}"#);
-    let settings = PluginSettings { config, limits: LIMITS };
+    let settings = PluginSettings { config, warm, limits: LIMITS };
     let loaded = RUNTIME.block_on(Plugin::load(&ENGINE, "guest", file, settings));
     loaded.unwrap_or_else(|e| panic!("{} {e}; tests/guests/build.sh builds it", file.display()))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use jackfield_core::config::{Config, PluginSettings as Configured, Source};
+use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
 use jackfield_gateway::policy::RouterSlot;
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
@@ -182,7 +182,7 @@ fn tell(change: &Change) {
             tracing::info!(target: "jackfield::plugin", plugin = name, digest, "plugin replaced");
         }
         Change::Removed { name } => {
-            tracing::info!(target: "jackfield::plugin", plugin = name, "plugin removed")
+            tracing::info!(target: "jackfield::plugin", plugin = name, "plugin removed");
         }
         Change::Refused { refusal, serving } => {
             let then =
@@ -220,6 +220,7 @@ pub fn plugin_settings(configured: &Configured) -> PluginSettings {
     let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
     PluginSettings {
         config,
+        warm: configured.instances == Instances::Warm,
         limits: CallLimits {
             cpu: limits.cpu,
             wall: limits.wall,

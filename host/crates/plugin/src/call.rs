@@ -1,5 +1,5 @@
 //! One call, from permit to fault. Every call has a deadline, a memory limit, a host-call limit and a
-//! permit, and gets memory that no call before it has touched.
+//! permit. By default it gets memory that no call before it has touched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +16,7 @@ use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo};
 use crate::convert;
 use crate::limits::{CHECK_CPU, CallLimits, LIFT_BYTES_PER_CALL, LimitHit};
 use crate::state::{CallState, Shared};
+use crate::warm::{IdleInstances, WarmInstance};
 
 /// How much longer than its computing time `check-config` may take on the wall.
 const CHECK_WALL: Duration = Duration::from_secs(2);
@@ -41,23 +42,44 @@ pub struct CallCost {
 pub(crate) async fn route(
     plugin: &Callable,
     export: &routing::GuestIndices,
+    idle: Option<&IdleInstances>,
     ask: Ask,
 ) -> Result<(Routing, CallCost), PluginFault> {
     let summary = convert::summary(&ask);
-    let (answer, cost) = within(plugin, plugin.limits.wall, async {
-        let mut session = Session::open(plugin, &plugin.limits, Some(ask.clone())).await?;
-        let guest = export.load(&mut session.store, &session.instance);
-        let answer = match guest {
-            Ok(guest) => guest.call_route(&mut session.store, &summary).await,
-            Err(error) => Err(error),
+    within(plugin, plugin.limits.wall, async {
+        let used = idle.and_then(IdleInstances::take);
+        let mut instance = match used {
+            Some(mut instance) => {
+                instance.session.renew(plugin, Some(ask.clone()));
+                instance
+            }
+            None => {
+                let mut session = Session::open(plugin, &plugin.limits, Some(ask.clone())).await?;
+                match export.load(&mut session.store, &session.instance) {
+                    Ok(guest) => WarmInstance { session, guest, calls: 0 },
+                    Err(error) => return Err(explain(&error, session.store.data())),
+                }
+            }
         };
-        session.close(answer)
+        // From here to the end an early return, a trap or a cancelled future drops the instance.
+        let WarmInstance { session, guest, .. } = &mut instance;
+        let answer = guest.call_route(&mut session.store, &summary).await;
+        let (answer, cost) = session.close(answer)?;
+        let routing = answer.map_err(|error| convert::reported(&error))?;
+        let routing = convert::routing(routing, &ask)?;
+        if let Some(idle) = idle {
+            instance.session.rest();
+            idle.give(instance);
+        }
+        Ok((routing, cost))
     })
-    .await?;
-    match answer {
-        Ok(routing) => Ok((convert::routing(routing, &ask)?, cost)),
-        Err(error) => Err(convert::reported(&error)),
-    }
+    .await
+}
+
+/// Makes an instance and throws it away.
+pub(crate) async fn instantiate(plugin: &Callable) -> Result<(), PluginFault> {
+    within(plugin, plugin.limits.wall, async { Session::open(plugin, &plugin.limits, None).await.map(drop) })
+        .await
 }
 
 /// Asks a plugin whether its settings make sense.
@@ -120,7 +142,7 @@ async fn permit<'a>(
 }
 
 /// One instance and its store.
-struct Session {
+pub(crate) struct Session {
     store: Store<CallState>,
     instance: Instance,
 }
@@ -143,7 +165,18 @@ impl Session {
         }
     }
 
-    fn close<T>(self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
+    /// Makes a used instance ready for its next call: counters at zero, a deadline of its own.
+    fn renew(&mut self, plugin: &Callable, ask: Option<Ask>) {
+        self.store.data_mut().renew(&plugin.limits, ask);
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// Lets go of the request that was decided about.
+    fn rest(&mut self) {
+        self.store.data_mut().rest();
+    }
+
+    fn close<T>(&self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
         let state = self.store.data();
         let cost = CallCost { memory: state.space.memory(), host_calls: state.meter.host_calls() };
         answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))

@@ -42,7 +42,7 @@ pub(crate) fn router(body: &str) -> Vec<u8> {
         r#"(module {PRELUDE}
             (func $deep (param i32) (result i32)
                 (i32.add (call $deep (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
-            (func $abstain (result i32) (i32.store8 (i32.const 1028) (i32.const 1)) (i32.const 1024))
+            (func $abstain (result i32) (global.set $next (i32.const 4096)) (i32.store8 (i32.const 1028) (i32.const 1)) (i32.const 1024))
             (func $route (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) {body}))"#
     ))
 }
@@ -75,10 +75,20 @@ pub(crate) async fn load(
     bytes: &[u8],
     limits: CallLimits,
 ) -> Result<Plugin, LoadError> {
+    load_as(engine, bytes, limits, false).await
+}
+
+/// The same, with instances that are used again or not.
+pub(crate) async fn load_as(
+    engine: &PluginEngine,
+    bytes: &[u8],
+    limits: CallLimits,
+    warm: bool,
+) -> Result<Plugin, LoadError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();
-    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), limits }).await
+    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), warm, limits }).await
 }
 
 /// A question about this prompt, on a host that knows the model `known`.

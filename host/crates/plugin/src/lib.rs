@@ -30,6 +30,8 @@ mod router;
 /// What one call keeps on the host's side.
 mod state;
 mod ticker;
+/// Instances that are used again.
+mod warm;
 
 pub use call::CallCost;
 pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};

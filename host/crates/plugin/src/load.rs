@@ -19,6 +19,7 @@ use crate::imports::KvStore;
 use crate::limits::CallLimits;
 use crate::router::ComponentRouter;
 use crate::state::{Shared, origin};
+use crate::warm::IdleInstances;
 
 /// The largest component file taken, in bytes.
 const MAX_FILE: u64 = 32 << 20;
@@ -28,6 +29,8 @@ const MAX_FILE: u64 = 32 << 20;
 pub struct PluginSettings {
     /// The plugin's own section, as JSON text.
     pub config: String,
+    /// Whether instances are used again, or each call gets its own.
+    pub warm: bool,
     /// The bounds of each call.
     pub limits: CallLimits,
 }
@@ -149,6 +152,7 @@ impl Plugin {
         let shared =
             Shared { name: name.to_owned(), config: settings.config, kv: Arc::clone(&kv), engine: inner };
         let callable = Callable { shared: Arc::new(shared), pre, limits: settings.limits };
+        let idle = settings.warm.then(IdleInstances::default);
         let mut about = None;
         if kind.lifecycle {
             let export = lifecycle::GuestIndices::new(&callable.pre).map_err(mismatch)?;
@@ -160,7 +164,7 @@ impl Plugin {
         let router = match kind.router {
             true => {
                 let export = routing::GuestIndices::new(&callable.pre).map_err(mismatch)?;
-                Some(Arc::new(ComponentRouter::new(callable, export)))
+                Some(Arc::new(ComponentRouter::new(callable, export, idle)))
             }
             false => None,
         };

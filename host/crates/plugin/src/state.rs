@@ -43,17 +43,19 @@ pub(crate) struct Meter {
 
 impl CallState {
     pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        let space = SpaceMeter::new(limits.memory);
-        let meter = Meter {
-            host_calls: 0,
-            host_call_limit: limits.host_calls,
-            lifted: 0,
-            log_lines: 0,
-            ticks: 0,
-            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
-            cpu: limits.cpu,
-        };
-        Self { plugin, space, meter, ask }
+        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), ask }
+    }
+
+    /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.
+    pub(crate) fn renew(&mut self, limits: &CallLimits, ask: Option<Ask>) {
+        self.meter = Meter::new(limits);
+        self.space.denied = None;
+        self.ask = ask;
+    }
+
+    /// Lets go of the request.
+    pub(crate) fn rest(&mut self) {
+        self.ask = None;
     }
 
     /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
@@ -71,6 +73,18 @@ impl CallState {
 }
 
 impl Meter {
+    fn new(limits: &CallLimits) -> Self {
+        Self {
+            host_calls: 0,
+            host_call_limit: limits.host_calls,
+            lifted: 0,
+            log_lines: 0,
+            ticks: 0,
+            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
+            cpu: limits.cpu,
+        }
+    }
+
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.host_calls += 1;

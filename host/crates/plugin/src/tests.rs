@@ -2,7 +2,7 @@
 
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
-use crate::guests::{ask, component, limits, load, router};
+use crate::guests::{ask, component, limits, load, load_as, router};
 use crate::{Allocator, CallLimits, PluginEngine};
 
 fn engine(allocator: Allocator) -> PluginEngine {
@@ -50,10 +50,15 @@ async fn every_misbehaviour_is_its_own_fault_and_the_next_call_is_right() {
             "blames itself",
         ),
     ];
-    for allocator in [Allocator::Pooling, Allocator::OnDemand] {
+    for (allocator, warm) in [
+        (Allocator::Pooling, false),
+        (Allocator::OnDemand, false),
+        (Allocator::Pooling, true),
+        (Allocator::OnDemand, true),
+    ] {
         let engine = engine(allocator);
         for (body, kind, message) in cases {
-            let plugin = load(&engine, &router(&when_asked(body)), limits()).await.unwrap();
+            let plugin = load_as(&engine, &router(&when_asked(body)), limits(), warm).await.unwrap();
             let router = plugin.router().unwrap();
             let fault = router.route(ask("x")).await.expect_err(body);
             assert_eq!(fault.kind, kind, "{body}: {fault}");
@@ -86,6 +91,32 @@ async fn nothing_written_in_one_call_is_there_in_the_next() {
     let plugin = load(&engine, &router(body), limits()).await.unwrap();
     for _ in 0..50 {
         plugin.router().unwrap().route(ask("")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_warm_instance_keeps_its_memory_until_a_call_fails() {
+    let engine = engine(Allocator::Pooling);
+    // Abstains on its first call in an instance, routes to nowhere (a fault) on its second.
+    let body = "(if (i32.load (i32.const 3000)) (then (return (i32.const 1024))))
+                (i32.store (i32.const 3000) (i32.const 1)) (call $abstain)";
+    let plugin = load_as(&engine, &router(body), limits(), true).await.unwrap();
+    // The answer at 1024 still says abstain from the first call, so it is zeroed by hand below.
+    let zeroing = body.replace("(return", "(i32.store8 (i32.const 1028) (i32.const 0)) (return");
+    let faulty = load_as(&engine, &router(&zeroing), limits(), true).await.unwrap();
+    let (keeps, faulty) = (plugin.router().unwrap(), faulty.router().unwrap());
+    for _ in 0..3 {
+        assert_eq!(keeps.route(ask("")).await.unwrap().decision, Decision::Abstain);
+    }
+    for _ in 0..3 {
+        assert_eq!(faulty.route(ask("")).await.unwrap().decision, Decision::Abstain);
+        // The same instance, called again; it is discarded for its answer, and the next call gets a new one.
+        assert_eq!(faulty.route(ask("")).await.unwrap_err().kind, Kind::InvalidDecision);
+    }
+    // Counters are a call's own: a thousand calls of a few host functions each hit no limit.
+    let polite = load_as(&engine, &router(&when_asked("nop")), limits(), true).await.unwrap();
+    for _ in 0..1_000 {
+        polite.router().unwrap().route(ask("")).await.unwrap();
     }
 }
 

@@ -40,7 +40,7 @@ impl JsonText {
 
     fn decode(&self) -> ByteString {
         let inner = self.literal.slice(1..self.literal.len().saturating_sub(1).max(1));
-        if !inner.contains(&b'\\')
+        if memchr::memchr(b'\\', &inner).is_none()
             && let Ok(text) = ByteString::try_from(inner)
         {
             return text;

@@ -11,8 +11,7 @@ const LATER: &[(&[&str], &[&str])] = &[
     (&["orchestrator"], &["budgets", "cache", "fallback", "router", "validators"]),
     (&["orchestrator", "routes", "*"], &["fallback", "result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "router_defaults"], &["instances"]),
-    (&["plugins", "settings", "*"], &["canary", "grants", "instances", "sha256", "shadow", "stream"]),
+    (&["plugins", "settings", "*"], &["canary", "grants", "sha256", "shadow", "stream"]),
     (&["telemetry"], &["otlp"]),
 ];
 

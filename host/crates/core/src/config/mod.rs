@@ -50,7 +50,7 @@ pub use keys::Keys;
 pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};
 pub use orchestrator::{Orchestrator, Route};
 pub use plugin_limits::PluginLimits;
-pub use plugins::{OnError, PluginSettings, Plugins};
+pub use plugins::{Instances, OnError, PluginSettings, Plugins};
 pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
 pub use report::Report;
 pub use schema::schema;

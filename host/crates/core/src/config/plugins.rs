@@ -57,6 +57,18 @@ pub enum OnError {
     Fail,
 }
 
+/// How long an instance of a plugin lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Instances {
+    /// One call: nothing a call leaves behind can be seen by the next.
+    #[default]
+    Fresh,
+    /// Many calls, one at a time, until one of them fails: for languages whose start costs more than a call.
+    /// What the plugin keeps in memory is then shared between requests.
+    Warm,
+}
+
 impl OnError {
     /// The word in configuration and logs.
     pub fn name(self) -> &'static str {
@@ -75,6 +87,8 @@ impl OnError {
 struct RawPolicy {
     /// What happens to the request when a router fails.
     on_error: OnError,
+    /// Whether each call gets an instance of its own, or instances are used again.
+    instances: Instances,
     /// What one call may cost. What is left out has the gateway's default.
     limits: RawLimits,
 }
@@ -92,6 +106,8 @@ struct RawSettings {
     config: Value,
     /// What happens to the request when this plugin fails.
     on_error: Option<OnError>,
+    /// Whether each call gets an instance of its own, or instances are used again.
+    instances: Option<Instances>,
     /// What one call may cost. What is left out has the value of `router_defaults`.
     #[serde(default)]
     limits: RawLimits,
@@ -118,6 +134,8 @@ pub struct PluginSettings {
     pub config: Value,
     /// What happens to the request when it fails.
     pub on_error: OnError,
+    /// Whether its instances are used again.
+    pub instances: Instances,
     /// What one call of it may cost.
     pub limits: PluginLimits,
 }
@@ -148,8 +166,13 @@ impl Plugins {
         let defaults = &raw.router_defaults;
         let base = PluginLimits::default();
         let limits = defaults.limits.over(base, &at.key("router_defaults").key("limits"), found);
-        let defaults =
-            PluginSettings { enabled: true, config: Value::Null, on_error: defaults.on_error, limits };
+        let defaults = PluginSettings {
+            enabled: true,
+            config: Value::Null,
+            on_error: defaults.on_error,
+            instances: defaults.instances,
+            limits,
+        };
         let mut settings = BTreeMap::new();
         for (name, raw) in &raw.settings {
             let at = at.key("settings").key(name);
@@ -214,7 +237,7 @@ impl Plugins {
             "dir": self.dir,
             "watch": self.watch,
             "poll": self.poll.map(Period::from),
-            "router_defaults": { "on_error": self.defaults.on_error, "limits": self.defaults.limits.show() },
+            "router_defaults": { "on_error": self.defaults.on_error, "instances": self.defaults.instances, "limits": self.defaults.limits.show() },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue },
         })
@@ -223,7 +246,7 @@ impl Plugins {
 
 impl PluginSettings {
     fn show(&self) -> Value {
-        json!({ "enabled": self.enabled, "config": self.config, "on_error": self.on_error, "limits": self.limits.show() })
+        json!({ "enabled": self.enabled, "config": self.config, "on_error": self.on_error, "instances": self.instances, "limits": self.limits.show() })
     }
 }
 
@@ -233,6 +256,7 @@ impl RawSettings {
             enabled: self.enabled,
             config: self.config.clone(),
             on_error: self.on_error.unwrap_or(defaults.on_error),
+            instances: self.instances.unwrap_or(defaults.instances),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),
         }
     }
