@@ -10,6 +10,7 @@ mod auth;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// The contract in every language: routers from real toolchains.
+mod examples;
 mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;
