@@ -12,6 +12,9 @@ use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
 
+use tokio::sync::mpsc;
+
+use super::guards::{Failing, Guards};
 use super::report::{LoadedPlugin, PluginReport};
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
@@ -23,6 +26,7 @@ pub(super) struct Keeper {
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
+    guards: Guards,
     generation: u64,
 }
 
@@ -40,8 +44,18 @@ impl Keeper {
         engine: PluginEngine,
         load: Arc<Load>,
     ) -> Self {
-        let (live, report) = (Arc::default(), Arc::default());
-        Self { config, providers, engine, catalog: Catalog::default(), live, load, report, generation: 0 }
+        let (live, report, guards) = (Arc::default(), Arc::default(), Guards::default());
+        Self {
+            config,
+            providers,
+            engine,
+            catalog: Catalog::default(),
+            live,
+            load,
+            report,
+            guards,
+            generation: 0,
+        }
     }
 
     /// The configuration that is in force.
@@ -84,6 +98,30 @@ impl Keeper {
         Reloaded { unsettled }
     }
 
+    /// Where to hear that a plugin's breaker opened.
+    pub(super) fn failing(&mut self) -> mpsc::Receiver<Failing> {
+        self.guards.listen()
+    }
+
+    /// A plugin keeps failing. If that began with a swap, its last good generation comes back.
+    pub(super) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
+        let name = failing.name.as_str();
+        // Told of a generation that is gone by now: its successor is innocent.
+        let Some(current) = self.catalog.get(name).filter(|p| p.digest() == failing.digest) else { return };
+        let Some(good) = self.guards.last_good(name, current.digest()) else {
+            tracing::warn!(target: "jackfield::plugin", plugin = name, "it keeps failing and is left alone for a while");
+            return;
+        };
+        let why = format!(
+            "it kept failing after it was swapped in, and was rolled back to {}; these bytes are not loaded again until a restart",
+            good.digest()
+        );
+        tracing::warn!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
+        self.catalog = self.catalog.rolled_back(&good, &why);
+        let slots = self.routers();
+        published.store(Arc::new(self.world(slots)));
+    }
+
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
     fn reread_config(&mut self) -> Option<Arc<Config>> {
         let Source::File(path) = self.config.source() else { return None };
@@ -118,6 +156,9 @@ impl Keeper {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
+                    if let Change::Replaced { name, digest } = change {
+                        self.guards.replaced(self.catalog.get(name), digest);
+                    }
                 }
                 self.catalog = catalog;
                 // A refusal alone changes nothing that serves.
@@ -133,7 +174,7 @@ impl Keeper {
     }
 
     /// The routers in the order in which they are asked. What became of everything else is reported.
-    fn routers(&self) -> Vec<RouterSlot> {
+    fn routers(&mut self) -> Vec<RouterSlot> {
         let mut report = PluginReport::default();
         for refusal in &self.catalog.refusals {
             report.refused.push((refusal.path.display().to_string(), refusal.reason.clone()));
@@ -154,7 +195,9 @@ impl Keeper {
                 report.refused.push((name, reason.to_owned()));
                 continue;
             };
-            slots.push(RouterSlot { router, on_error: self.config.plugins().settings(&name).on_error });
+            let (breaker, opened) = self.guards.of(plugin);
+            let on_error = self.config.plugins().settings(&name).on_error;
+            slots.push(RouterSlot { router, on_error, breaker, opened });
             report.loaded.push(LoadedPlugin {
                 name,
                 version: plugin.about().map(|(_, version)| version.to_owned()),

@@ -4,6 +4,7 @@
 //! `Bound::serve` serves, and reloads what changes, until told to stop. Boot is the first load of a world:
 //! there is one path.
 
+mod guards;
 mod keeper;
 mod offline;
 mod report;

@@ -30,6 +30,7 @@ const FALLBACK_POLL: Duration = Duration::from_secs(2);
 /// Reloads whenever something changed, until the host drains.
 pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mut signal: Signal) {
     let (hint, mut hints) = mpsc::channel::<()>(1);
+    let mut failing = keeper.failing();
     let mut watched = places(&keeper);
     let mut watcher = start(&watched, &hint);
     let mut look_again: Option<Instant> = None;
@@ -38,6 +39,10 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
         let next = [poll.map(|every| Instant::now() + every), look_again].into_iter().flatten().min();
         tokio::select! {
             () = signal.asked() => return,
+            Some(plugin) = failing.recv() => {
+                keeper.roll_back(&plugin, &published);
+                continue;
+            }
             _ = hints.recv() => settle(&mut hints).await,
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }

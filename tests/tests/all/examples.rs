@@ -19,7 +19,8 @@ models:
   unpriced: { provider: up }
 "#;
     let world =
-        World::with_plugins(yaml, &[("cheapest-capable.wasm", &example_plugin("cheapest-capable.wasm"))]).await;
+        World::with_plugins(yaml, &[("cheapest-capable.wasm", &example_plugin("cheapest-capable.wasm"))])
+            .await;
     world.upstream.always(openai::chat("ok"));
     // The tiny one has no room for an answer; tools are only what the able one is known to take.
     for (body, model) in [(ASK, "cheap"), (TOOLS, "able")] {
@@ -38,7 +39,8 @@ models:
   dear: { provider: up, price: { input: 15, output: 75 } }
 "#;
     let world =
-        World::with_plugins(yaml, &[("cheapest-capable.wasm", &example_plugin("cheapest-capable.wasm"))]).await;
+        World::with_plugins(yaml, &[("cheapest-capable.wasm", &example_plugin("cheapest-capable.wasm"))])
+            .await;
     world.upstream.push(openai::error(500, "server_error", None, "broken"));
     world.upstream.push(openai::chat("ok"));
     let reply = world.gateway.chat(ASK).await;
@@ -55,13 +57,14 @@ models:
   one: { provider: up }
   two: { provider: up }
 "#;
-    let world = World::with_plugins(yaml, &[("least-loaded.wasm", &example_plugin("least-loaded.wasm"))]).await;
+    let world =
+        World::with_plugins(yaml, &[("least-loaded.wasm", &example_plugin("least-loaded.wasm"))]).await;
     world.upstream.push(Answer::json(200, &openai::chat_body("slow")).hang_before_head("busy"));
     world.upstream.always(openai::chat("ok"));
     let busy = world.gateway.chat(ASK);
     let others = async {
         world.upstream.at_gate("busy").await;
-        let taken: serde_json::Value = serde_json::from_str(&world.upstream.requests()[0].text()).unwrap();
+        let taken: serde_json::Value = serde_json::from_str(world.upstream.requests()[0].text()).unwrap();
         for _ in 0..3 {
             let reply = world.gateway.chat(ASK).await;
             assert_eq!(reply.header("x-jackfield-route"), Some("least-loaded"), "{}", reply.text());

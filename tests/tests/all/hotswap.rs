@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jackfield_tests::gateway::{Gateway, Setup};
-use jackfield_tests::guest::router_to;
+use jackfield_tests::guest::{router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Upstream, openai};
 
@@ -142,6 +142,44 @@ async fn the_configuration_file_reloads_by_the_same_path() {
     assert_eq!(model(&gateway).await, "model-b");
     std::fs::write(&file, text("model-a")).unwrap();
     until(&gateway, "model-a").await;
+}
+
+#[tokio::test]
+async fn a_swap_to_a_router_that_keeps_failing_is_undone() {
+    let world = World::start(YAML).await;
+    world.upstream.always(openai::chat("ok"));
+    let (gateway, dir) = (&world.gateway, world.plugins());
+    put(dir, "rule.wasm", &router_to("model-a"));
+    until(gateway, "model-a").await;
+
+    put(dir, "rule.wasm", &trapping());
+    // Its failures fail no request: `on_error: next` leads to the default, until the old rule is back.
+    until(gateway, "model-default").await;
+    until(gateway, "model-a").await;
+    gateway.log().wait_for_text("was rolled back to").await;
+    assert!(gateway.log().count("WARN", "jackfield::plugin") <= 8, "{}", gateway.log().complaints());
+
+    // The same bytes are not tried again, under their name or another; other bytes are.
+    put(dir, "rule.wasm", &trapping());
+    put(dir, "other.wasm", &trapping());
+    gateway.log().wait_for_text("other.wasm").await;
+    assert_eq!(model(gateway).await, "model-a");
+    put(dir, "rule.wasm", &router_to("model-b"));
+    until(gateway, "model-b").await;
+}
+
+#[tokio::test]
+async fn a_router_that_fails_from_the_start_is_left_alone_for_a_while() {
+    let world = World::with_plugins(YAML, &[("rule.wasm", &trapping())]).await;
+    world.upstream.always(openai::chat("ok"));
+    for _ in 0..8 {
+        assert_eq!(model(&world.gateway).await, "model-default");
+    }
+    let faults = |kind: &str| {
+        let lines = world.gateway.log().lines();
+        lines.iter().filter(|line| line.get("fault") == kind).count()
+    };
+    assert_eq!((faults("trap"), faults("breaker_open")), (5, 3), "{}", world.gateway.log().complaints());
 }
 
 /// The process's resident memory, in MiB.

@@ -35,6 +35,8 @@ pub struct Catalog {
     pub refusals: Vec<Refusal>,
     /// What each file was when it was looked at, so that an unchanged one is not read again.
     seen: BTreeMap<PathBuf, Seen>,
+    /// Why files of these digests are not loaded again, whatever they are called.
+    quarantine: BTreeMap<String, String>,
 }
 
 /// What a rescan changed.
@@ -108,7 +110,7 @@ impl Catalog {
         dir: &Path,
         settings: &(dyn Fn(&str) -> Option<PluginSettings> + Sync),
     ) -> std::io::Result<Scan> {
-        let mut next = Self::default();
+        let mut next = Self { quarantine: self.quarantine.clone(), ..Self::default() };
         let mut changes = Vec::new();
         let mut unsettled = false;
         for path in plugin_files(dir)? {
@@ -142,9 +144,15 @@ impl Catalog {
             if known.is_some_and(|known| known.settings == settings && known.digest == digest) {
                 next.keep(self, &path, last);
             } else {
-                match Plugin::load_bytes(engine, name, bytes, settings.clone(), last.map(Plugin::kv)).await {
-                    Err(error) => {
-                        let refusal = Refusal { path: path.clone(), reason: error.to_string() };
+                let loaded = match self.quarantine.get(&digest) {
+                    Some(why) => Err(why.clone()),
+                    None => Plugin::load_bytes(engine, name, bytes, settings.clone(), last.map(Plugin::kv))
+                        .await
+                        .map_err(|error| error.to_string()),
+                };
+                match loaded {
+                    Err(reason) => {
+                        let refusal = Refusal { path: path.clone(), reason };
                         next.refuse(self, refusal, last.is_some(), &mut changes);
                         next.plugins.extend(last.cloned());
                     }
@@ -166,6 +174,19 @@ impl Catalog {
             }
         }
         Ok(Scan { catalog: next, changes, unsettled })
+    }
+
+    /// This catalog with an earlier generation of a plugin back in its place. The bytes it had are not loaded
+    /// again for as long as this process lives.
+    pub fn rolled_back(&self, to: &Plugin, why: &str) -> Self {
+        let mut next = self.clone();
+        for plugin in next.plugins.iter_mut().filter(|plugin| plugin.name() == to.name()) {
+            next.quarantine.insert(plugin.digest().to_owned(), why.to_owned());
+            *plugin = to.clone();
+        }
+        let path = self.seen.keys().find(|path| name_of(path) == Some(to.name()));
+        next.refusals.extend(path.map(|path| Refusal { path: path.clone(), reason: why.to_owned() }));
+        next
     }
 
     /// The plugin of this name.

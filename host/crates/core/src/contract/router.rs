@@ -88,6 +88,8 @@ pub enum PluginFaultKind {
     Reported,
     /// No permit or instance was free in time.
     Overloaded,
+    /// It failed too often of late and was not asked.
+    BreakerOpen,
 }
 
 impl PluginFaultKind {
@@ -103,6 +105,7 @@ impl PluginFaultKind {
             Self::InvalidDecision => "invalid_decision",
             Self::Reported => "reported",
             Self::Overloaded => "overloaded",
+            Self::BreakerOpen => "breaker_open",
         }
     }
 }

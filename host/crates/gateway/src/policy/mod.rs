@@ -1,6 +1,7 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
+mod breaker;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target}
 
 use crate::world::World;
 
+pub use breaker::Breaker;
+
 /// A routing rule and what to do when it fails.
 #[derive(Clone)]
 pub struct RouterSlot {
@@ -18,6 +21,10 @@ pub struct RouterSlot {
     pub router: Arc<dyn Router>,
     /// What to do when it fails.
     pub on_error: OnError,
+    /// Leaves it alone for a while when it keeps failing.
+    pub breaker: Arc<Breaker>,
+    /// Told when the breaker opens.
+    pub opened: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// The rules of one configuration.

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use jackfield_core::config::OnError;
 use jackfield_core::contract::{
-    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, RejectClass, Router, Routing, Step,
+    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, PluginFaultKind, RejectClass, Router, Routing,
+    Step,
 };
 
 use super::{Plan, Policy, RouterSlot, decided};
@@ -26,7 +27,7 @@ impl Policy {
                 view: Arc::clone(world.view()),
             };
             let began = Instant::now();
-            match slot.router.route(ask).await {
+            match slot.ask(ask, began).await {
                 Ok(routing) => {
                     let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                     if let Some(plan) = take(&*slot.router, routing, micros, exchange, &mut labels)? {
@@ -41,6 +42,28 @@ impl Policy {
             }
         }
         Ok(None)
+    }
+}
+
+impl RouterSlot {
+    /// Asks the rule, unless it is being left alone.
+    async fn ask(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
+        if !self.breaker.allows(now) {
+            let message = "it failed too often of late and is left alone for a while".to_owned();
+            return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });
+        }
+        let answer = self.router.route(ask).await;
+        match &answer {
+            Ok(_) => self.breaker.succeeded(),
+            // That the host is busy is not the rule's failure.
+            Err(fault) if fault.kind == PluginFaultKind::Overloaded => {}
+            Err(_) => {
+                if self.breaker.failed(Instant::now()) {
+                    (self.opened)();
+                }
+            }
+        }
+        answer
     }
 }
 
