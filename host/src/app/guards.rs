@@ -12,7 +12,7 @@ use jackfield_plugin_host::Plugin;
 /// For how long after a swap failures are held against it. Later ones have some other cause, and an older rule
 /// would not be better.
 const PROBATION: Duration = Duration::from_secs(600);
-/// Openings that may wait to be heard; one that finds no room will be told again when it opens again.
+/// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone.
 const WAITING: usize = 16;
 
 /// One for each plugin generation that serves.

@@ -27,6 +27,8 @@ pub(super) struct Keeper {
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
     guards: Guards,
+    /// Why the configuration file's last content was not taken, so that it is told once.
+    rejected: Option<String>,
     generation: u64,
 }
 
@@ -54,6 +56,7 @@ impl Keeper {
             load,
             report,
             guards,
+            rejected: None,
             generation: 0,
         }
     }
@@ -125,28 +128,54 @@ impl Keeper {
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
     fn reread_config(&mut self) -> Option<Arc<Config>> {
         let Source::File(path) = self.config.source() else { return None };
-        let next = match Config::load(Some(path)) {
-            Ok(next) => next,
-            Err(report) => {
-                tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on\n{report}");
-                return None;
+        let taken = Config::load(Some(path)).map_err(|report| format!("\n{report}")).and_then(|mut next| {
+            if next.fingerprint() == self.config.fingerprint() {
+                return Ok(None);
             }
-        };
-        if next.fingerprint() == self.config.fingerprint() {
-            return None;
-        }
-        match Registry::build(&next) {
-            Ok(providers) => self.providers = providers,
-            Err(error) => {
-                tracing::warn!(target: "jackfield::world", %error, "the configuration is not taken; the last good one goes on");
-                return None;
+            // The socket stays where it is: the new keys must be fit to guard that address, not the one written.
+            next.listen_on(self.config.server().listen()).map_err(|refused| refused.to_string())?;
+            let providers = Registry::build(&next).map_err(|error| error.to_string())?;
+            Ok(Some((next, providers)))
+        });
+        match taken {
+            Ok(taken) => {
+                self.rejected = None;
+                let (next, providers) = taken?;
+                self.tell_bound(&next);
+                self.providers = providers;
+                Some(Arc::new(next))
+            }
+            Err(why) => {
+                if self.rejected.as_ref() != Some(&why) {
+                    tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on: {why}");
+                    self.rejected = Some(why);
+                }
+                None
             }
         }
-        let (old, new) = (self.config.server(), next.server());
-        if old.listen() != new.listen() {
-            tracing::warn!(target: "jackfield::world", "server.listen changed: that takes a restart");
+    }
+
+    /// Names the settings that changed and only take effect at a restart.
+    fn tell_bound(&self, next: &Config) {
+        let (old, new) = (&self.config, next);
+        let (server, limits) = (old.server(), old.server().limits());
+        let changed = [
+            ("server.drain", server.drain() != new.server().drain()),
+            ("server.limits.connections", limits.connections != new.server().limits().connections),
+            ("server.limits.headers", limits.headers != new.server().limits().headers),
+            ("server.limits.header_timeout", limits.header_timeout != new.server().limits().header_timeout),
+            ("server.limits.idle", limits.idle != new.server().limits().idle),
+            ("telemetry", old.telemetry() != new.telemetry()),
+            ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
+            ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
+            ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
+        ];
+        let changed: Vec<&str> =
+            changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect();
+        if !changed.is_empty() {
+            let settings = changed.join(", ");
+            tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
-        Some(Arc::new(next))
     }
 
     /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.

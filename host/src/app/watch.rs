@@ -31,7 +31,7 @@ const FALLBACK_POLL: Duration = Duration::from_secs(2);
 pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mut signal: Signal) {
     let (hint, mut hints) = mpsc::channel::<()>(1);
     let mut failing = keeper.failing();
-    let mut watched = places(&keeper);
+    let mut watched = Watched::of(&keeper);
     let mut watcher = start(&watched, &hint);
     let mut look_again: Option<Instant> = None;
     loop {
@@ -48,10 +48,12 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
         }
         let Reloaded { unsettled } = keeper.reload(&published).await;
         look_again = unsettled.then(|| Instant::now() + UNSETTLED);
-        let now = places(&keeper);
+        let now = Watched::of(&keeper);
         if now != watched || watcher.is_none() {
             watched = now;
             watcher = start(&watched, &hint);
+            // What changed between the look and the watch was not heard of.
+            look_again = watcher.is_some().then(|| Instant::now() + UNSETTLED).or(look_again);
         }
     }
 }
@@ -66,51 +68,97 @@ async fn settle(hints: &mut mpsc::Receiver<()>) {
     }
 }
 
-/// The folders to watch: the plugins' (or, while it is not there, the one it would appear in), and the
-/// one the configuration file is in, because editors replace files rather than write into them.
-fn places(keeper: &Keeper) -> Vec<PathBuf> {
-    let plugins = std::path::absolute(keeper.config().plugins().dir()).ok();
-    let mut places: Vec<PathBuf> = plugins.iter().filter_map(|dir| existing(dir)).collect();
-    if let Source::File(path) = keeper.config().source() {
-        let parent = std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned));
-        places.extend(parent.filter(|dir| dir.is_dir()));
+/// What to watch, and what in it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Watched {
+    /// The plugin folder, as the configuration names it.
+    plugins: PathBuf,
+    /// The configuration file.
+    config: Option<PathBuf>,
+    /// The folders to watch, and which folder each is at present: one that was replaced by another of its name
+    /// has to be watched anew.
+    folders: Vec<(PathBuf, (u64, u64))>,
+}
+
+impl Watched {
+    /// The plugin folder (while it is not there, the one it would appear in), the one it is in, because it may be
+    /// replaced as a whole, and the one of the configuration file, because editors replace files.
+    fn of(keeper: &Keeper) -> Self {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let plugins = absolute(keeper.config().plugins().dir());
+        let config = match keeper.config().source() {
+            Source::File(path) => Some(absolute(path)),
+            _ => None,
+        };
+        let parents = [plugins.parent(), config.as_deref().and_then(Path::parent)];
+        let mut folders: Vec<PathBuf> =
+            plugins.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned).into_iter().collect();
+        folders.extend(parents.into_iter().flatten().filter(|dir| dir.is_dir()).map(Path::to_owned));
+        folders.sort();
+        folders.dedup();
+        let folders = folders.into_iter().map(|dir| (dir.clone(), identity(&dir))).collect();
+        Self { plugins, config, folders }
     }
-    places.sort();
-    places.dedup();
-    places
+
+    /// Whether a change of this path can matter. Others in the same folders (a log file, say) do not wake us.
+    fn matters(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+        self.config.as_deref() == Some(path)
+            // The folder itself, or one it is in.
+            || self.plugins.starts_with(path)
+            || (path.starts_with(&self.plugins) && path.extension().is_some_and(|e| e == "wasm"))
+            // Kubernetes rotates `..data`, through which files are linked.
+            || name.starts_with("..")
+    }
 }
 
-fn existing(dir: &Path) -> Option<PathBuf> {
-    dir.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned)
+/// Which folder this is, whatever it is called; links are followed.
+fn identity(dir: &Path) -> (u64, u64) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(dir).map_or((0, 0), |about| (about.dev(), about.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = dir;
+        (0, 0)
+    }
 }
 
-/// A watcher on these folders; `None` when the system has none to give.
-fn start(places: &[PathBuf], hint: &mpsc::Sender<()>) -> Option<Box<dyn Watcher + Send>> {
+/// A watcher; `None` when the system has none to give.
+fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Watcher + Send>> {
     let tell = |hint: mpsc::Sender<()>| {
+        let watched = watched.clone();
         move |event: notify::Result<notify::Event>| {
-            // Reading a file is no change. A full channel already holds the hint.
-            if !event.is_ok_and(|event| event.kind.is_access()) {
+            // Reading a file is no change; an error means that events may be missing. A full channel already
+            // holds the hint.
+            let matters = event.map_or(true, |event| {
+                !event.kind.is_access()
+                    && (event.paths.is_empty() || event.paths.iter().any(|path| watched.matters(path)))
+            });
+            if matters {
                 let _ = hint.try_send(());
             }
         }
     };
     let native = RecommendedWatcher::new(tell(hint.clone()), NotifyConfig::default());
-    match native.and_then(|watcher| attach(watcher, places)) {
+    match native.and_then(|watcher| attach(watcher, watched)) {
         Ok(watcher) => return Some(watcher),
         Err(error) => {
             tracing::warn!(target: "jackfield::world", %error, "the system cannot watch the plugin folder: polling it");
         }
     }
     let every = NotifyConfig::default().with_poll_interval(FALLBACK_POLL);
-    PollWatcher::new(tell(hint.clone()), every).and_then(|watcher| attach(watcher, places)).ok()
+    PollWatcher::new(tell(hint.clone()), every).and_then(|watcher| attach(watcher, watched)).ok()
 }
 
 fn attach<W: Watcher + Send + 'static>(
     mut watcher: W,
-    places: &[PathBuf],
+    watched: &Watched,
 ) -> notify::Result<Box<dyn Watcher + Send>> {
-    for place in places {
-        watcher.watch(place, RecursiveMode::NonRecursive)?;
+    for (folder, _) in &watched.folders {
+        watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
     Ok(Box::new(watcher))
 }

@@ -1,7 +1,6 @@
 //! `jackfield serve`: run the gateway until told to stop.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,24 +38,16 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
         greet(&bound, &source, &model, keys)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let draining = AtomicBool::new(false);
-        let stop = async {
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let served = bound.serve(async {
+            let _ = stopping.await;
+        });
+        // One reader of signals: two would both see the first one.
+        let told_twice = async {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            draining.store(true, Ordering::Relaxed);
             out::note(&format!("stopping: open requests have {drain:?} to finish; a second signal stops at once"));
-        };
-        let served = bound.serve(stop);
-        let hurry = async {
-            // Only a signal that comes after the first one hurries.
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            loop {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                if draining.swap(true, Ordering::Relaxed) {
-                    return Ok::<(), std::io::Error>(());
-                }
-                tokio::task::yield_now().await;
-            }
+            let _ = stop.send(());
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         };
         tokio::select! {
             stopped = served => match stopped {
@@ -64,10 +55,7 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
                 Stopped::Cut(1) => out::note(&format!("stopped: 1 connection was still open after {drain:?} and was cut")),
                 Stopped::Cut(n) => out::note(&format!("stopped: {n} connections were still open after {drain:?} and were cut")),
             },
-            hurried = hurry => {
-                hurried?;
-                out::note(&"stopped at once, as asked");
-            }
+            () = told_twice => out::note(&"stopped at once, as asked"),
         }
         Ok(())
     })

@@ -19,6 +19,9 @@ use super::{Api, auth, body, respond};
 /// Names a task without touching the body.
 const TASK_HEADER: &str = "x-jackfield-task";
 
+/// The longest task name taken from the header, in bytes; the body's bound is the same.
+const MAX_TASK: usize = 256;
+
 /// Answers one chat completion request.
 pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
     let started = Instant::now();
@@ -82,6 +85,10 @@ async fn receive(
 fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let Some(value) = headers.get(TASK_HEADER) else { return Ok(None) };
     match value.to_str() {
+        Ok(task) if task.len() > MAX_TASK => Err(Fault::invalid(
+            TASK_HEADER,
+            format!("the header '{TASK_HEADER}' is longer than {MAX_TASK} bytes"),
+        )),
         Ok(task) => Ok(Some(task.to_owned())),
         Err(_) => {
             Err(Fault::invalid(TASK_HEADER, format!("the header '{TASK_HEADER}' is not visible ASCII")))
@@ -99,19 +106,31 @@ fn frames(
     let id = format!("chatcmpl-{id}");
     let created =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let mut first = true;
     stream.filter_map(move |next| {
         let frame = match next {
-            Ok(chunk) => frame(&chunk, &id, &model, created, include_usage),
+            Ok(chunk) => {
+                let frame = frame(&chunk, &id, &model, created, include_usage, first);
+                first = first && frame.is_none();
+                frame
+            }
             Err(fault) => Some(render_error_frame(&fault)),
         };
         std::future::ready(frame.map(Ok))
     })
 }
 
-fn frame(chunk: &Chunk, id: &str, model: &str, created: u64, include_usage: bool) -> Option<Bytes> {
+fn frame(
+    chunk: &Chunk,
+    id: &str,
+    model: &str,
+    created: u64,
+    include_usage: bool,
+    first: bool,
+) -> Option<Bytes> {
     if let Some(wire) = &chunk.wire {
         return Some(wire.clone());
     }
     let hidden = chunk.deltas.is_empty() && !chunk.done && !(chunk.usage.is_some() && include_usage);
-    (!hidden).then(|| render_chunk(chunk, id, model, created))
+    (!hidden).then(|| render_chunk(chunk, id, model, created, first))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
@@ -41,7 +42,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 /// One model.
 pub(super) async fn one(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response<Body> {
     let world: Arc<World> = api.world.load_full();
@@ -49,6 +50,8 @@ pub(super) async fn one(
         Ok(caller) => caller,
         Err(fault) => return refuse(fault),
     };
+    // A path that is not UTF-8 names no model.
+    let id = id.map_or_else(|_| "?".to_owned(), |Path(id)| id);
     match world.models().get(&id).filter(|model| may_name(&caller, model)) {
         Some(model) => {
             respond::json(StatusCode::OK, serde_json::to_vec(&entry(&api, &model)).unwrap_or_default())

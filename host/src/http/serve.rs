@@ -26,8 +26,6 @@ use super::activity::{Activity, Verdict, Watched};
 
 /// The smallest head buffer hyper takes.
 const MIN_HEAD: usize = 8 << 10;
-/// Requests that may share one HTTP/2 connection.
-const MAX_STREAMS: u32 = 256;
 /// A pause after the system refused to accept (out of file descriptors, mostly), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -145,20 +143,14 @@ async fn connection(stream: TcpStream, routes: Router, options: ServerOptions, m
             }
         })
     };
-    let mut builder = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 alone: what clients of a sidecar speak, and what `Activity` can time.
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
         // Heads are timed by `Activity`, which knows rest from dripping.
         .header_read_timeout(None)
         .max_buf_size(options.head_bytes.max(MIN_HEAD));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(options.head_bytes).unwrap_or(u32::MAX))
-        .keep_alive_interval(Some(options.idle))
-        .keep_alive_timeout(options.head_timeout);
     let mut served = pin!(builder.serve_connection(io, service));
     let mut look = tokio::time::Instant::now() + options.head_timeout.min(options.idle);
     let mut leaving = false;

@@ -27,7 +27,8 @@ const fn case(
 }
 
 const BODIES: &[Case] = &[
-    case(b"", 400, "malformed_body", None, ""),
+    // Nothing is announced as nothing.
+    case(b"", 415, "unsupported_media_type", None, "content-type"),
     case(br#"{"model":"#, 400, "malformed_body", None, ""),
     case(br#"{"messages":[]} x"#, 400, "malformed_body", None, ""),
     case(b"[1]", 400, "malformed_body", None, "object"),

@@ -182,6 +182,55 @@ async fn a_router_that_fails_from_the_start_is_left_alone_for_a_while() {
     assert_eq!((faults("trap"), faults("breaker_open")), (5, 3), "{}", world.gateway.log().complaints());
 }
 
+#[tokio::test]
+async fn a_folder_that_is_replaced_as_a_whole_is_followed() {
+    use std::os::unix::fs::symlink;
+    let world = World::start(&format!("{YAML}plugins: {{ dir: PLUGINS/live }}\n")).await;
+    world.upstream.always(openai::chat("ok"));
+    let base = world.plugins();
+    for (version, to) in [("v1", "model-a"), ("v2", "model-b"), ("v3", "model-a")] {
+        std::fs::create_dir(base.join(version)).unwrap();
+        std::fs::write(base.join(version).join("rule.wasm"), router_to(to)).unwrap();
+    }
+    // Moved into place, moved away for another, then a link that is turned.
+    std::fs::rename(base.join("v1"), base.join("live")).unwrap();
+    until(&world.gateway, "model-a").await;
+    std::fs::rename(base.join("live"), base.join("old")).unwrap();
+    std::fs::rename(base.join("v2"), base.join("live")).unwrap();
+    until(&world.gateway, "model-b").await;
+    std::fs::remove_file(base.join("live/rule.wasm")).unwrap();
+    until(&world.gateway, "model-default").await;
+    std::fs::rename(base.join("live"), base.join("older")).unwrap();
+    symlink("v3", base.join("live")).unwrap();
+    until(&world.gateway, "model-a").await;
+    symlink("old", base.join("link")).unwrap();
+    std::fs::rename(base.join("link"), base.join("live")).unwrap();
+    put(&base.join("old"), "rule.wasm", &router_to("model-b"));
+    until(&world.gateway, "model-b").await;
+}
+
+#[tokio::test]
+async fn a_broken_configuration_is_told_once_and_an_open_address_keeps_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jackfield.yaml");
+    let text = |rest: &str| {
+        format!("server: {{ listen: 127.0.0.1:0 }}\nplugins: {{ dir: \"{}\" }}\n{rest}", dir.path().display())
+    };
+    let good = "orchestrator: { default_model: m }\nmodels: { m: { provider: sim } }\nproviders: { sim: { kind: simulated } }\n";
+    std::fs::write(&file, text(good)).unwrap();
+    let gateway = Setup::file(&file).start().await;
+    std::fs::write(&file, text("orchestrator: { defualt_model: m }\n")).unwrap();
+    gateway.log().wait_for_text("the last good one goes on").await;
+    // Something else changes in the same folder, over and over: the fault is not told again.
+    for number in 0..5 {
+        put(dir.path(), &format!("rule-{number}.wasm"), b"no plugin");
+        gateway.log().wait_for_text(&format!("rule-{number}.wasm")).await;
+    }
+    assert_eq!(gateway.log().count("WARN", "jackfield::world"), 1, "{}", gateway.log().complaints());
+    std::fs::write(&file, text(&format!("{good}# again\n"))).unwrap();
+    gateway.log().wait_for_text("a new world serves").await;
+}
+
 /// The process's resident memory, in MiB.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
@@ -108,12 +109,14 @@ async fn within<T>(
     call: impl Future<Output = Result<T, PluginFault>>,
 ) -> Result<T, PluginFault> {
     let engine = &plugin.shared.engine;
-    let timed = tokio::time::timeout(wall, async {
-        let _permit = permit(&engine.permits, &engine.waiting, engine.queue).await?;
-        let _running = engine.ticker.run();
-        call.await
-    });
-    timed.await.unwrap_or_else(|_| {
+    let deadline = Instant::now() + wall;
+    // A guest that never ran is not to blame for the wait.
+    let permit = timeout_at(deadline, permit(&engine.permits, &engine.waiting, engine.queue));
+    let _permit = permit.await.unwrap_or_else(|_| {
+        Err(fault(PluginFaultKind::Overloaded, format!("no permit to run was free within {wall:?}")))
+    })?;
+    let _running = engine.ticker.run();
+    timeout_at(deadline, call).await.unwrap_or_else(|_| {
         Err(fault(PluginFaultKind::WallLimit, format!("took longer than {wall:?}, waiting included")))
     })
 }

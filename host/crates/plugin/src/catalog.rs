@@ -141,6 +141,7 @@ impl Catalog {
             let settled =
                 before.filter(|before| Outside::look(&path).as_ref() == Some(before) && !before.is_fresh());
             unsettled |= settled.is_none();
+            let mut passing = false;
             if known.is_some_and(|known| known.settings == settings && known.digest == digest) {
                 next.keep(self, &path, last);
             } else {
@@ -148,7 +149,10 @@ impl Catalog {
                     Some(why) => Err(why.clone()),
                     None => Plugin::load_bytes(engine, name, bytes, settings.clone(), last.map(Plugin::kv))
                         .await
-                        .map_err(|error| error.to_string()),
+                        .map_err(|error| {
+                            passing = error.is_passing();
+                            error.to_string()
+                        }),
                 };
                 match loaded {
                     Err(reason) => {
@@ -165,6 +169,11 @@ impl Catalog {
                         next.plugins.push(plugin);
                     }
                 }
+            }
+            if passing {
+                // The host was busy: the file is innocent and is looked at again.
+                unsettled = true;
+                continue;
             }
             next.seen.insert(path, Seen { outside: settled, digest, settings });
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use jackfield_core::contract::{PluginFault, Router};
+use jackfield_core::contract::{PluginFault, PluginFaultKind, Router};
 
 use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
 use crate::call::{self, Callable};
@@ -78,6 +78,13 @@ pub enum LoadError {
     BadConfig(String),
 }
 
+impl LoadError {
+    /// Whether the same file may load a moment later: the host had no room to try it.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::CheckFailed(fault) if matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit))
+    }
+}
+
 /// What a file held.
 pub(crate) struct FileBytes {
     bytes: Vec<u8>,
@@ -141,13 +148,13 @@ impl Plugin {
         let (component, kind) = blocking(move || {
             validate(&bytes)?;
             let kind = classify(&bytes)?;
-            let component =
-                Component::new(&inner.engine, &bytes).map_err(|e| LoadError::Invalid(format!("{e:#}")))?;
+            let component = Component::new(&inner.engine, &bytes)
+                .map_err(|e| LoadError::Invalid(tame(&format!("{e:#}"))))?;
             Ok::<_, LoadError>((component, kind))
         })
         .await??;
         let inner = Arc::clone(engine.inner());
-        let mismatch = |e: wasmtime::Error| LoadError::Mismatch(format!("{e:#}"));
+        let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
         let shared =
             Shared { name: name.to_owned(), config: settings.config, kv: Arc::clone(&kv), engine: inner };
@@ -258,7 +265,12 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<(), LoadError> {
     wasmparser::Validator::new_with_features(features)
         .validate_all(bytes)
         .map(|_| ())
-        .map_err(|e| LoadError::Invalid(e.to_string()))
+        .map_err(|e| LoadError::Invalid(tame(&e.to_string())))
+}
+
+/// A text that may quote the file: made harmless for a log and a terminal.
+fn tame(text: &str) -> String {
+    convert::tame(text, 2_048)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Last in, first out, so that a quiet plugin keeps few instances warm. One call at a time; an instance whose
 //! call failed, was cancelled or answered nonsense is never seen again. When all are busy, a call gets a
-//! new one. Bounds: at most 16 idle instances of a plugin, each for at most 10 000 calls.
+//! new one. Bounds: at most 8 idle instances of a plugin, each for at most 10 000 calls.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::bindings::exports::jackfield::plugin::routing::Guest;
 use crate::call::Session;
 
 /// Idle instances kept of one plugin.
-const MAX_IDLE: usize = 16;
+const MAX_IDLE: usize = 8;
 /// Calls after which an instance is given up: what a guest leaks, it leaks no further.
 const MAX_CALLS: u32 = 10_000;
 

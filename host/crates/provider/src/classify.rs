@@ -18,12 +18,13 @@ const MAX_QUOTE: usize = 512;
 /// An answer with an error status.
 pub(crate) fn status_fault(
     provider: &str,
-    key: Option<&Secret>,
+    secrets: &[Secret],
     status: u16,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Fault {
-    let leaks = key.is_some_and(|key| memchr::memmem::find(&body, key.expose().as_bytes()).is_some());
+    let leaks =
+        secrets.iter().any(|secret| memchr::memmem::find(&body, secret.expose().as_bytes()).is_some());
     let said = if leaks { String::new() } else { said(&body) };
     match status {
         // The provider's words stay here: some repeat a part of the key.
@@ -57,12 +58,12 @@ pub(crate) fn status_fault(
     }
 }
 
-/// The fault without our key, should the provider have repeated it.
-pub(crate) fn scrubbed(mut fault: Fault, key: Option<&Secret>) -> Fault {
-    if let Some(key) = key
-        && fault.message.contains(key.expose())
-    {
-        fault.message = fault.message.replace(key.expose(), "***");
+/// The fault without our secrets, should the provider have repeated one.
+pub(crate) fn scrubbed(mut fault: Fault, secrets: &[Secret]) -> Fault {
+    for secret in secrets {
+        if fault.message.contains(secret.expose()) {
+            fault.message = fault.message.replace(secret.expose(), "***");
+        }
     }
     fault
 }
@@ -119,7 +120,7 @@ mod tests {
     fn fault(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Fault {
         let headers = headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
         let key = Secret::new("sk-secret-123".into());
-        status_fault("up", Some(&key), status, &headers, Bytes::from_static(body.as_bytes()))
+        status_fault("up", &[key], status, &headers, Bytes::from_static(body.as_bytes()))
     }
 
     #[test]

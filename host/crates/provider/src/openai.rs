@@ -21,7 +21,8 @@ pub(crate) struct OpenAi {
     name: Arc<str>,
     url: Url,
     headers: HeaderMap,
-    key: Option<Secret>,
+    /// What must not be repeated to anybody: the key, and the values of configured headers.
+    secrets: Arc<[Secret]>,
     clients: Arc<Clients>,
 }
 
@@ -46,7 +47,7 @@ impl OpenAi {
             name: name.into(),
             url,
             headers,
-            key: settings.api_key.clone(),
+            secrets: secrets_of(settings),
             clients: Arc::new(clients),
         })
     }
@@ -64,7 +65,7 @@ impl OpenAi {
         let status = response.status().as_u16();
         if !(200..300).contains(&status) {
             let body = self.clients.read_error(&mut response, &timeouts, deadline).await;
-            return Err(status_fault(&self.name, self.key.as_ref(), status, response.headers(), body));
+            return Err(status_fault(&self.name, &self.secrets, status, response.headers(), body));
         }
         self.refuse_encoded(&response)?;
         if chat.stream {
@@ -76,7 +77,7 @@ impl OpenAi {
                 response,
                 timeouts,
                 deadline,
-                key: self.key.clone(),
+                secrets: Arc::clone(&self.secrets),
                 hide_usage: !chat.include_usage,
             };
             return Ok(Answer::Stream { chunks: stream::chunks(events), waited });
@@ -84,7 +85,7 @@ impl OpenAi {
         let body = self.clients.read(&mut response, &timeouts, deadline).await?;
         let waited = began.elapsed();
         Ok(Answer::Whole {
-            reply: parse_reply(body).map_err(|fault| scrubbed(fault, self.key.as_ref()))?,
+            reply: parse_reply(body).map_err(|fault| scrubbed(fault, &self.secrets))?,
             waited,
         })
     }
@@ -110,6 +111,16 @@ impl OpenAi {
         let message = format!("`{}` was asked for a stream and answered with `{shown}`", self.name);
         Err(Fault::new(FaultKind::UpstreamBroken, message))
     }
+}
+
+/// Values of fewer bytes are no secrets, and would be found everywhere.
+const MIN_SECRET: usize = 8;
+
+fn secrets_of(settings: &OpenAiProvider) -> Arc<[Secret]> {
+    let headers = settings.headers.iter().filter_map(|(_, value)| value.to_str().ok());
+    let headers =
+        headers.filter(|value| value.len() >= MIN_SECRET).map(|value| Secret::new(value.to_owned()));
+    settings.api_key.iter().cloned().chain(headers).collect()
 }
 
 impl Provider for OpenAi {

@@ -21,8 +21,8 @@ pub(crate) struct Events {
     pub response: Response,
     pub timeouts: Timeouts,
     pub deadline: Instant,
-    /// The key the call was made with, to be kept out of what is told.
-    pub key: Option<Secret>,
+    /// What the call was made with, to be kept out of what is told.
+    pub secrets: Arc<[Secret]>,
     /// The client did not ask for usage: the chunk that we asked for is not shown to it.
     pub hide_usage: bool,
 }
@@ -53,8 +53,7 @@ impl State {
         loop {
             let frame = self.decoder.next_frame().map_err(|e| self.broken(&e.to_string()))?;
             if let Some(frame) = frame {
-                let mut chunk =
-                    parse_chunk(frame).map_err(|fault| scrubbed(fault, self.events.key.as_ref()))?;
+                let mut chunk = parse_chunk(frame).map_err(|fault| scrubbed(fault, &self.events.secrets))?;
                 self.finished |= chunk.deltas.iter().any(|delta| delta.finished);
                 if self.events.hide_usage && chunk.deltas.is_empty() && chunk.usage.is_some() {
                     chunk.wire = None;

@@ -31,7 +31,7 @@ pub(crate) struct RawKey {
     project: Option<String>,
     /// The user within the project.
     user: Option<String>,
-    /// The models this key may name. Left out: all of them.
+    /// The models this key may use, whoever chooses them. Left out: all of them.
     models: Option<Vec<String>>,
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::findings::Located;
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
+use super::secrets;
 use super::units::{Count, Period};
 
 /// The folder of WebAssembly plugins, and what each may cost.
@@ -246,7 +247,7 @@ impl Plugins {
 
 impl PluginSettings {
     fn show(&self) -> Value {
-        json!({ "enabled": self.enabled, "config": self.config, "on_error": self.on_error, "instances": self.instances, "limits": self.limits.show() })
+        json!({ "enabled": self.enabled, "config": masked(&self.config), "on_error": self.on_error, "instances": self.instances, "limits": self.limits.show() })
     }
 }
 
@@ -259,6 +260,21 @@ impl RawSettings {
             instances: self.instances.unwrap_or(defaults.instances),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),
         }
+    }
+}
+
+/// A plugin's own settings with stars for what their names call a secret.
+fn masked(config: &Value) -> Value {
+    match config {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let hide = secrets::is_telling(name) && !value.is_object() && !value.is_array();
+                (name.clone(), if hide { json!("***") } else { masked(value) })
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(masked).collect(),
+        other => other.clone(),
     }
 }
 

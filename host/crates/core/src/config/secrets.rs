@@ -6,39 +6,56 @@ use super::document::Document;
 use super::places::{Inside, Place};
 use super::text::Text;
 
-/// Paths whose scalars are secrets; `*` stands for any name or index.
-const SECRETS: &[&[&str]] =
-    &[&["providers", "*", "api_key"], &["providers", "*", "headers", "*"], &["keys", "*", "key"]];
+/// Under `providers.*` and `keys`, every scalar is taken for a secret but those of these keys: a key with a
+/// slip in its name still holds a secret.
+const HARMLESS: &[&str] =
+    &["kind", "latency", "chunk_latency", "seed", "failure_rate", "project", "user", "models"];
 
-/// Addresses are refused when they hold a user and a password: until then, that password is a secret.
-const ADDRESSES: &[&str] = &["providers", "*", "base_url"];
+/// Words in a key's name that say its value is a secret, wherever it stands.
+const TELLING: &[&str] =
+    &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization"];
+
+/// Keys with a telling word that hold numbers of tokens.
+const COUNTS: &[&str] = &["max_tokens"];
+
+/// Whether a key's name says that its value is a secret.
+pub(crate) fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !COUNTS.contains(&name.as_str()) && TELLING.iter().any(|word| name.contains(word))
+}
 
 /// The places of all secrets in a document.
 pub(crate) fn in_document(document: &Document, text: &Text) -> Vec<Range<usize>> {
     let mut places = Vec::new();
-    for path in SECRETS {
-        collect(&document.places, path, &mut places);
+    if let Inside::Members(sections) = &document.places.inside {
+        for (name, section) in sections {
+            let guarded = matches!(name.as_str(), "providers" | "keys");
+            collect(section, name, guarded, text, &mut places);
+        }
     }
-    let mut addresses = Vec::new();
-    collect(&document.places, ADDRESSES, &mut addresses);
-    let holds_user = |place: &Range<usize>| text.raw().get(place.clone()).is_some_and(|a| a.contains('@'));
-    places.extend(addresses.into_iter().filter(holds_user));
     places
 }
 
-fn collect(place: &Place, path: &[&str], into: &mut Vec<Range<usize>>) {
-    match (path, &place.inside) {
-        ([], Inside::Nothing) => into.push(place.value.clone()),
-        ([step, rest @ ..], Inside::Members(members)) => {
-            for (_, member) in members.iter().filter(|(name, _)| *step == "*" || name == step) {
-                collect(member, rest, into);
+fn collect(place: &Place, name: &str, guarded: bool, text: &Text, into: &mut Vec<Range<usize>>) {
+    match &place.inside {
+        Inside::Nothing => {
+            // An address is shown unless it carries a user or a query.
+            let address = || text.raw().get(place.value.clone()).is_some_and(|a| !a.contains(['@', '?']));
+            let harmless = HARMLESS.contains(&name) || (name == "base_url" && address());
+            if is_telling(name) || (guarded && !harmless) {
+                into.push(place.value.clone());
             }
         }
-        (["*", rest @ ..], Inside::Elements(elements)) => {
+        Inside::Members(members) => {
+            for (name, member) in members {
+                collect(member, name, guarded, text, into);
+            }
+        }
+        // What is in a list goes by the list's name: `models: [a, b]` are models.
+        Inside::Elements(elements) => {
             for element in elements {
-                collect(element, rest, into);
+                collect(element, name, guarded, text, into);
             }
         }
-        _ => {}
     }
 }

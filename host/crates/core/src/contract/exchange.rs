@@ -14,7 +14,7 @@ pub struct Caller {
     pub project: Option<String>,
     /// The user within it.
     pub user: Option<String>,
-    /// The models this caller may name; `None` means all of them.
+    /// The models this caller may use, whoever chooses; `None` means all of them.
     pub models: Option<Arc<[String]>>,
 }
 

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use crate::lenient::lenient;
 use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, ToolCallDelta, Usage};
 
@@ -29,8 +31,8 @@ pub fn parse_chunk(frame: Frame) -> Result<Chunk, Fault> {
             format!("the provider sent a stream event that is not a chunk: {e}"),
         )
     })?;
-    if let Some(error) = wire.error {
-        let said = error.message.map_or_else(|| "no message".to_owned(), |text| text.0);
+    if let Some(error) = wire.error.filter(|error| error.get() != "null") {
+        let said = said_in(error.get());
         return Err(Fault::new(
             FaultKind::UpstreamFailed,
             format!("the provider ended its stream with an error: {said}"),
@@ -45,8 +47,20 @@ pub fn parse_chunk(frame: Frame) -> Result<Chunk, Fault> {
     })
 }
 
+/// The message of an error event: an object's `message`, or a bare text.
+fn said_in(error: &str) -> String {
+    #[derive(Deserialize)]
+    struct Told {
+        message: LossyText,
+    }
+    let told = serde_json::from_str::<Told>(error).map(|told| told.message);
+    let said = told.or_else(|_| serde_json::from_str::<LossyText>(error));
+    said.map_or_else(|_| "no message".to_owned(), |text| text.0)
+}
+
 /// Writes one chunk that came from elsewhere as a frame of this dialect.
-pub fn render_chunk(chunk: &Chunk, id: &str, model: &str, created: u64) -> Bytes {
+/// `first` says that no chunk of this answer came before: it carries the role, which clients add up like text.
+pub fn render_chunk(chunk: &Chunk, id: &str, model: &str, created: u64, first: bool) -> Bytes {
     if chunk.done {
         return Bytes::from_static(DONE_FRAME);
     }
@@ -55,7 +69,7 @@ pub fn render_chunk(chunk: &Chunk, id: &str, model: &str, created: u64) -> Bytes
         object: "chat.completion.chunk",
         created,
         model,
-        choices: chunk.deltas.iter().map(OutChoice::of).collect(),
+        choices: chunk.deltas.iter().map(|delta| OutChoice::of(delta, first)).collect(),
         usage: chunk.usage.map(WireUsage::from),
     };
     frame_of(&serde_json::to_vec(&out).unwrap_or_default())
@@ -76,28 +90,30 @@ fn frame_of(json: &[u8]) -> Bytes {
 
 #[derive(Deserialize)]
 struct WireChunk {
+    #[serde(default, deserialize_with = "lenient")]
     model: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     choices: Option<Vec<WireChoice>>,
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<WireUsage>,
-    error: Option<WireError>,
-}
-
-#[derive(Deserialize)]
-struct WireError {
-    message: Option<LossyText>,
+    error: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
 struct WireChoice {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     index: u32,
+    #[serde(default, deserialize_with = "lenient")]
     delta: Option<WireDelta>,
+    #[serde(default, deserialize_with = "lenient")]
     finish_reason: Option<LossyText>,
 }
 
 #[derive(Default, Deserialize)]
 struct WireDelta {
+    #[serde(default, deserialize_with = "lenient")]
     content: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     tool_calls: Option<Vec<WireToolCall>>,
     refusal: Option<IgnoredAny>,
     reasoning_content: Option<IgnoredAny>,
@@ -108,15 +124,19 @@ struct WireDelta {
 
 #[derive(Deserialize)]
 struct WireToolCall {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     index: u32,
+    #[serde(default, deserialize_with = "lenient")]
     id: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     function: Option<WireFunction>,
 }
 
 #[derive(Deserialize)]
 struct WireFunction {
+    #[serde(default, deserialize_with = "lenient")]
     name: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     arguments: Option<LossyText>,
 }
 
@@ -191,7 +211,7 @@ struct OutFunction<'a> {
 }
 
 impl<'a> OutChoice<'a> {
-    fn of(delta: &'a Delta) -> Self {
+    fn of(delta: &'a Delta, first: bool) -> Self {
         let tool_calls = delta.tool_calls.iter().map(|call| OutToolCall {
             index: call.index,
             id: call.id.as_deref(),
@@ -201,7 +221,7 @@ impl<'a> OutChoice<'a> {
         Self {
             index: delta.index,
             delta: OutDelta {
-                role: (!delta.finished).then_some("assistant"),
+                role: first.then_some("assistant"),
                 content: delta.text.as_deref(),
                 tool_calls: tool_calls.collect(),
             },

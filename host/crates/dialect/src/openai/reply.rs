@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::lenient::lenient;
 use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage};
 
@@ -41,36 +42,45 @@ pub fn render_reply(reply: &Reply) -> Bytes {
 
 #[derive(Deserialize)]
 struct WireReply {
+    #[serde(default, deserialize_with = "lenient")]
     id: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     model: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     created: Option<u64>,
     choices: Vec<WireChoice>,
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<WireUsage>,
 }
 
 #[derive(Deserialize)]
 struct WireChoice {
+    #[serde(default, deserialize_with = "lenient")]
     message: Option<WireMessage>,
+    #[serde(default, deserialize_with = "lenient")]
     finish_reason: Option<LossyText>,
 }
 
 #[derive(Deserialize)]
 struct WireMessage {
+    #[serde(default, deserialize_with = "lenient")]
     content: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
     tool_calls: Option<Vec<WireToolCall>>,
 }
 
 #[derive(Deserialize)]
 struct WireToolCall {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     id: LossyText,
+    #[serde(default, deserialize_with = "lenient")]
     function: Option<WireFunction>,
 }
 
 #[derive(Deserialize)]
 struct WireFunction {
     name: LossyText,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     arguments: LossyText,
 }
 

@@ -16,10 +16,16 @@ use super::rewrite::TASK_FIELD;
 /// The model name that leaves the choice to the gateway, for clients that must send one.
 const AUTO: &str = "auto";
 
+/// The longest name of a model or task taken, in bytes: longer ones would only fill logs.
+const MAX_NAME: usize = 256;
+/// Messages taken in one conversation: far above any real one, low enough that their records stay small.
+const MAX_MESSAGES: usize = 16_384;
+
 /// Parses the body of `POST /v1/chat/completions`. A fault names the field and what it should be.
 pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
     let body = JsonObject::parse(bytes).map_err(malformed)?;
-    let model = optional::<String>(&body, "model", "a string")?.filter(|m| !m.is_empty() && m != AUTO);
+    let model = named("model", optional::<String>(&body, "model", "a string")?)?
+        .filter(|m| !m.is_empty() && m != AUTO);
     let messages = parse_messages(&body)?;
     let stream = optional::<bool>(&body, "stream", "a boolean")?.unwrap_or(false);
     let include_usage = match object(&body, "stream_options")? {
@@ -30,7 +36,10 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
         None => false,
     };
     let task = match object(&body, "metadata")? {
-        Some(metadata) => optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?,
+        Some(metadata) => named(
+            "metadata.task",
+            optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?,
+        )?,
         None => None,
     };
     for name in ["temperature", "top_p", "presence_penalty", "frequency_penalty"] {
@@ -81,6 +90,10 @@ fn parse_messages(body: &JsonObject) -> Result<Vec<Message>, Fault> {
         serde_json::from_slice(&raw).map_err(|_| wrong_type("messages", "an array of messages", &raw))?;
     if list.is_empty() {
         return Err(Fault::invalid("messages", "'messages' is empty: send at least one message"));
+    }
+    if list.len() > MAX_MESSAGES {
+        let message = format!("'messages' has {} entries; at most {MAX_MESSAGES} are taken", list.len());
+        return Err(Fault::invalid("messages", message));
     }
     list.iter()
         .enumerate()
@@ -161,6 +174,18 @@ fn parse_part(place: &str, raw: &Bytes, part: &str) -> Result<Part, Fault> {
         },
         "image_url" => Ok(Part::Image),
         _ => Ok(Part::Other(kind)),
+    }
+}
+
+/// A name of a bearable length.
+fn named(place: &str, name: Option<String>) -> Result<Option<String>, Fault> {
+    match name {
+        Some(name) if name.len() > MAX_NAME => {
+            let message =
+                format!("invalid value for '{place}': {} bytes long; at most {MAX_NAME}", name.len());
+            Err(Fault::invalid(place, message))
+        }
+        name => Ok(name),
     }
 }
 

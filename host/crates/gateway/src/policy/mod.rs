@@ -64,7 +64,7 @@ impl Policy {
     /// Decides about one request. The trail tells who did and why.
     pub async fn plan(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
         if let Some(plan) = self.ask_routers(world, exchange).await? {
-            return Ok(plan);
+            return allowed(plan, exchange);
         }
         let (by, why, target) = match &exchange.facts.task {
             Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
@@ -74,7 +74,7 @@ impl Policy {
             },
         };
         decided(exchange, by, why, std::slice::from_ref(&target));
-        Ok(Plan::Candidates(vec![target]))
+        allowed(Plan::Candidates(vec![target]), exchange)
     }
 
     fn by_task(&self, task: &str) -> Result<Target, Fault> {
@@ -98,7 +98,24 @@ impl Policy {
     }
 }
 
-/// The model the client named, if it exists and the client's key may name it.
+/// The plan without the models that the client's key may not use, whoever chose them.
+fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
+    let (Plan::Candidates(targets), Some(models)) = (&plan, exchange.facts.caller.models.as_deref()) else {
+        return Ok(plan);
+    };
+    let (may, may_not): (Vec<&Target>, Vec<&Target>) =
+        targets.iter().partition(|target| models.contains(&target.model));
+    match may_not.first() {
+        Some(target) if may.is_empty() => {
+            let message =
+                format!("this key may not use the model '{}', to which the request was routed", target.model);
+            Err(Fault::new(FaultKind::ModelNotAllowed, message))
+        }
+        _ => Ok(Plan::Candidates(may.into_iter().cloned().collect())),
+    }
+}
+
+/// The model the client named, if it exists and the client's key may use it.
 fn named(world: &World, exchange: &Exchange, model: &str) -> Result<Target, Fault> {
     let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
     let allowed = exchange.facts.caller.models.as_deref();

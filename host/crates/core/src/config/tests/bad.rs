@@ -82,6 +82,6 @@ fn a_file_too_large_is_refused_unread() {
 fn a_hidden_secret_over_several_lines_does_not_shift_the_drawing() {
     let text = std::fs::read_to_string(path("tests-data/config/bad/after-pruning.yaml")).unwrap();
     let drawn = parse(&text).unwrap_err().to_graphical();
-    assert!(drawn.contains("6 |     projct: search") || drawn.contains("6 │     projct: search"), "{drawn}");
+    assert!(drawn.contains("6 |     projct: ******") || drawn.contains("6 │     projct: ******"), "{drawn}");
     assert!(!drawn.contains("goes-on-here"), "{drawn}");
 }

@@ -72,9 +72,18 @@ fn what_is_written_reads_back_the_same() {
         Delta { index: 2, finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() },
     ];
     let written = Chunk { deltas, usage: None, ..Chunk::default() };
-    let frame = render_chunk(&written, "id", "m", 1);
+    let frame = render_chunk(&written, "id", "m", 1, true);
     let back = chunk(std::str::from_utf8(&frame).unwrap()).unwrap();
     assert_eq!(back.deltas, written.deltas);
     let done = Chunk { done: true, ..Chunk::default() };
-    assert!(chunk(std::str::from_utf8(&render_chunk(&done, "id", "m", 1)).unwrap()).unwrap().done);
+    assert!(chunk(std::str::from_utf8(&render_chunk(&done, "id", "m", 1, false)).unwrap()).unwrap().done);
+}
+
+#[test]
+fn the_role_is_told_once() {
+    let text =
+        Chunk { deltas: vec![Delta { text: Some("a".into()), ..Delta::default() }], ..Chunk::default() };
+    let role =
+        |first| String::from_utf8_lossy(&render_chunk(&text, "id", "m", 1, first)).contains("assistant");
+    assert_eq!((role(true), role(false)), (true, false));
 }
