@@ -296,3 +296,49 @@ fn list_and_check_give_one_reason() {
     assert_eq!(newer["reason"], ask(&folder, "plugin check plugins/newer.wasm")["reason"]);
     assert_eq!(newer["digest"], ask(&folder, "plugin check plugins/newer.wasm")["digest"]);
 }
+
+/// One signal asks for a drain, every time: the stream that is open then finishes.
+#[test]
+fn a_signal_lets_open_streams_finish() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("jackfield.yaml");
+    let yaml = "providers: { sim: { kind: simulated, latency: 1ms, chunk_latency: 10ms } }\n\
+                models: { m: { provider: sim } }\norchestrator: { default_model: m }\n\
+                plugins: { dir: none }\ntelemetry: { log: \"off\" }\n";
+    std::fs::write(&config, yaml).unwrap();
+    for round in 0..10 {
+        let mut served = Command::new(env!("CARGO_BIN_EXE_jackfield"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(&config)
+            .current_dir(dir.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(served.stdout.take().unwrap()).lines();
+        let address = lines
+            .find_map(|line| Some(line.unwrap().strip_prefix("listening on http://")?.to_owned()))
+            .unwrap();
+        let mut client = std::net::TcpStream::connect(&address).unwrap();
+        let body = r#"{"stream":true,"messages":[{"role":"user","content":"one two three"}]}"#;
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        client.write_all(head.as_bytes()).unwrap();
+        let mut first = [0; 1];
+        client.read_exact(&mut first).unwrap();
+        let signalled = Command::new("kill").args(["-TERM", &served.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        let mut rest = String::new();
+        client.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("data: [DONE]"), "round {round}: {rest}");
+        let end = served.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&end.stderr).into_owned();
+        assert!(
+            end.status.success() && told.contains("every open request finished"),
+            "round {round}: {told}"
+        );
+    }
+}

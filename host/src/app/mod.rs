@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch as flag;
 
-use jackfield_core::base::Drain;
+use jackfield_core::base::{Drain, Signal};
 use jackfield_core::config::Config;
 use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
@@ -55,7 +56,9 @@ pub struct Bound {
     keeper: Keeper,
     world: Arc<ArcSwap<World>>,
     drain: Drain,
-    signal: jackfield_core::base::Signal,
+    signal: Signal,
+    /// Ends what is still open when the drain's time is up.
+    cut: flag::Sender<bool>,
 }
 
 /// How a house stopped.
@@ -82,10 +85,12 @@ impl App {
         let mut keeper = Keeper::new(Arc::clone(&config), providers, engine, Arc::clone(&load));
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
+        let (cut, cutting) = flag::channel(false);
         let api = Arc::new(Api {
             world: Arc::clone(&world),
             load,
             drain: signal.clone(),
+            cut: cutting,
             since: SystemTime::now(),
         });
         let limits = config.server().limits();
@@ -96,7 +101,7 @@ impl App {
             idle: limits.idle,
         };
         let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
-        Ok(Bound { server, config, plugins: keeper.report(), keeper, world, drain, signal })
+        Ok(Bound { server, config, plugins: keeper.report(), keeper, world, drain, signal, cut })
     }
 }
 
@@ -128,7 +133,7 @@ impl Bound {
             self.config.plugins().watch().then(|| {
                 AbortOnDrop(tokio::spawn(watch::watch(self.keeper, self.world, self.signal.clone())))
             });
-        match self.server.serve(stop, wait, self.drain, self.signal).await {
+        match self.server.serve(stop, wait, self.drain, self.signal, self.cut).await {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),
         }

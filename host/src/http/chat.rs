@@ -1,12 +1,14 @@
 //! `POST /v1/chat/completions`.
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
-use futures_util::StreamExt;
+use futures_util::stream::{self, Stream, StreamExt};
+use tokio::sync::watch;
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Chunk, Fault, FaultKind};
@@ -44,7 +46,13 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
                 }
                 Answer::Stream(stream) => {
                     let model = head.model.clone().unwrap_or_default();
-                    respond::events(Body::from_stream(frames(stream, id, model, include_usage)))
+                    respond::events(Body::from_stream(frames(
+                        stream,
+                        api.cut.clone(),
+                        id,
+                        model,
+                        include_usage,
+                    )))
                 }
             };
             respond::tell(&mut response, &head);
@@ -96,41 +104,60 @@ fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     }
 }
 
-/// The frames a client of this dialect gets. A fault becomes the stream's last event.
-fn frames(
+/// A stream on its way out.
+struct Sending {
     stream: ReplyStream,
-    id: RequestId,
+    cut: watch::Receiver<bool>,
+    id: String,
     model: String,
-    include_usage: bool,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    let id = format!("chatcmpl-{id}");
-    let created =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let mut first = true;
-    stream.filter_map(move |next| {
-        let frame = match next {
-            Ok(chunk) => {
-                let frame = frame(&chunk, &id, &model, created, include_usage, first);
-                first = first && frame.is_none();
-                frame
-            }
-            Err(fault) => Some(render_error_frame(&fault)),
-        };
-        std::future::ready(frame.map(Ok))
-    })
-}
-
-fn frame(
-    chunk: &Chunk,
-    id: &str,
-    model: &str,
     created: u64,
     include_usage: bool,
     first: bool,
-) -> Option<Bytes> {
-    if let Some(wire) = &chunk.wire {
-        return Some(wire.clone());
+}
+
+/// The frames a client of this dialect gets. A fault, ours or a provider's, becomes the stream's last event.
+fn frames(
+    stream: ReplyStream,
+    cut: watch::Receiver<bool>,
+    id: RequestId,
+    model: String,
+    include_usage: bool,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let id = format!("chatcmpl-{id}");
+    let sending = Sending { stream, cut, id, model, created, include_usage, first: true };
+    stream::unfold(Some(sending), |sending| async move {
+        let mut sending = sending?;
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = sending.stream.next() => next?,
+                _ = sending.cut.wait_for(|cut| *cut) => {
+                    let fault = Fault::new(FaultKind::Stopping, "the gateway is stopping and could wait no longer");
+                    sending.stream.cut(&fault);
+                    return Some((Ok(render_error_frame(&fault)), None));
+                }
+            };
+            match next {
+                Ok(chunk) => {
+                    if let Some(frame) = sending.frame(&chunk) {
+                        sending.first = false;
+                        return Some((Ok(frame), Some(sending)));
+                    }
+                }
+                Err(fault) => return Some((Ok(render_error_frame(&fault)), None)),
+            }
+        }
+    })
+}
+
+impl Sending {
+    fn frame(&self, chunk: &Chunk) -> Option<Bytes> {
+        if let Some(wire) = &chunk.wire {
+            return Some(wire.clone());
+        }
+        let told = chunk.usage.is_some() && self.include_usage;
+        let hidden = chunk.deltas.is_empty() && !chunk.done && !told;
+        (!hidden).then(|| render_chunk(chunk, &self.id, &self.model, self.created, self.first))
     }
-    let hidden = chunk.deltas.is_empty() && !chunk.done && !(chunk.usage.is_some() && include_usage);
-    (!hidden).then(|| render_chunk(chunk, id, model, created, first))
 }

@@ -17,6 +17,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
+use tokio::sync::watch;
 
 use jackfield_core::base::{RequestId, Signal};
 use jackfield_core::contract::{Fault, FaultKind};
@@ -33,6 +34,8 @@ pub struct Api {
     pub load: Arc<Load>,
     /// Says when to stop taking requests.
     pub drain: Signal,
+    /// Turns true when the time to finish is up: open streams end with an error event.
+    pub cut: watch::Receiver<bool>,
     /// When this process began to serve.
     pub since: SystemTime,
 }

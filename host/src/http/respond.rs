@@ -34,7 +34,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         K::RejectedRateLimited | K::UpstreamRateLimited => StatusCode::TOO_MANY_REQUESTS,
-        K::RejectedUnavailable | K::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        K::RejectedUnavailable | K::Overloaded | K::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         // Our key or our provider's trouble is never the client's 401.
         K::UpstreamAuth
         | K::UpstreamFailed

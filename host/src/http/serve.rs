@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutWriter;
 use tower_service::Service;
@@ -28,6 +28,9 @@ use super::activity::{Activity, Verdict, Watched};
 const MIN_HEAD: usize = 8 << 10;
 /// A pause after the system refused to accept (out of file descriptors, mostly), so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long cut streams have to tell their clients.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What bounds connections.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +71,7 @@ impl Server {
         wait: Duration,
         drain: Drain,
         signal: Signal,
+        cut: watch::Sender<bool>,
     ) -> usize {
         let Self { listener, routes, options } = self;
         let mut drain = drain;
@@ -105,9 +109,16 @@ impl Server {
             while connections.join_next().await.is_some() {}
         };
         let in_time = tokio::time::timeout(wait, drained).await.is_ok();
-        let cut = if in_time { 0 } else { connections.len() };
+        if in_time {
+            return 0;
+        }
+        let left = connections.len();
+        // Streams get to say why they end; whoever does not read that is not waited for.
+        cut.send_replace(true);
+        let farewell = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
         connections.shutdown().await;
-        cut
+        left
     }
 }
 

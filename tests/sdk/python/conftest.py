@@ -21,8 +21,11 @@ PATIENCE = 60
 CONFIG = """
 server: {{ listen: 127.0.0.1:0 }}
 keys: [{{ key: {client_key} }}]
-providers: {{ up: {{ kind: openai, base_url: "{base_url}", api_key: "${{UP_KEY}}" }} }}
+providers:
+  up: {{ kind: openai, base_url: "{base_url}", api_key: "${{UP_KEY}}" }}
+  sim: {{ kind: simulated, latency: 1ms, chunk_latency: 1ms }}
 models:
+  simulated: {{ provider: sim }}
   main-model: {{ provider: up, id: up-main }}
   task-model: {{ provider: up, id: up-task }}
   breaks: {{ provider: up }}

@@ -52,6 +52,13 @@ def test_the_stream_helper(client):
         assert stream.get_final_completion().choices[0].message.content == "".join(TEXT)
 
 
+def test_the_stream_helper_over_the_simulation(client):
+    with client.chat.completions.stream(model="simulated", messages=MESSAGES) as stream:
+        message = stream.get_final_completion().choices[0].message
+    assert message.role == "assistant"
+    assert message.content.startswith("[simulated simulated]")
+
+
 def test_a_tool_call(client, seen):
     answer = client.chat.completions.create(model="main-model", messages=MESSAGES, tools=TOOLS)
     call = answer.choices[0].message.tool_calls[0]

@@ -57,7 +57,9 @@ async fn past_the_deadline_it_is_cut_and_the_end_says_so() {
     assert_eq!(stopped, Stopped::Cut(1));
     let rest = stream.collect().await;
     assert!(!String::from_utf8_lossy(&rest.body).contains("[DONE]"), "{rest:?}");
-    assert!(rest.ending == Ending::Broken || rest.error().code.is_some(), "{rest:?}");
+    // A well-formed end, with the reason as its last event.
+    assert_eq!(rest.error().code.as_deref(), Some("stopping"), "{rest:?}");
+    assert_ne!(rest.ending, Ending::Broken, "{rest:?}");
     world.upstream.disconnected(0).await;
 }
 

@@ -14,7 +14,7 @@
 //!
 //! This module does not exist on WebAssembly, and outside of `Host::run` the plugin's questions fail the test:
 //! a plugin cannot take the play for the real thing. The contract's behaviour is kept where a rule can see it
-//! (what is absent, what is an error), its limits are not; `jackfield plugin test` runs the component itself.
+//! (what is absent, what is an error), its limits are not; `jackfield plugin run` runs the component itself.
 
 mod host;
 mod memory;

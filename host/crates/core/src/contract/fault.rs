@@ -85,6 +85,8 @@ pub enum FaultKind {
     UpstreamBroken,
     /// Too much is going on here.
     Overloaded,
+    /// We are stopping and the time to finish is up.
+    Stopping,
     /// We broke a promise of our own.
     Internal,
 }
@@ -117,7 +119,7 @@ impl FaultKind {
             | K::UpstreamUnreachable
             | K::UpstreamTimeout
             | K::UpstreamBroken => Blame::Upstream,
-            K::ProviderDisabled | K::Overloaded | K::Internal => Blame::Host,
+            K::ProviderDisabled | K::Overloaded | K::Stopping | K::Internal => Blame::Host,
         }
     }
 
@@ -154,6 +156,7 @@ impl FaultKind {
             K::UpstreamTimeout => "upstream_timeout",
             K::UpstreamBroken => "upstream_broken",
             K::Overloaded => "overloaded",
+            K::Stopping => "stopping",
             K::Internal => "internal",
         }
     }

@@ -66,6 +66,13 @@ impl ReplyStream {
         Self { held: held.into(), rest, closing: Some(closing) }
     }
 
+    /// Ends the stream from this side, for this reason.
+    pub fn cut(mut self, fault: &Fault) {
+        if let Some(closing) = self.closing.take() {
+            closing.broke(fault);
+        }
+    }
+
     fn seen(&mut self, chunk: &Chunk) {
         let Some(closing) = &mut self.closing else { return };
         closing.saw(chunk.usage, chunk.deltas.iter().any(Delta::has_substance));

@@ -100,8 +100,9 @@ impl Closing {
 
     /// The answer broke off after its beginning was out.
     pub(super) fn broke(mut self, fault: &Fault) {
-        if let Some(call) = self.call.take() {
-            call.end(fault.kind.try_next());
+        // Only what the provider broke says anything about the model.
+        if let Some(call) = self.call.take().filter(|_| fault.kind.try_next()) {
+            call.end(true);
         }
         self.close("broken_off", Some(fault));
     }
