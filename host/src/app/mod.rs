@@ -4,6 +4,7 @@
 //! `Bound::serve` serves, and reloads what changes, until told to stop. Boot is the first load of a world:
 //! there is one path.
 
+mod cpu;
 mod guards;
 mod keeper;
 mod offline;
@@ -81,7 +82,7 @@ impl App {
     /// Loads the plugins, puts the first world together, and listens.
     pub async fn bind(self) -> std::io::Result<Bound> {
         let Self { config, providers, engine } = self;
-        let load = Arc::new(Load::default());
+        let load = Arc::new(Load::reading(cpu::times));
         let mut keeper = Keeper::new(Arc::clone(&config), providers, engine, Arc::clone(&load));
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();

@@ -2,11 +2,11 @@
 //! rules, models and providers. A reload builds a new one beside it; nothing in it changes.
 
 mod live;
+mod load;
 mod models;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
@@ -14,6 +14,7 @@ use jackfield_core::contract::{HostView, Provider};
 use crate::policy::{Policy, RouterSlot};
 
 pub use live::{LiveCall, LiveTable};
+pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
 
 /// One generation of everything a request needs.
@@ -65,36 +66,5 @@ impl World {
     /// The world as a routing rule may see it.
     pub fn view(&self) -> &Arc<dyn HostView> {
         &self.view
-    }
-}
-
-/// How many requests are under way. Outlives worlds.
-#[derive(Debug, Default)]
-pub struct Load {
-    in_flight: AtomicU32,
-}
-
-/// Counts one request for as long as it lives.
-#[derive(Debug)]
-pub struct LoadGuard(Arc<Load>);
-
-impl Load {
-    /// Counts a request in, unless that would make more than `limit`.
-    pub fn enter(self: &Arc<Self>, limit: usize) -> Option<LoadGuard> {
-        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let add = |n: u32| (n < limit).then_some(n + 1);
-        self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-        Some(LoadGuard(Arc::clone(self)))
-    }
-
-    /// Requests under way.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for LoadGuard {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! The world as a routing rule may see it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jackfield_core::contract::{BudgetScope, Caller, Headroom, HostView, LiveState, LoadState, ModelInfo};
 
@@ -43,7 +44,7 @@ impl HostView for WorldView {
     }
 
     fn load(&self) -> LoadState {
-        LoadState { in_flight: self.load.in_flight(), cpu: None }
+        LoadState { in_flight: self.load.in_flight(), cpu: self.load.cpu(Instant::now()) }
     }
 
     fn budget(&self, _caller: &Caller, _scope: BudgetScope) -> Option<Headroom> {
