@@ -33,7 +33,8 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
     let mut failing = keeper.failing();
     let mut watched = Watched::of(&keeper);
     let mut watcher = start(&watched, &hint);
-    let mut look_again: Option<Instant> = None;
+    // What changed between the first load and the watch was not heard of.
+    let mut look_again = Some(Instant::now() + UNSETTLED);
     loop {
         let poll = keeper.config().plugins().poll().or(watcher.is_none().then_some(FALLBACK_POLL));
         let next = [poll.map(|every| Instant::now() + every), look_again].into_iter().flatten().min();
