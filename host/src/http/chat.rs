@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Chunk, Fault, FaultKind};
-use jackfield_dialect::openai::{parse_request, render_chunk, render_error_frame, render_reply};
+use jackfield_dialect::openai::{MAX_NAME, parse_request, render_chunk, render_error_frame, render_reply};
 use jackfield_gateway::pipeline::{self, Body as Answer, Delivery, Failure, Incoming, ReplyStream};
 use jackfield_gateway::world::World;
 
@@ -20,9 +20,6 @@ use super::{Api, auth, body, respond};
 
 /// Names a task without touching the body.
 const TASK_HEADER: &str = "x-jackfield-task";
-
-/// The longest task name taken from the header, in bytes; the body's bound is the same.
-const MAX_TASK: usize = 256;
 
 /// Answers one chat completion request.
 pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
@@ -93,9 +90,9 @@ async fn receive(
 fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let Some(value) = headers.get(TASK_HEADER) else { return Ok(None) };
     match value.to_str() {
-        Ok(task) if task.len() > MAX_TASK => Err(Fault::invalid(
+        Ok(task) if task.len() > MAX_NAME => Err(Fault::invalid(
             TASK_HEADER,
-            format!("the header '{TASK_HEADER}' is longer than {MAX_TASK} bytes"),
+            format!("the header '{TASK_HEADER}' is longer than {MAX_NAME} bytes"),
         )),
         Ok(task) => Ok(Some(task.to_owned())),
         Err(_) => {

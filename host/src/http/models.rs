@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
+use jackfield_core::base::excerpt;
 use jackfield_core::contract::{Caller, Fault, FaultKind};
 use jackfield_gateway::world::{Model, World};
 
@@ -57,7 +58,7 @@ pub(super) async fn one(
             respond::json(StatusCode::OK, serde_json::to_vec(&entry(&api, &model)).unwrap_or_default())
         }
         None => {
-            let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
+            let shown = excerpt(&id, 128);
             let message = format!("the model '{shown}' does not exist here (GET /v1/models lists all)");
             refuse(Fault::new(FaultKind::UnknownModel, message).with_param("model"))
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
-use jackfield_core::base::Secret;
+use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::contract::{Fault, FaultKind, UpstreamAnswer};
 use jackfield_dialect::openai::parse_error;
 
@@ -99,8 +99,7 @@ fn root(error: &dyn Error) -> String {
 fn said(body: &[u8]) -> String {
     match parse_error(body).message {
         Some(message) => {
-            let quote: String = message.chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect();
-            format!(": {quote}")
+            format!(": {}", excerpt(&message, MAX_QUOTE))
         }
         None => String::new(),
     }

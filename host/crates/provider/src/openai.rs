@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 
-use jackfield_core::base::Secret;
+use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::config::OpenAiProvider;
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 use jackfield_dialect::openai::{Rewrite, parse_reply, rewrite_request};
@@ -107,7 +107,7 @@ impl OpenAi {
         if content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream") {
             return Ok(());
         }
-        let shown: String = content_type.chars().filter(|c| !c.is_control()).take(64).collect();
+        let shown = excerpt(content_type, 64);
         let message = format!("`{}` was asked for a stream and answered with `{shown}`", self.name);
         Err(Fault::new(FaultKind::UpstreamBroken, message))
     }

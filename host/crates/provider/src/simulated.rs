@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
+use jackfield_core::base::excerpt;
 use jackfield_core::config::SimulatedProvider;
 use jackfield_core::contract::{
     Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
@@ -70,7 +71,7 @@ impl Simulated {
     fn text(&self, call: &Call) -> String {
         let prompt = call.facts.request.last_user_text();
         let words = prompt.split_whitespace().count();
-        let echo: String = prompt.chars().filter(|c| !c.is_control()).take(MAX_ECHO).collect();
+        let echo = excerpt(&prompt, MAX_ECHO);
         let more = if prompt.chars().count() > MAX_ECHO { "…" } else { "" };
         format!("[simulated {}] You asked, in {words} words: {echo}{more}", call.model_id)
     }

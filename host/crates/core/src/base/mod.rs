@@ -12,4 +12,4 @@ pub use ids::RequestId;
 pub use object::{JsonObject, ObjectEdit, ObjectError};
 pub use pointer::json_pointer;
 pub use secret::Secret;
-pub use text::{JsonText, LossyText};
+pub use text::{JsonText, LossyText, excerpt};

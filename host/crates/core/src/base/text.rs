@@ -33,11 +33,6 @@ impl JsonText {
         self.decoded.get_or_init(|| self.decode())
     }
 
-    /// The text as shared bytes, for a caller that keeps it.
-    pub fn to_byte_string(&self) -> ByteString {
-        self.decoded.get_or_init(|| self.decode()).clone()
-    }
-
     fn decode(&self) -> ByteString {
         let inner = self.literal.slice(1..self.literal.len().saturating_sub(1).max(1));
         if memchr::memchr(b'\\', &inner).is_none()
@@ -47,6 +42,12 @@ impl JsonText {
         }
         serde_json::from_slice::<LossyText>(&self.literal).unwrap_or_default().0.into()
     }
+}
+
+/// The beginning of somebody else's text, to be recognised by in a message: at most `max` characters, control
+/// characters left out.
+pub fn excerpt(text: &str, max: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(max).collect()
 }
 
 /// A JSON string read as text whatever it holds: a lone surrogate reads as U+FFFD. For what others

@@ -34,13 +34,6 @@ pub enum Step {
         /// The models to try, best first.
         models: Vec<String>,
     },
-    /// A configured hint was not sent because this provider has no place for it.
-    HintDropped {
-        /// The model.
-        model: String,
-        /// The hint's name.
-        hint: &'static str,
-    },
     /// A model was called and failed.
     AttemptFailed {
         /// The model.

@@ -9,5 +9,5 @@ mod rewrite;
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
 pub use error::{ErrorBody, parse_error, render_error};
 pub use reply::{parse_reply, render_reply};
-pub use request::parse_request;
+pub use request::{MAX_NAME, parse_request};
 pub use rewrite::{Rewrite, TASK_FIELD, rewrite_request};

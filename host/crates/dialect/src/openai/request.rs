@@ -17,7 +17,7 @@ use super::rewrite::TASK_FIELD;
 const AUTO: &str = "auto";
 
 /// The longest name of a model or task taken, in bytes: longer ones would only fill logs.
-const MAX_NAME: usize = 256;
+pub const MAX_NAME: usize = 256;
 /// Messages taken in one conversation: far above any real one, low enough that their records stay small.
 const MAX_MESSAGES: usize = 16_384;
 

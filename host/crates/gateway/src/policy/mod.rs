@@ -7,6 +7,7 @@ mod routers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jackfield_core::base::excerpt;
 use jackfield_core::config::{Config, OnError};
 use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target};
 
@@ -56,11 +57,6 @@ impl Policy {
         Self { routers, routes, default_model: orchestrator.default_model().map(str::to_owned) }
     }
 
-    /// The rules' names, in the order in which they are asked.
-    pub fn routers(&self) -> impl Iterator<Item = &str> {
-        self.routers.iter().map(|slot| slot.router.name())
-    }
-
     /// Decides about one request. The trail tells who did and why.
     pub async fn plan(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
         if let Some(plan) = self.ask_routers(world, exchange).await? {
@@ -80,7 +76,7 @@ impl Policy {
     fn by_task(&self, task: &str) -> Result<Target, Fault> {
         self.routes.get(task).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.routes.keys().map(String::as_str).collect();
-            let shown: String = task.chars().filter(|c| !c.is_control()).take(64).collect();
+            let shown = excerpt(task, 64);
             let message = if known.is_empty() {
                 format!("unknown task '{shown}': no tasks are configured; add it under orchestrator.routes")
             } else {
@@ -117,7 +113,7 @@ fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
 
 /// The model the client named, if it exists and the client's key may use it.
 fn named(world: &World, exchange: &Exchange, model: &str) -> Result<Target, Fault> {
-    let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
+    let shown = excerpt(model, 128);
     let allowed = exchange.facts.caller.models.as_deref();
     if allowed.is_some_and(|allowed| !allowed.iter().any(|name| name == model)) {
         let message = format!("this key may not use the model '{shown}'");
