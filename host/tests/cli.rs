@@ -258,7 +258,7 @@ fn scripts_get_the_same_as_json() {
         ("plugin list", "/plugins/3/abi", json!(["jackfield:plugin@2.0.0", "jackfield:plugin@1.0.0"])),
         ("plugin list", "/plugins/4/size", json!(16)),
         ("plugin list", "/plugins/5/state", json!("serves")),
-        ("plugin list", "/plugins/5/limits/cpu_ms", json!(5_000.0)),
+        ("plugin list", "/plugins/5/limits/cpu", json!("5s")),
         ("plugin list", "/plugins/6", Value::Null),
         ("plugin check plugins/urgent-router.wasm", "/kinds", json!(["router"])),
         ("plugin check plugins/urgent-router.wasm", "/loads", json!(true)),

@@ -34,9 +34,28 @@ pub fn trapping() -> Vec<u8> {
     )
 }
 
-/// A component of a core module that exports `routing`.
+/// A router that logs so many lines of this length at each call, and has no opinion.
+pub fn talking(lines: u32, length: u32) -> Vec<u8> {
+    component(&format!(
+        r#"(module
+            (import "jackfield:plugin/log@1.0.0" "write" (func $log (param i32 i32 i32)))
+            (memory (export "memory") 2)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+            (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) (local $left i32)
+                (local.set $left (i32.const {lines}))
+                (memory.fill (i32.const 65536) (i32.const 104) (i32.const {length}))
+                (loop $again
+                    (call $log (i32.const 1) (i32.const 65536) (i32.const {length}))
+                    (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+                (i32.store8 (i32.const 1028) (i32.const 1))
+                (i32.const 1024)))"#
+    ))
+}
+
+/// A component of a core module that exports `routing` and may import `log`.
 pub fn component(module: &str) -> Vec<u8> {
-    const WORLD: &str = "package test:guest; world guest { export jackfield:plugin/routing@1.0.0; }";
+    const WORLD: &str = "package test:guest; world guest {
+        import jackfield:plugin/log@1.0.0; export jackfield:plugin/routing@1.0.0; }";
     let mut resolve = Resolve::default();
     resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
     let package = resolve.push_str("guest.wit", WORLD).unwrap();

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
 use jackfield_gateway::policy::RouterSlot;
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
+use jackfield_plugin_host::{Catalog, Change, Concurrency, EngineError, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
 
 use tokio::sync::mpsc;
@@ -168,6 +168,7 @@ impl Keeper {
             ("telemetry", old.telemetry() != new.telemetry()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
+            ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];
         let changed: Vec<&str> =
@@ -287,19 +288,19 @@ fn enabled(config: &Config) -> impl Fn(&str) -> Option<PluginSettings> + Sync + 
 
 /// One plugin's settings as the plugin room takes them.
 pub fn plugin_settings(configured: &Configured) -> PluginSettings {
-    let limits = configured.limits;
     // No section is an empty section: a plugin's own defaults then hold.
     let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
-    PluginSettings {
-        config,
-        warm: configured.instances == Instances::Warm,
-        limits: CallLimits {
-            cpu: limits.cpu,
-            wall: limits.wall,
-            memory: limits.memory,
-            host_calls: u32::try_from(limits.host_calls).unwrap_or(u32::MAX),
-        },
-    }
+    PluginSettings { config, warm: configured.instances == Instances::Warm, limits: configured.limits }
+}
+
+/// The engine that configuration asks for.
+pub fn start_engine(config: &Config) -> Result<PluginEngine, EngineError> {
+    let plugins = config.plugins();
+    PluginEngine::start(Concurrency {
+        running: plugins.running(),
+        queue: plugins.queue(),
+        instances: plugins.instances(),
+    })
 }
 
 fn shown(dir: &Path) -> String {

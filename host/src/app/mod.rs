@@ -27,7 +27,7 @@ use jackfield_provider::{Registry, RegistryError};
 use crate::http::{self, Api, Server, ServerOptions};
 
 use keeper::Keeper;
-pub use keeper::{load_catalog, plugin_settings};
+pub use keeper::{load_catalog, plugin_settings, start_engine};
 pub use offline::{first_world, world_without_plugins};
 pub use report::{LoadedPlugin, PluginReport};
 
@@ -75,7 +75,7 @@ impl App {
     /// Builds everything that can be built without starting anything but the plugin engine's clock.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         let providers = Registry::build(&config)?;
-        let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+        let engine = start_engine(&config)?;
         Ok(Self { config: Arc::new(config), providers, engine })
     }
 

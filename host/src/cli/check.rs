@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::{ConfigArg, Failed, Outcome, out, runtime};
 use crate::app;
-use jackfield_plugin_host::PluginEngine;
 
 #[derive(Args)]
 pub(super) struct CheckArgs {
@@ -17,7 +16,7 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
     for warning in config.warnings() {
         out::note(&format!("warning: {warning}"));
     }
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
     let mut faults: Vec<String> =
         catalog.refusals.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();

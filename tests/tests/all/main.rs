@@ -17,6 +17,8 @@ mod hotswap;
 mod limits;
 /// Same-dialect calls change no byte but the named ones.
 mod passthrough;
+/// What a plugin may cost is what configuration says.
+mod plugin_limits;
 /// The folder of plugins, bad files included.
 mod plugins;
 /// Who decides which model answers, and how the answer says so.

@@ -126,7 +126,7 @@ impl Catalog {
                 next.keep(self, &path, last);
                 continue;
             }
-            let bytes = match Plugin::read(&path).await {
+            let bytes = match Plugin::read(&path, settings.limits.file).await {
                 // Gone between the listing and the reading.
                 Err(LoadError::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {

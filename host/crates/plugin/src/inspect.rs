@@ -87,7 +87,7 @@ impl Inspection {
 
 /// The bytes of a plugin file, bounded as [`crate::Plugin::load`] bounds them.
 pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, LoadError> {
-    load::read(path)
+    load::read(path, usize::MAX)
 }
 
 /// Looks at a component's imports and exports, if it is a valid one.

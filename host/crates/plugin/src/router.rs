@@ -1,32 +1,37 @@
 //! A component behind the contract's `Router`.
 
+use std::sync::Arc;
+
 use jackfield_core::contract::{Ask, BoxFuture, PluginFault, Router, Routing};
 
-use crate::bindings::exports::jackfield::plugin::routing::GuestIndices;
-use crate::call::{self, CallCost, Callable};
-use crate::warm::IdleInstances;
+use crate::call;
+use crate::instances::Instances;
+use crate::session::{CallCost, Callable};
 
 /// A routing rule that is a WebAssembly component.
 pub struct ComponentRouter {
-    callable: Callable,
-    export: GuestIndices,
-    /// Instances that wait for their next call, where they are used again.
-    idle: Option<IdleInstances>,
+    callable: Arc<Callable>,
+    instances: Instances,
 }
 
 impl ComponentRouter {
-    pub(crate) fn new(callable: Callable, export: GuestIndices, idle: Option<IdleInstances>) -> Self {
-        Self { callable, export, idle }
+    pub(crate) fn new(callable: Arc<Callable>, instances: Instances) -> Self {
+        Self { callable, instances }
     }
 
-    /// Makes an instance and throws it away: what a call with fresh memory pays before it begins.
+    /// Makes an instance and throws it away: what a call with fresh memory pays when none is in stock.
     pub async fn instantiate(&self) -> Result<(), PluginFault> {
         call::instantiate(&self.callable).await
     }
 
+    #[cfg(test)]
+    pub(crate) fn in_stock(&self) -> usize {
+        self.instances.in_stock()
+    }
+
     /// Decides about one request, and says what it cost.
     pub async fn route_measured(&self, ask: Ask) -> Result<(Routing, CallCost), PluginFault> {
-        call::route(&self.callable, &self.export, self.idle.as_ref(), ask).await
+        call::route(&self.callable, &self.instances, ask).await
     }
 }
 

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Ask, PluginFaultKind};
 
 use crate::engine::Inner;
-use crate::imports::KvStore;
-use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LimitHit, SpaceMeter};
+use crate::imports::{KvStore, LogBucket};
+use crate::limits::{LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
-/// What all calls of one plugin share.
+/// What all calls of one plugin generation share.
 pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
     pub config: String,
+    pub limits: PluginLimits,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
+    pub log: LogBucket,
     pub engine: Arc<Inner>,
 }
 
@@ -32,33 +35,44 @@ pub(crate) struct CallState {
 /// Counts what a guest does against its bounds.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    limits: PluginLimits,
+    /// What the guest may compute now: a call's time, or that of the check of its settings.
+    cpu: Duration,
+    /// Whether a call has begun. Before, while the guest starts, the host does not answer: an instance may be
+    /// made long before its call.
+    open: bool,
     host_calls: u32,
-    host_call_limit: u32,
     lifted: usize,
     pub log_lines: u32,
     ticks: u32,
-    tick_limit: u32,
-    cpu: Duration,
 }
 
 impl CallState {
-    pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), ask }
+    /// The state of an instance that is being made.
+    pub(crate) fn new(plugin: Arc<Shared>) -> Self {
+        let limits = plugin.limits;
+        Self {
+            plugin,
+            space: SpaceMeter::new(limits),
+            meter: Meter::new(limits, limits.cpu, false),
+            ask: None,
+        }
     }
 
-    /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.
-    pub(crate) fn renew(&mut self, limits: &CallLimits, ask: Option<Ask>) {
-        self.meter = Meter::new(limits);
+    /// A call of the instance begins: every counter but that of its memory, which it keeps, starts again.
+    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>) {
+        self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
     }
 
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
+        self.meter.open = false;
         self.ask = None;
     }
 
-    /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
+    /// What the guest is asked. A trap outside a call: there is nothing to look at.
     pub(crate) fn ask(&self) -> wasmtime::Result<&Ask> {
         self.ask.as_ref().ok_or_else(|| {
             let message = "asked about a request while none was being decided".to_owned();
@@ -73,36 +87,32 @@ impl CallState {
 }
 
 impl Meter {
-    fn new(limits: &CallLimits) -> Self {
-        Self {
-            host_calls: 0,
-            host_call_limit: limits.host_calls,
-            lifted: 0,
-            log_lines: 0,
-            ticks: 0,
-            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
-            cpu: limits.cpu,
-        }
+    fn new(limits: PluginLimits, cpu: Duration, open: bool) -> Self {
+        Self { limits, cpu, open, host_calls: 0, lifted: 0, log_lines: 0, ticks: 0 }
     }
 
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.host_calls += 1;
         self.lifted = self.lifted.saturating_add(bytes);
-        let message = if self.host_calls > self.host_call_limit {
-            format!("called the host more than {} times", self.host_call_limit)
-        } else if self.lifted > LIFT_BYTES_TOTAL {
-            format!("passed the host more than {LIFT_BYTES_TOTAL} bytes")
+        let (kind, message) = if !self.open {
+            (PluginFaultKind::Trap, "called the host while it started, before any call".to_owned())
+        } else if self.host_calls > self.limits.host_calls {
+            let message = format!("called the host more than {} times", self.limits.host_calls);
+            (PluginFaultKind::HostCallLimit, message)
+        } else if self.lifted > self.limits.host_calls_size {
+            let message = format!("passed the host more than {} bytes", self.limits.host_calls_size);
+            (PluginFaultKind::HostCallLimit, message)
         } else {
             return Ok(());
         };
-        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message).into())
+        Err(LimitHit::new(kind, message).into())
     }
 
     /// Counts one tick of computing.
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
         self.ticks += 1;
-        if self.ticks <= self.tick_limit {
+        if u128::from(self.ticks) <= (self.cpu.as_nanos() / TICK.as_nanos()).max(1) {
             return Ok(());
         }
         Err(LimitHit::new(PluginFaultKind::CpuLimit, format!("computed longer than {:?}", self.cpu)))

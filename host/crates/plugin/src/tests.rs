@@ -2,12 +2,10 @@
 
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
-use crate::guests::{ask, component, limits, load, load_as, router};
-use crate::{Allocator, CallLimits, PluginEngine};
+use jackfield_core::config::PluginLimits;
 
-fn engine(allocator: Allocator) -> PluginEngine {
-    PluginEngine::with_allocator(2, 8, allocator).unwrap()
-}
+use crate::guests::{ask, component, engine, engine_of, limits, load, load_as, router};
+use crate::{Allocator, Concurrency};
 
 /// Misbehaves when the prompt contains "x" and abstains otherwise.
 fn when_asked(misbehaviour: &str) -> String {
@@ -122,8 +120,8 @@ async fn a_warm_instance_keeps_its_memory_until_a_call_fails() {
 
 #[tokio::test]
 async fn guests_that_wait_too_long_for_a_permit_or_find_the_queue_full_are_faults() {
-    let engine = PluginEngine::with_allocator(1, 1, Allocator::OnDemand).unwrap();
-    let slow = CallLimits { cpu: std::time::Duration::from_millis(300), ..limits() };
+    let engine = engine_of(Concurrency { running: 1, queue: 1, instances: 64 }, Allocator::OnDemand);
+    let slow = PluginLimits { cpu: std::time::Duration::from_millis(300), ..limits() };
     let plugin = load(&engine, &router("(loop $l (br $l)) (i32.const 0)"), slow).await.unwrap();
     let router = plugin.router().unwrap();
     let (one, two, three) = tokio::join!(router.route(ask("")), router.route(ask("")), router.route(ask("")));
@@ -132,7 +130,7 @@ async fn guests_that_wait_too_long_for_a_permit_or_find_the_queue_full_are_fault
     assert_eq!(kinds, [Kind::CpuLimit, Kind::CpuLimit, Kind::Overloaded]);
     assert_eq!(engine.queued(), 0);
 
-    let hasty = CallLimits { wall: std::time::Duration::from_millis(20), ..slow };
+    let hasty = PluginLimits { wall: std::time::Duration::from_millis(20), ..slow };
     let plugin =
         load(&engine, &crate::guests::router("(loop $l (br $l)) (i32.const 0)"), hasty).await.unwrap();
     assert_eq!(plugin.router().unwrap().route(ask("")).await.unwrap_err().kind, Kind::WallLimit);
@@ -169,22 +167,20 @@ async fn bad_files_are_refused_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_guest_that_misbehaves_while_it_starts_fails_its_calls() {
+async fn a_guest_that_misbehaves_while_it_starts_is_refused() {
     let engine = engine(Allocator::Pooling);
     let module = r#"(module
         (memory (export "memory") 1)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
         (func $start (loop $l (br $l))) (start $start)
         (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) (i32.const 0)))"#;
-    let plugin = load(&engine, &component(module), limits()).await.unwrap();
-    assert_eq!(plugin.router().unwrap().route(ask("")).await.unwrap_err().kind, Kind::CpuLimit);
+    let refused =
+        async |module: &str| load(&engine, &component(module), limits()).await.map(|_| ()).unwrap_err();
+    let error = refused(module).await.to_string();
+    assert!(error.contains("failed while it started: cpu_limit"), "{error}");
     let huge = module.replace("(memory (export \"memory\") 1)", "(memory (export \"memory\") 1000)");
-    let plugin = load(&engine, &component(&huge), limits()).await;
-    let kind = match plugin {
-        Ok(plugin) => plugin.router().unwrap().route(ask("")).await.unwrap_err().kind,
-        Err(error) => panic!("refused at load: {error}"),
-    };
-    assert_eq!(kind, Kind::MemoryLimit);
+    let error = refused(&huge).await.to_string();
+    assert!(error.contains("begins with 65536000 bytes of memory; its limit is 1048576"), "{error}");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use jackfield_core::config::{Config, OnError};
-use jackfield_plugin_host::{CallLimits, Catalog, PluginEngine, name_of, plugin_files};
+use jackfield_core::config::{Config, OnError, PluginLimits};
+use jackfield_plugin_host::{Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
 use crate::app;
@@ -34,7 +34,7 @@ struct Entry {
     looked: Option<Looked>,
     state: State,
     on_error: OnError,
-    limits: CallLimits,
+    limits: PluginLimits,
 }
 
 /// What became of a file.
@@ -71,7 +71,7 @@ pub(in crate::cli) fn run(args: &ListArgs) -> Outcome {
     let files = plugin_files(dir).map_err(|e| {
         Failed(format!("error: read the plugin folder {}: {e}; see `plugins.dir`", dir.display()))
     })?;
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
     let entries: Vec<Entry> = files.into_iter().map(|path| entry(&config, &catalog, path)).collect();
     for name in config.orchestrator().routers().unwrap_or_default() {
@@ -162,6 +162,6 @@ fn to_json(entry: &Entry) -> Value {
         "state": entry.state.name(),
         "reason": reason,
         "on_error": entry.on_error.name(),
-        "limits": file::limits_json(&entry.limits),
+        "limits": entry.limits.show(),
     })
 }

@@ -123,6 +123,9 @@ struct RawConcurrency {
     running: Option<Count>,
     /// How many calls may wait for their turn; further ones fail at once. Left out: 64.
     queue: Option<Count>,
+    /// How many instances may live at once: those that run, that wait, and that are kept ready. 1 to 1000; left
+    /// out: 256.
+    instances: Option<Count>,
 }
 
 /// One plugin's settings, defaults filled in.
@@ -151,6 +154,7 @@ pub struct Plugins {
     settings: BTreeMap<String, PluginSettings>,
     running: usize,
     queue: usize,
+    instances: usize,
 }
 
 impl Plugins {
@@ -191,6 +195,13 @@ impl Plugins {
             settings,
             running: raw.concurrency.running.map_or(2 * cores, |n| found.count(&at.key("running"), n)),
             queue: raw.concurrency.queue.map_or(64, Count::as_usize),
+            instances: raw.concurrency.instances.map_or(256, |instances| {
+                let at = at.key("instances");
+                if !(1..=1_000).contains(&instances.get()) {
+                    found.fault(&at, format!("`{at}` is {instances}"), "use 1 to 1000");
+                }
+                instances.as_usize()
+            }),
         }
     }
 
@@ -230,6 +241,11 @@ impl Plugins {
         self.queue
     }
 
+    /// How many instances may live at once; 1 to 1000.
+    pub fn instances(&self) -> usize {
+        self.instances
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let settings: Map<String, Value> =
@@ -240,7 +256,7 @@ impl Plugins {
             "poll": self.poll.map(Period::from),
             "router_defaults": { "on_error": self.defaults.on_error, "instances": self.defaults.instances, "limits": self.defaults.limits.show() },
             "settings": settings,
-            "concurrency": { "running": self.running, "queue": self.queue },
+            "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
         })
     }
 }

@@ -9,3 +9,4 @@ mod models;
 mod request;
 
 pub(crate) use kv::KvStore;
+pub(crate) use log::LogBucket;

@@ -171,3 +171,22 @@ fn sections_are_shown_in_the_order_people_read_them() {
     let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
     assert_eq!(sections.len(), all, "a section is not shown");
 }
+
+#[test]
+fn every_limit_of_a_plugin_can_be_written_and_shows() {
+    let written = "{ cpu: 11ms, wall: 51ms, check_config: 2s, memory: 65MiB, table_elements: 3, instances: 4, memories: 5, \
+        handles: 6, host_calls: 7, host_call_size: 8KiB, host_calls_size: 9KiB, log_lines: 10, log_line_size: 20, \
+        log_rate: 30, kv: 40KiB, kv_value: 50KiB, file: 60KiB }";
+    let config = parse(&format!("plugins: {{ settings: {{ a: {{ limits: {written} }} }} }}")).unwrap();
+    let shown = config.plugins().settings("a").limits.show();
+    let names: Vec<&String> = shown.as_object().unwrap().keys().collect();
+    for (name, value) in shown.as_object().unwrap() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        assert!(written.contains(&format!(" {name}: {value}")), "{name} is {value}");
+    }
+    let defaults = config.plugins().settings("b").limits.show();
+    assert_eq!(names.len(), 17);
+    for name in names {
+        assert_ne!(shown[name], defaults[name], "{name}");
+    }
+}
