@@ -14,8 +14,9 @@ use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Routing};
 
 use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
 use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo};
+use crate::blame::blame;
 use crate::convert;
-use crate::limits::{CHECK_CPU, CallLimits, LIFT_BYTES_PER_CALL, LimitHit};
+use crate::limits::{CHECK_CPU, CallLimits, HANDLES, LIFT_BYTES_PER_CALL, LimitHit};
 use crate::state::{CallState, Shared};
 use crate::warm::{IdleInstances, WarmInstance};
 
@@ -156,6 +157,7 @@ impl Session {
         let mut store = Store::new(&plugin.shared.engine.engine, state);
         store.limiter(|state| &mut state.space);
         store.set_hostcall_fuel(LIFT_BYTES_PER_CALL);
+        store.set_max_component_handles(HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().meter.tick()?;
@@ -182,6 +184,7 @@ impl Session {
     fn close<T>(&self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
         let state = self.store.data();
         let cost = CallCost { memory: state.space.memory(), host_calls: state.meter.host_calls() };
+        let answer = answer.and_then(|value| Ok(state.meter.verdict().map(|()| value)?));
         answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))
     }
 }
@@ -190,6 +193,9 @@ impl Session {
 fn explain(error: &wasmtime::Error, state: &CallState) -> PluginFault {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return fault(hit.kind, &hit.message);
+    }
+    if let Some(hit) = blame(error) {
+        return fault(hit.kind, hit.message);
     }
     if error.is::<PoolConcurrencyLimitError>() {
         return fault(PluginFaultKind::Overloaded, "no instance is free");

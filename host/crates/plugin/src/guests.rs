@@ -49,10 +49,14 @@ pub(crate) fn router(body: &str) -> Vec<u8> {
 
 /// A component of a whole core module.
 pub(crate) fn component(module: &str) -> Vec<u8> {
+    component_of(WORLD, module)
+}
+
+/// A component of a whole core module, made for this world.
+pub(crate) fn component_of(wit: &str, module: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../wit");
-    resolve.push_dir(wit).unwrap();
-    let package = resolve.push_str("guest.wit", WORLD).unwrap();
+    resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../wit")).unwrap();
+    let package = resolve.push_str("guest.wit", wit).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     let mut module = wat::parse_str(module).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();

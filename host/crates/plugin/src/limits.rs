@@ -27,6 +27,8 @@ const TABLE_ELEMENTS: usize = 20_000;
 const INSTANCES: usize = 64;
 const TABLES: usize = 64;
 const MEMORIES: usize = 8;
+/// Handles of resources an instance may hold.
+pub(crate) const HANDLES: usize = 1_024;
 /// Bytes of arguments the guest may pass in one host call; also of its answer.
 pub(crate) const LIFT_BYTES_PER_CALL: usize = 4 << 20;
 /// Bytes of arguments summed over one call.

@@ -7,7 +7,8 @@ use jackfield_core::contract::{Ask, PluginFaultKind};
 
 use crate::engine::Inner;
 use crate::imports::KvStore;
-use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LimitHit, SpaceMeter};
+use crate::imports::wasi::Wasi;
+use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LOG_LINES, LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
 /// What all calls of one plugin share.
@@ -25,6 +26,8 @@ pub(crate) struct CallState {
     pub plugin: Arc<Shared>,
     pub space: SpaceMeter,
     pub meter: Meter,
+    /// Made at the guest's first call of WASI, and kept for as long as the instance lives.
+    pub wasi: Option<Box<Wasi>>,
     /// What the guest is asked; nothing while it starts or checks its settings.
     ask: Option<Ask>,
 }
@@ -43,7 +46,7 @@ pub(crate) struct Meter {
 
 impl CallState {
     pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), ask }
+        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), wasi: None, ask }
     }
 
     /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.
@@ -51,11 +54,26 @@ impl CallState {
         self.meter = Meter::new(limits);
         self.space.denied = None;
         self.ask = ask;
+        if let Some(wasi) = &self.wasi {
+            wasi.stdio().renew(self.request_id());
+        }
     }
 
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
         self.ask = None;
+        if let Some(wasi) = &self.wasi {
+            wasi.stdio().finish();
+        }
+    }
+
+    /// Counts a line for the log, printed or logged; whether it is still to be told.
+    pub(crate) fn counts_line(&mut self) -> bool {
+        if let Some(wasi) = &self.wasi {
+            return wasi.stdio().count();
+        }
+        self.meter.log_lines = self.meter.log_lines.saturating_add(1);
+        self.meter.log_lines <= LOG_LINES
     }
 
     /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
@@ -87,8 +105,19 @@ impl Meter {
 
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.host_calls += 1;
+        self.count();
         self.lifted = self.lifted.saturating_add(bytes);
+        self.verdict().map_err(Into::into)
+    }
+
+    /// Counts one host call that cannot fail by itself; the next tick, the next call that can, or the end of the
+    /// guest's call tells whether it was one too many.
+    pub(crate) fn count(&mut self) {
+        self.host_calls = self.host_calls.saturating_add(1);
+    }
+
+    /// Whether the host was called no more than it may be.
+    pub(crate) fn verdict(&self) -> Result<(), LimitHit> {
         let message = if self.host_calls > self.host_call_limit {
             format!("called the host more than {} times", self.host_call_limit)
         } else if self.lifted > LIFT_BYTES_TOTAL {
@@ -96,11 +125,12 @@ impl Meter {
         } else {
             return Ok(());
         };
-        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message).into())
+        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message))
     }
 
     /// Counts one tick of computing.
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
+        self.verdict()?;
         self.ticks += 1;
         if self.ticks <= self.tick_limit {
             return Ok(());
