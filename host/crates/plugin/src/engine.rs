@@ -8,6 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::bindings;
+use crate::imports::wasi;
 use crate::state::CallState;
 use crate::ticker::Ticker;
 
@@ -81,6 +82,7 @@ impl PluginEngine {
         let engine = Engine::new(&settings(allocator, live_limit as u32)).map_err(fail)?;
         let mut linker = Linker::new(&engine);
         bindings::RouterWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
+        wasi::link(&mut linker).map_err(fail)?;
         let ticker = Ticker::start(&engine).map_err(|e| EngineError(format!("start its clock: {e}")))?;
         let permits = Semaphore::new(running.max(1));
         let live = Arc::new(Semaphore::new(live_limit));

@@ -46,7 +46,7 @@ pub(crate) const PRELUDE: &str = r#"
 
 /// A component whose `route` has this body; it must leave the answer's address.
 pub(crate) fn router(body: &str) -> Vec<u8> {
-    component_of(
+    component_with(
         "export things;",
         &format!(
             r#"(module
@@ -63,15 +63,20 @@ pub(crate) fn router(body: &str) -> Vec<u8> {
 
 /// A component of a whole core module.
 pub(crate) fn component(module: &str) -> Vec<u8> {
-    component_of("", module)
+    component_of(&WORLD.replace("MORE", ""), module)
 }
 
 /// A component of a whole core module that exports more than a router does.
-pub(crate) fn component_of(more: &str, module: &str) -> Vec<u8> {
+pub(crate) fn component_with(more: &str, module: &str) -> Vec<u8> {
+    component_of(&WORLD.replace("MORE", more), module)
+}
+
+/// A component of a whole core module, made for this world.
+pub(crate) fn component_of(world: &str, module: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../wit");
     resolve.push_dir(wit).unwrap();
-    let package = resolve.push_str("guest.wit", &WORLD.replace("MORE", more)).unwrap();
+    let package = resolve.push_str("guest.wit", world).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     let mut module = wat::parse_str(module).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();

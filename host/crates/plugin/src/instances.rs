@@ -121,6 +121,7 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
+            session.hear_out();
             self.from.take_back(session, self.went_well);
         }
     }

@@ -7,6 +7,8 @@
 
 /// The types and traits generated from `wit/`.
 mod bindings;
+/// Limits that wasmtime tells of in its own words.
+mod blame;
 /// One call from permit to fault.
 mod call;
 /// Every file of the plugin folder.

@@ -11,6 +11,7 @@ use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind};
 
 use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
 use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo, RequestSummary, Routing};
+use crate::blame::blame;
 use crate::convert;
 use crate::limits::LimitHit;
 use crate::state::{CallState, Shared};
@@ -86,6 +87,13 @@ impl Session {
         self.calls = self.calls.saturating_add(1);
     }
 
+    /// The call is over, however it ended: what it said of itself is told now, not when the instance is dropped.
+    pub(crate) fn hear_out(&self) {
+        if let Some(wasi) = &self.store.data().wasi {
+            wasi.stdio().finish();
+        }
+    }
+
     /// Asks the guest about a request.
     pub(crate) async fn route(
         &mut self,
@@ -114,6 +122,7 @@ impl Session {
     fn close<T>(&self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
         let state = self.store.data();
         let cost = CallCost { memory: state.space.memory(), host_calls: state.meter.host_calls() };
+        let answer = answer.and_then(|value| Ok(state.meter.verdict().map(|()| value)?));
         answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))
     }
 }
@@ -123,6 +132,9 @@ fn explain(error: &wasmtime::Error, state: &CallState) -> PluginFault {
     if let Some(hit) = error.downcast_ref::<LimitHit>() {
         return fault(hit.kind, &hit.message);
     }
+    if let Some(hit) = blame(error, &state.plugin.limits) {
+        return fault(hit.kind, &hit.message);
+    }
     if error.is::<PoolConcurrencyLimitError>() {
         return fault(PluginFaultKind::Overloaded, "no instance is free");
     }
@@ -130,16 +142,6 @@ fn explain(error: &wasmtime::Error, state: &CallState) -> PluginFault {
         return fault(denied.kind, &denied.message);
     }
     let cause = error.root_cause();
-    // wasmtime has no public types for these three.
-    let text = cause.to_string();
-    if text.starts_with("too much data is being copied between the host and the guest") {
-        let most = state.plugin.limits.host_call_size;
-        let message = format!("passed the host more than {most} bytes at once (`limits.host_call_size`)");
-        return fault(PluginFaultKind::HostCallLimit, message);
-    }
-    if text.starts_with("resource limit exceeded") || text.contains("store handle limit exceeded") {
-        return fault(PluginFaultKind::MemoryLimit, text);
-    }
     match error.downcast_ref::<Trap>() {
         Some(
             trap @ (Trap::InvalidChar

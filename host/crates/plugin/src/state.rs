@@ -7,6 +7,7 @@ use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Ask, PluginFaultKind};
 
 use crate::engine::Inner;
+use crate::imports::wasi::Wasi;
 use crate::imports::{KvStore, LogBucket};
 use crate::limits::{LimitHit, SpaceMeter};
 use crate::ticker::TICK;
@@ -28,6 +29,8 @@ pub(crate) struct CallState {
     pub plugin: Arc<Shared>,
     pub space: SpaceMeter,
     pub meter: Meter,
+    /// Made at the guest's first call of WASI, and kept for as long as the instance lives.
+    pub wasi: Option<Box<Wasi>>,
     /// What the guest is asked; nothing while it starts or checks its settings.
     ask: Option<Ask>,
 }
@@ -55,6 +58,7 @@ impl CallState {
             plugin,
             space: SpaceMeter::new(limits),
             meter: Meter::new(limits, limits.cpu, false),
+            wasi: None,
             ask: None,
         }
     }
@@ -64,12 +68,24 @@ impl CallState {
         self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
+        if let Some(wasi) = &self.wasi {
+            wasi.stdio().renew(self.request_id());
+        }
     }
 
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
         self.meter.open = false;
         self.ask = None;
+    }
+
+    /// Counts a line for the log, printed or logged; whether it is still to be told.
+    pub(crate) fn counts_line(&mut self) -> bool {
+        if let Some(wasi) = &self.wasi {
+            return wasi.stdio().count();
+        }
+        self.meter.log_lines = self.meter.log_lines.saturating_add(1);
+        self.meter.log_lines <= self.plugin.limits.log_lines
     }
 
     /// What the guest is asked. A trap outside a call: there is nothing to look at.
@@ -93,24 +109,36 @@ impl Meter {
 
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.host_calls += 1;
+        self.count();
         self.lifted = self.lifted.saturating_add(bytes);
-        let (kind, message) = if !self.open {
-            (PluginFaultKind::Trap, "called the host while it started, before any call".to_owned())
-        } else if self.host_calls > self.limits.host_calls {
-            let message = format!("called the host more than {} times", self.limits.host_calls);
-            (PluginFaultKind::HostCallLimit, message)
+        if !self.open {
+            let message = "called the host while it started, before any call".to_owned();
+            return Err(LimitHit::new(PluginFaultKind::Trap, message).into());
+        }
+        self.verdict().map_err(Into::into)
+    }
+
+    /// Counts one host call that cannot fail by itself; the next tick, the next call that can, or the end of the
+    /// guest's call tells whether it was one too many.
+    pub(crate) fn count(&mut self) {
+        self.host_calls = self.host_calls.saturating_add(1);
+    }
+
+    /// Whether the host was called no more than it may be.
+    pub(crate) fn verdict(&self) -> Result<(), LimitHit> {
+        let message = if self.host_calls > self.limits.host_calls {
+            format!("called the host more than {} times", self.limits.host_calls)
         } else if self.lifted > self.limits.host_calls_size {
-            let message = format!("passed the host more than {} bytes", self.limits.host_calls_size);
-            (PluginFaultKind::HostCallLimit, message)
+            format!("passed the host more than {} bytes", self.limits.host_calls_size)
         } else {
             return Ok(());
         };
-        Err(LimitHit::new(kind, message).into())
+        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message))
     }
 
     /// Counts one tick of computing.
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
+        self.verdict()?;
         self.ticks += 1;
         if u128::from(self.ticks) <= (self.cpu.as_nanos() / TICK.as_nanos()).max(1) {
             return Ok(());

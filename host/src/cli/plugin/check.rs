@@ -80,6 +80,12 @@ fn show(path: &str, looked: &Looked, verdict: &Verdict) -> Outcome {
         rows("imports", &face.imports)?;
         rows("exports", &face.exports)?;
         row("grants", &or_none(&face.grants().join(", ")))?;
+        if !face.wasi.is_empty() {
+            row(
+                "wasi",
+                &"imported, and inert here: no files, no network, no environment; output goes to the log",
+            )?;
+        }
     }
     row("size", &file::bytes(*size))?;
     row("digest", &format!("sha256:{digest}"))?;
@@ -136,6 +142,7 @@ fn to_json(path: &str, looked: &Looked, verdict: &Verdict) -> Value {
         "imports": face.map(|face| faces(&face.imports)),
         "exports": face.map(|face| faces(&face.exports)),
         "grants": face.map(|face| face.grants()),
+        "inert_wasi": face.map(|face| &face.wasi),
         "differences": face.map(|face| -> Vec<String> {
             face.differences.iter().map(ToString::to_string).collect()
         }),

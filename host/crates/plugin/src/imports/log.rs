@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::bindings::jackfield::plugin::log::{Host, Level};
 use crate::convert::tame;
-use crate::state::CallState;
+use crate::state::{CallState, Shared};
 
 /// How much one plugin may still log: a token bucket that fills at `log_rate` lines a second and holds a second's
 /// worth, or one call's if that is more.
@@ -42,34 +42,27 @@ impl LogBucket {
 impl Host for CallState {
     fn write(&mut self, level: Level, line: String) -> wasmtime::Result<()> {
         self.meter.enter(line.len())?;
-        self.say(level, &line);
+        if self.counts_line() {
+            say(&self.plugin, self.request_id().as_deref(), level, &line);
+        }
         Ok(())
     }
 }
 
-impl CallState {
-    /// Writes a line of the guest's into the log, if it may still write one.
-    pub(crate) fn say(&mut self, level: Level, line: &str) {
-        let limits = &self.plugin.limits;
-        self.meter.log_lines = self.meter.log_lines.saturating_add(1);
-        if self.meter.log_lines > limits.log_lines {
-            return;
-        }
-        let Some(left_out) = self.plugin.log.take(limits.log_rate, limits.log_lines, Instant::now()) else {
-            return;
-        };
-        let plugin = self.plugin.name.as_str();
-        if left_out > 0 {
-            tracing::warn!(target: "jackfield::plugin", plugin, left_out, "it logs more than limits.log_rate allows");
-        }
-        let line = tame(line, limits.log_line_size);
-        let request_id = self.request_id();
-        match level {
-            Level::Debug => tracing::debug!(target: "jackfield::plugin", plugin, request_id, "{line}"),
-            Level::Info => tracing::info!(target: "jackfield::plugin", plugin, request_id, "{line}"),
-            Level::Warn => tracing::warn!(target: "jackfield::plugin", plugin, request_id, "{line}"),
-            Level::Error => tracing::error!(target: "jackfield::plugin", plugin, request_id, "{line}"),
-        }
+/// One line of a guest's in the host's log, tamed and cut, if its plugin may still write one.
+pub(super) fn say(shared: &Shared, request_id: Option<&str>, level: Level, line: &str) {
+    let limits = &shared.limits;
+    let Some(left_out) = shared.log.take(limits.log_rate, limits.log_lines, Instant::now()) else { return };
+    let plugin = shared.name.as_str();
+    if left_out > 0 {
+        tracing::warn!(target: "jackfield::plugin", plugin, left_out, "it logs more than limits.log_rate allows");
+    }
+    let line = tame(line, limits.log_line_size);
+    match level {
+        Level::Debug => tracing::debug!(target: "jackfield::plugin", plugin, request_id, "{line}"),
+        Level::Info => tracing::info!(target: "jackfield::plugin", plugin, request_id, "{line}"),
+        Level::Warn => tracing::warn!(target: "jackfield::plugin", plugin, request_id, "{line}"),
+        Level::Error => tracing::error!(target: "jackfield::plugin", plugin, request_id, "{line}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
-use crate::guests::{PRELUDE, ask, component, component_of, engine, limits, load, router};
+use crate::guests::{PRELUDE, ask, component, component_with, engine, limits, load, router};
 use crate::{Allocator, LoadError};
 
 /// A limit, a guest that needs so much of it, and what one less of it comes to.
@@ -75,7 +75,7 @@ fn cases() -> Vec<Case> {
             needs: |handles| body("(drop (call $new (i32.const 1)))".repeat(handles as usize)),
             enough: 5,
             kind: Kind::MemoryLimit,
-            says: "handle limit",
+            says: "limits.handles",
         },
         Case {
             name: "host_calls",
@@ -205,7 +205,7 @@ async fn the_check_of_settings_has_a_time_of_its_own() {
                 (loop $l (br $l)) (i32.const 0)))"#
     );
     let limits = PluginLimits { check_config: Duration::from_millis(30), ..limits() };
-    let guest = component_of("export jackfield:plugin/lifecycle@1.0.0;", &spins);
+    let guest = component_with("export jackfield:plugin/lifecycle@1.0.0;", &spins);
     match load(&engine, &guest, limits).await.map(|_| ()).unwrap_err() {
         LoadError::CheckFailed(fault) => {
             assert_eq!(fault.kind, Kind::CpuLimit);
