@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
-use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Routing};
+use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Review, Routing, Validation};
 
 use crate::bindings::exports::jackfield::plugin::lifecycle;
 use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo};
@@ -24,7 +24,7 @@ const CHECK_SLACK: Duration = Duration::from_secs(2);
 /// Asks a router about one request.
 pub(crate) async fn route(
     plugin: &Callable,
-    instances: &Instances,
+    instances: &Arc<Instances>,
     ask: Ask,
 ) -> Result<(Routing, CallCost), PluginFault> {
     let limits = &plugin.shared.limits;
@@ -32,7 +32,7 @@ pub(crate) async fn route(
     let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
     let call = async {
         let session = turn.lease.session().ok_or_else(gone)?;
-        session.begin(limits.cpu, Some(ask.clone()));
+        session.begin(limits.cpu, Some(ask.clone()), None);
         let (answer, cost) = session.route(&summary).await?;
         let routing = answer.map_err(|error| convert::reported(&error))?;
         Ok((convert::routing(routing, &ask)?, cost))
@@ -44,10 +44,33 @@ pub(crate) async fn route(
     answer
 }
 
+/// Asks a validator about one answer.
+pub(crate) async fn validate(
+    plugin: &Callable,
+    instances: &Arc<Instances>,
+    review: Review,
+) -> Result<(Validation, CallCost), PluginFault> {
+    let limits = &plugin.shared.limits;
+    let (request, response) = (convert::summary(&review.ask), convert::response_summary(&review.draft));
+    let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
+    let call = async {
+        let session = turn.lease.session().ok_or_else(gone)?;
+        session.begin(limits.cpu, Some(review.ask.clone()), Some(Arc::clone(&review.draft)));
+        let (answer, cost) = session.validate(&request, &response).await?;
+        let validation = answer.map_err(|error| convert::reported(&error))?;
+        Ok((convert::validation(validation)?, cost))
+    };
+    let answer = timed(turn.deadline, limits.wall, call).await;
+    if answer.is_ok() {
+        turn.lease.went_well();
+    }
+    answer
+}
+
 /// Makes an instance and throws it away: what a call with fresh memory pays when none is in stock. A plugin that
 /// cannot even start is told from one that can.
 pub(crate) async fn instantiate(plugin: &Callable) -> Result<(), PluginFault> {
-    let none = Instances::warm();
+    let none = Arc::new(Instances::warm());
     Turn::take(plugin, none.lease(), plugin.shared.limits.wall).await.map(drop)
 }
 
@@ -72,20 +95,20 @@ pub(crate) async fn check_config(
 ) -> Result<Result<PluginInfo, PluginError>, PluginFault> {
     let limits = &plugin.shared.limits;
     let wall = limits.check_config + CHECK_SLACK;
-    let none = Instances::warm();
+    let none = Arc::new(Instances::warm());
     let mut turn = Turn::take(plugin, none.lease(), wall).await?;
     let call = async {
         let session = turn.lease.session().ok_or_else(gone)?;
-        session.begin(limits.check_config, None);
+        session.begin(limits.check_config, None, None);
         session.check_config(export, &plugin.shared.config).await
     };
     timed(turn.deadline, wall, call).await
 }
 
 /// What a call holds while it runs: an instance, a permit, and the clock.
-struct Turn<'a> {
-    deadline: Instant,
-    lease: Lease<'a>,
+pub(crate) struct Turn<'a> {
+    pub deadline: Instant,
+    pub lease: Lease,
     _permit: SemaphorePermit<'a>,
     _running: Running<'a>,
 }
@@ -93,7 +116,11 @@ struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// Waits for a place and a permit, and makes an instance where none was ready. A guest that never ran is not to
     /// blame for the wait.
-    async fn take(plugin: &'a Callable, mut lease: Lease<'a>, wall: Duration) -> Result<Self, PluginFault> {
+    pub(crate) async fn take(
+        plugin: &'a Callable,
+        mut lease: Lease,
+        wall: Duration,
+    ) -> Result<Self, PluginFault> {
         let engine = &*plugin.shared.engine;
         let deadline = Instant::now() + wall;
         let live = match lease.is_ready() {
@@ -161,7 +188,7 @@ impl Drop for Place<'_> {
 }
 
 /// What a call comes to by its deadline.
-async fn timed<T>(
+pub(crate) async fn timed<T>(
     deadline: Instant,
     wall: Duration,
     call: impl Future<Output = Result<T, PluginFault>>,
@@ -171,6 +198,6 @@ async fn timed<T>(
     })
 }
 
-fn gone() -> PluginFault {
+pub(crate) fn gone() -> PluginFault {
     fault(PluginFaultKind::Overloaded, "no instance is free")
 }

@@ -81,7 +81,7 @@ impl PluginEngine {
         let live_limit = instances.clamp(1, 1_000);
         let engine = Engine::new(&settings(allocator, live_limit as u32)).map_err(fail)?;
         let mut linker = Linker::new(&engine);
-        bindings::RouterWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
+        bindings::HostWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
         wasi::link(&mut linker).map_err(fail)?;
         let ticker = Ticker::start(&engine).map_err(|e| EngineError(format!("start its clock: {e}")))?;
         let permits = Semaphore::new(running.max(1));

@@ -12,7 +12,8 @@ use wit_parser::Resolve;
 use jackfield_core::base::RequestId;
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{
-    Ask, BudgetScope, Caller, Facts, Headroom, HostView, LiveState, LoadState, ModelInfo,
+    Ask, BudgetScope, Caller, Choice, Draft, Facts, FinishReason, Headroom, HostView, LiveState, LoadState,
+    ModelInfo, Reply, Review,
 };
 
 use crate::{Allocator, Concurrency, LoadError, Plugin, PluginEngine, PluginSettings};
@@ -59,6 +60,80 @@ pub(crate) fn router(body: &str) -> Vec<u8> {
             (func $route (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) {body}))"#
         ),
     )
+}
+
+/// A component whose `validate` has this body; it must leave the answer's address. 64 bytes at 1024 are the answer's,
+/// all zero (which reads as: ok, accept, no score): the verdict at 1032 and its text at 1036, the score at 1048.
+pub(crate) fn validator(body: &str) -> Vec<u8> {
+    component_of(
+        "package test:guest; world guest {
+            import jackfield:plugin/response@1.0.0;
+            export jackfield:plugin/validation@1.0.0;
+            export jackfield:plugin/stream-validation@1.0.0;
+        }",
+        &format!(
+            r#"(module
+            (import "jackfield:plugin/response@1.0.0" "text" (func $text (param i32)))
+            (memory (export "memory") 2)
+            (data (i32.const 2048) "say it again")
+            (global $next (mut i32) (i32.const 8192))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func $accept (result i32) (i32.const 1024))
+            (func $say (param $verdict i32) (param $length i32) (result i32)
+                (i32.store8 (i32.const 1032) (local.get $verdict))
+                ;; Issues are empty strings, which are zeros.
+                (i32.store (i32.const 1036)
+                    (select (i32.const 5120) (i32.const 2048) (i32.eq (local.get $verdict) (i32.const 1))))
+                (i32.store (i32.const 1040) (local.get $length))
+                (i32.const 1024))
+            (func $score (param f64)
+                (i32.store8 (i32.const 1048) (i32.const 1))
+                (f64.store (i32.const 1056) (local.get 0)))
+            (func (export "jackfield:plugin/validation@1.0.0#validate")
+                (param i32) (result i32) {body})
+            (global $pieces (mut i32) (i32.const 0))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#open") (param i32) (result i32) (i32.const 3072))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#push")
+                (param $choice i32) (param $kind i32) (param $at i32) (param $length i32) (result i32)
+                ;; Holds the first piece, lets three bytes go at the second, replaces at the third, traps at the fourth.
+                (global.set $pieces (i32.add (global.get $pieces) (i32.const 1)))
+                (i64.store (i32.const 3072) (i64.const 0))
+                (if (i32.eq (global.get $pieces) (i32.const 2)) (then
+                    (i32.store8 (i32.const 3076) (i32.const 1)) (i32.store (i32.const 3080) (i32.const 3))))
+                (if (i32.eq (global.get $pieces) (i32.const 3)) (then
+                    (i32.store8 (i32.const 3076) (i32.const 2))
+                    (i32.store (i32.const 3080) (i32.const 2048)) (i32.store (i32.const 3084) (i32.const 3))))
+                (if (i32.eq (global.get $pieces) (i32.const 4)) (then unreachable))
+                (i32.const 3072))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#finish") (result i32)
+                (i32.store8 (i32.const 3076) (i32.const 3))
+                (i32.store (i32.const 3080) (i32.const 0)) (i32.store (i32.const 3084) (i32.const 0))
+                (i32.const 3072)))"#
+        ),
+    )
+}
+
+/// An answer with this text to a question.
+pub(crate) fn review(text: &str) -> Review {
+    let choice = Choice {
+        text: Some(text.to_owned()),
+        tool_calls: Vec::new(),
+        finish_reason: Some(FinishReason::Stop),
+    };
+    let reply = Reply {
+        id: "r".into(),
+        model: "m".into(),
+        created: 0,
+        choices: vec![choice],
+        usage: None,
+        wire: None,
+    };
+    let render = |reply: &Reply| Bytes::from(jackfield_dialect::openai::render_reply(reply));
+    Review { ask: ask("a question"), draft: Arc::new(Draft::new(reply, "known".into(), 1, render)) }
 }
 
 /// A component of a whole core module.

@@ -19,7 +19,7 @@ use crate::imports::wasi;
 use crate::load::{self, LoadError};
 use contract::Contract;
 pub use contract::ContractError;
-pub(crate) use contract::{ROLE, version};
+pub(crate) use contract::{ROLES, version};
 pub use difference::Difference;
 
 /// Interfaces whose import needs a grant of the same name.

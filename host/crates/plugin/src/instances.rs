@@ -46,8 +46,8 @@ struct Janitor {
 
 /// An instance for one call, or the place for one. Whatever becomes of the call, the instance goes back to those it
 /// came from when this is dropped.
-pub(crate) struct Lease<'a> {
-    from: &'a Instances,
+pub(crate) struct Lease {
+    from: Arc<Instances>,
     session: Option<Session>,
     went_well: bool,
 }
@@ -73,8 +73,8 @@ impl Instances {
     }
 
     /// An instance, if one is ready; else a place for one.
-    pub(crate) fn lease(&self) -> Lease<'_> {
-        Lease { from: self, session: self.ready.pop(), went_well: false }
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        Lease { from: Arc::clone(self), session: self.ready.pop(), went_well: false }
     }
 
     fn take_back(&self, session: Session, went_well: bool) {
@@ -93,7 +93,7 @@ impl Drop for Janitor {
     }
 }
 
-impl Lease<'_> {
+impl Lease {
     /// Whether an instance was ready.
     pub(crate) fn is_ready(&self) -> bool {
         self.session.is_some()
@@ -118,7 +118,7 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
             session.hear_out();

@@ -44,6 +44,12 @@ pub use inspect::{ContractError, Difference, Face, InspectError, Inspection, ins
 pub use load::{LoadError, Plugin, PluginSettings};
 pub use router::ComponentRouter;
 pub use session::CallCost;
+pub use validator::ComponentValidator;
+
+/// A component behind the contract's `StreamValidator`.
+mod stream_validator;
+/// A component behind the contract's `Validator`.
+mod validator;
 
 #[cfg(test)]
 mod guests;

@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use jackfield_core::config::PluginLimits;
-use jackfield_core::contract::{PluginFault, PluginFaultKind, Router};
+use jackfield_core::contract::{PluginFault, PluginFaultKind, Router, StreamValidator, Validator};
 
-use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
+use crate::bindings::exports::jackfield::plugin::{lifecycle, routing, stream_validation, validation};
 use crate::call;
 use crate::classify::{Kind, Unfit, classify};
 use crate::convert;
@@ -21,6 +21,8 @@ use crate::instances::Instances;
 use crate::router::ComponentRouter;
 use crate::session::{Callable, Exports};
 use crate::state::{Shared, origin};
+use crate::stream_validator::ComponentStreamValidator;
+use crate::validator::ComponentValidator;
 
 /// The largest component file that is looked at, in bytes, whatever configuration says.
 const MAX_FILE: usize = 256 << 20;
@@ -120,6 +122,8 @@ pub struct Plugin {
     size: u64,
     about: Option<(String, String)>,
     router: Option<Arc<ComponentRouter>>,
+    validator: Option<Arc<ComponentValidator>>,
+    stream_validator: Option<Arc<ComponentStreamValidator>>,
     kv: Arc<KvStore>,
 }
 
@@ -178,6 +182,16 @@ impl Plugin {
                 .transpose()
                 .map_err(mismatch)?,
             routing: kind.router.then(|| routing::GuestIndices::new(&pre)).transpose().map_err(mismatch)?,
+            validation: kind
+                .validator
+                .then(|| validation::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(mismatch)?,
+            stream_validation: kind
+                .stream_validator
+                .then(|| stream_validation::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(mismatch)?,
         };
         let shared = Shared {
             name: name.to_owned(),
@@ -200,14 +214,17 @@ impl Plugin {
                 }
             }
         }
-        let router = kind.router.then(|| {
-            let instances = match settings.warm {
-                true => Instances::warm(),
-                false => Instances::fresh(&callable),
-            };
-            Arc::new(ComponentRouter::new(callable, instances))
+        let instances = Arc::new(match settings.warm {
+            true => Instances::warm(),
+            false => Instances::fresh(&callable),
         });
-        Ok(Self { name: name.to_owned(), kind, digest, size, about, router, kv })
+        let parts = || (Arc::clone(&callable), Arc::clone(&instances));
+        let router = kind.router.then(parts).map(|(c, i)| Arc::new(ComponentRouter::new(c, i)));
+        let validator = kind.validator.then(parts).map(|(c, i)| Arc::new(ComponentValidator::new(c, i)));
+        let stream_validator =
+            kind.stream_validator.then(parts).map(|(c, i)| Arc::new(ComponentStreamValidator::new(c, i)));
+        let name = name.to_owned();
+        Ok(Self { name, kind, digest, size, about, router, validator, stream_validator, kv })
     }
 
     pub(crate) fn kv(&self) -> Arc<KvStore> {
@@ -242,6 +259,21 @@ impl Plugin {
     /// The plugin as a routing rule, if it is one.
     pub fn router(&self) -> Option<Arc<dyn Router>> {
         self.router.clone().map(|router| router as Arc<dyn Router>)
+    }
+
+    /// The plugin as a check of answers, if it is one.
+    pub fn validator(&self) -> Option<Arc<dyn Validator>> {
+        self.validator.clone().map(|validator| validator as Arc<dyn Validator>)
+    }
+
+    /// The plugin as a check of streamed answers, if it is one.
+    pub fn stream_validator(&self) -> Option<Arc<dyn StreamValidator>> {
+        self.stream_validator.clone().map(|validator| validator as Arc<dyn StreamValidator>)
+    }
+
+    /// The plugin as a check of answers that also tells what each call cost.
+    pub fn component_validator(&self) -> Option<&ComponentValidator> {
+        self.validator.as_deref()
     }
 
     /// The plugin as a routing rule that also tells what each call cost.

@@ -11,11 +11,11 @@ use crate::session::{CallCost, Callable};
 /// A routing rule that is a WebAssembly component.
 pub struct ComponentRouter {
     callable: Arc<Callable>,
-    instances: Instances,
+    instances: Arc<Instances>,
 }
 
 impl ComponentRouter {
-    pub(crate) fn new(callable: Arc<Callable>, instances: Instances) -> Self {
+    pub(crate) fn new(callable: Arc<Callable>, instances: Arc<Instances>) -> Self {
         Self { callable, instances }
     }
 

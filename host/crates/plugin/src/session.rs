@@ -7,10 +7,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind};
+use jackfield_core::contract::{Ask, Draft, PluginFault, PluginFaultKind};
 
-use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
-use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo, RequestSummary, Routing};
+use crate::bindings::exports::jackfield::plugin::{lifecycle, routing, stream_validation, validation};
+use crate::bindings::jackfield::plugin::types::{
+    PluginError, PluginInfo, RequestSummary, ResponseSummary, Routing, Validation,
+};
 use crate::blame::blame;
 use crate::convert;
 use crate::limits::LimitHit;
@@ -28,6 +30,15 @@ pub(crate) struct Callable {
 pub(crate) struct Exports {
     pub lifecycle: Option<lifecycle::GuestIndices>,
     pub routing: Option<routing::GuestIndices>,
+    pub validation: Option<validation::GuestIndices>,
+    pub stream_validation: Option<stream_validation::GuestIndices>,
+}
+
+/// The functions of one instance.
+struct Guests {
+    routing: Option<routing::Guest>,
+    validation: Option<validation::Guest>,
+    stream_validation: Option<stream_validation::Guest>,
 }
 
 /// What a call cost, for `plugin run` and the metrics.
@@ -43,7 +54,7 @@ pub struct CallCost {
 pub(crate) struct Session {
     store: Store<CallState>,
     instance: Instance,
-    routing: Option<routing::Guest>,
+    guests: Guests,
     /// Calls it has answered.
     pub calls: u32,
     /// Its place among the instances that may live.
@@ -68,16 +79,15 @@ impl Session {
             Ok(instance) => instance,
             Err(error) => return Err(explain(&error, store.data())),
         };
-        let routing = plugin.exports.routing.as_ref().map(|export| export.load(&mut store, &instance));
-        match routing.transpose() {
-            Ok(routing) => Ok(Self { store, instance, routing, calls: 0, _live: live }),
+        match Guests::load(&plugin.exports, &mut store, &instance) {
+            Ok(guests) => Ok(Self { store, instance, guests, calls: 0, _live: live }),
             Err(error) => Err(explain(&error, store.data())),
         }
     }
 
     /// A call begins: counters at zero, a deadline of its own.
-    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>) {
-        self.store.data_mut().begin(cpu, ask);
+    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
+        self.store.data_mut().begin(cpu, ask, draft);
         self.store.set_epoch_deadline(1);
     }
 
@@ -99,11 +109,49 @@ impl Session {
         &mut self,
         summary: &RequestSummary,
     ) -> Result<(Result<Routing, PluginError>, CallCost), PluginFault> {
-        let answer = match &self.routing {
+        let answer = match &self.guests.routing {
             Some(guest) => guest.call_route(&mut self.store, summary).await,
-            None => Err(LimitHit::new(PluginFaultKind::Abi, "it is no router".to_owned()).into()),
+            None => Err(not_a("router")),
         };
         self.close(answer)
+    }
+
+    /// Asks the guest about an answer.
+    pub(crate) async fn validate(
+        &mut self,
+        request: &RequestSummary,
+        response: &ResponseSummary,
+    ) -> Result<(Result<Validation, PluginError>, CallCost), PluginFault> {
+        let answer = match &self.guests.validation {
+            Some(guest) => guest.call_validate(&mut self.store, request, response).await,
+            None => Err(not_a("validator")),
+        };
+        self.close(answer)
+    }
+
+    /// Tells the guest that a stream begins.
+    pub(crate) async fn open_stream(
+        &mut self,
+        request: &RequestSummary,
+    ) -> Result<Result<(), PluginError>, PluginFault> {
+        let answer = match &self.guests.stream_validation {
+            Some(guest) => guest.call_open(&mut self.store, request).await,
+            None => Err(not_a("stream-validator")),
+        };
+        self.close(answer).map(|(answer, _)| answer)
+    }
+
+    /// Tells the guest of a piece of the stream, or of its end.
+    pub(crate) async fn stream_step(
+        &mut self,
+        piece: Option<&stream_validation::Delta>,
+    ) -> Result<Result<stream_validation::Step, PluginError>, PluginFault> {
+        let answer = match (&self.guests.stream_validation, piece) {
+            (Some(guest), Some(delta)) => guest.call_push(&mut self.store, delta).await,
+            (Some(guest), None) => guest.call_finish(&mut self.store).await,
+            (None, _) => Err(not_a("stream-validator")),
+        };
+        self.close(answer).map(|(answer, _)| answer)
     }
 
     /// Asks the guest whether its settings make sense.
@@ -125,6 +173,24 @@ impl Session {
         let answer = answer.and_then(|value| Ok(state.meter.verdict().map(|()| value)?));
         answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))
     }
+}
+
+impl Guests {
+    fn load(exports: &Exports, store: &mut Store<CallState>, instance: &Instance) -> wasmtime::Result<Self> {
+        let Exports { routing, validation, stream_validation, .. } = exports;
+        Ok(Self {
+            routing: routing.as_ref().map(|e| e.load(&mut *store, instance)).transpose()?,
+            validation: validation.as_ref().map(|e| e.load(&mut *store, instance)).transpose()?,
+            stream_validation: stream_validation
+                .as_ref()
+                .map(|e| e.load(&mut *store, instance))
+                .transpose()?,
+        })
+    }
+}
+
+fn not_a(kind: &str) -> wasmtime::Error {
+    LimitHit::new(PluginFaultKind::Abi, format!("it is no {kind}")).into()
 }
 
 /// What ended a guest, as a typed fault.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::config::PluginLimits;
-use jackfield_core::contract::{Ask, PluginFaultKind};
+use jackfield_core::contract::{Ask, Draft, PluginFaultKind};
 
 use crate::engine::Inner;
 use crate::imports::wasi::Wasi;
@@ -33,6 +33,8 @@ pub(crate) struct CallState {
     pub wasi: Option<Box<Wasi>>,
     /// What the guest is asked; nothing while it starts or checks its settings.
     ask: Option<Ask>,
+    /// The answer that is being judged, where one is.
+    draft: Option<Arc<Draft>>,
 }
 
 /// Counts what a guest does against its bounds.
@@ -60,14 +62,16 @@ impl CallState {
             meter: Meter::new(limits, limits.cpu, false),
             wasi: None,
             ask: None,
+            draft: None,
         }
     }
 
     /// A call of the instance begins: every counter but that of its memory, which it keeps, starts again.
-    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>) {
+    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
         self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
+        self.draft = draft;
         if let Some(wasi) = &self.wasi {
             wasi.stdio().renew(self.request_id());
         }
@@ -77,6 +81,7 @@ impl CallState {
     pub(crate) fn rest(&mut self) {
         self.meter.open = false;
         self.ask = None;
+        self.draft = None;
     }
 
     /// Counts a line for the log, printed or logged; whether it is still to be told.
@@ -92,6 +97,14 @@ impl CallState {
     pub(crate) fn ask(&self) -> wasmtime::Result<&Ask> {
         self.ask.as_ref().ok_or_else(|| {
             let message = "asked about a request while none was being decided".to_owned();
+            LimitHit::new(PluginFaultKind::Trap, message).into()
+        })
+    }
+
+    /// The answer that is being judged. A trap where none is: a router has nothing to read yet.
+    pub(crate) fn draft(&self) -> wasmtime::Result<&Arc<Draft>> {
+        self.draft.as_ref().ok_or_else(|| {
+            let message = "asked about an answer while none was being judged".to_owned();
             LimitHit::new(PluginFaultKind::Trap, message).into()
         })
     }

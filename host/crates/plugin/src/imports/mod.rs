@@ -7,6 +7,7 @@ mod kv;
 mod log;
 mod models;
 mod request;
+mod response;
 mod stdio;
 pub(crate) mod wasi;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
-use super::contract::{SOURCES, WORLD, contract};
+use super::contract::{SOURCES, contract};
 use super::inspect;
 use crate::Allocator;
 use crate::guests::{limits, load};
@@ -82,7 +82,7 @@ fn the_embedded_contract_is_the_folder() {
 async fn a_component_that_uses_the_whole_world_loads() {
     let engine = crate::guests::engine(Allocator::OnDemand);
     let wit = format!(
-        "package test:whole; world guest {{ include jackfield:plugin/{WORLD}@{}; }}",
+        "package test:whole; world guest {{ include jackfield:plugin/router@{}; }}",
         contract().unwrap().version()
     );
     let bytes = component(&wit, "guest");
@@ -117,8 +117,8 @@ fn kinds_and_grants_are_read_from_the_worlds() {
 /// A damaged component that still validates is described or refused; `Plugin::load` would hide a panic here.
 #[test]
 fn damaged_components_never_panic() {
-    let wit = format!("package test:whole; world guest {{ include jackfield:plugin/{WORLD}@1.0.0; }}");
-    let good = component(&wit, "guest");
+    let wit = "package test:whole; world guest { include jackfield:plugin/router@1.0.0; }";
+    let good = component(wit, "guest");
     let mut described = 0;
     for at in (8..good.len()).step_by(5) {
         let mut bytes = good.clone();
