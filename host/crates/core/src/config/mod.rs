@@ -57,7 +57,7 @@ pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
-pub use units::{Count, Period, Size, UnitError};
+pub use units::{Count, Period, Share, Size, UnitError};
 
 #[cfg(test)]
 mod tests;
