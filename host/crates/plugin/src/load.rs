@@ -106,6 +106,8 @@ pub struct Plugin {
     digest: String,
     size: u64,
     about: Option<(String, String)>,
+    /// What it was loaded with. Each loading has its own.
+    settings: Arc<PluginSettings>,
     router: Option<Arc<ComponentRouter>>,
     kv: Arc<KvStore>,
 }
@@ -141,6 +143,7 @@ impl Plugin {
         kv: Option<Arc<KvStore>>,
     ) -> Result<Self, LoadError> {
         origin();
+        let loaded_with = Arc::new(settings.clone());
         let kv = kv.unwrap_or_default();
         let FileBytes { bytes, digest } = file;
         let size = bytes.len() as u64;
@@ -156,8 +159,8 @@ impl Plugin {
         let inner = Arc::clone(engine.inner());
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
-        let shared =
-            Shared { name: name.to_owned(), config: settings.config, kv: Arc::clone(&kv), engine: inner };
+        let (config, kv_of_calls) = (settings.config, Arc::clone(&kv));
+        let shared = Shared { name: name.to_owned(), config, kv: kv_of_calls, shadow: false, engine: inner };
         let callable = Callable { shared: Arc::new(shared), pre, limits: settings.limits };
         let idle = settings.warm.then(IdleInstances::default);
         let mut about = None;
@@ -175,7 +178,7 @@ impl Plugin {
             }
             false => None,
         };
-        Ok(Self { name: name.to_owned(), kind, digest, size, about, router, kv })
+        Ok(Self { name: name.to_owned(), kind, digest, size, about, settings: loaded_with, router, kv })
     }
 
     pub(crate) fn kv(&self) -> Arc<KvStore> {
@@ -210,6 +213,21 @@ impl Plugin {
     /// The plugin as a routing rule, if it is one.
     pub fn router(&self) -> Option<Arc<dyn Router>> {
         self.router.clone().map(|router| router as Arc<dyn Router>)
+    }
+
+    /// The plugin as a routing rule whose calls leave no trace, for asking it beside the rules that decide.
+    pub fn shadow(&self) -> Option<Arc<dyn Router>> {
+        self.router.as_ref().map(|router| Arc::new(router.shadow()) as Arc<dyn Router>)
+    }
+
+    /// Whether both are the same loading of the same file.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings)
+    }
+
+    /// Whether both are the same bytes with the same settings, whenever they were loaded.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.settings == other.settings
     }
 
     /// The plugin as a routing rule that also tells what each call cost.

@@ -1,9 +1,12 @@
 //! A component behind the contract's `Router`.
 
+use std::sync::Arc;
+
 use jackfield_core::contract::{Ask, BoxFuture, PluginFault, Router, Routing};
 
 use crate::bindings::exports::jackfield::plugin::routing::GuestIndices;
 use crate::call::{self, CallCost, Callable};
+use crate::state::Shared;
 use crate::warm::IdleInstances;
 
 /// A routing rule that is a WebAssembly component.
@@ -17,6 +20,14 @@ pub struct ComponentRouter {
 impl ComponentRouter {
     pub(crate) fn new(callable: Callable, export: GuestIndices, idle: Option<IdleInstances>) -> Self {
         Self { callable, export, idle }
+    }
+
+    /// The same rule, for calls that leave no trace. Instances that are used again are its own.
+    pub(crate) fn shadow(&self) -> Self {
+        let shared = Shared { shadow: true, ..Shared::clone(&self.callable.shared) };
+        let callable = Callable { shared: Arc::new(shared), ..self.callable.clone() };
+        let idle = self.idle.is_some().then(IdleInstances::default);
+        Self { callable, export: self.export.clone(), idle }
     }
 
     /// Makes an instance and throws it away: what a call with fresh memory pays before it begins.

@@ -11,12 +11,16 @@ use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
 /// What all calls of one plugin share.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
     pub config: String,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
+    /// A shadow's calls leave no trace: what they write to `kv` is not kept. Nothing that costs or changes anything
+    /// outside of the call may be granted to one.
+    pub shadow: bool,
     pub engine: Arc<Inner>,
 }
 

@@ -1,5 +1,5 @@
 //! `kv`: a small memory of the plugin's own. Bounded in bytes; a value's time is checked when it is
-//! read, and what is past its time is cleared when room is needed.
+//! read, and what is past its time is cleared when room is needed. A shadow's writes are answered and not kept.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,20 +51,27 @@ impl Entries {
         self.map.get(key).filter(|entry| entry.is_live(now))
     }
 
-    fn put(&mut self, key: String, entry: Entry, now: Instant) -> Result<(), KvError> {
+    /// Whether there is room for a value. What is past its time is cleared if that makes room.
+    fn fits(&mut self, key: &str, entry: &Entry, now: Instant) -> Result<(), KvError> {
         if key.is_empty() || key.len() > MAX_KEY || entry.value.len() > MAX_VALUE {
             return Err(KvError::TooLarge);
         }
-        let cost = cost(&key, &entry);
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
+        let cost = cost(key, entry);
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
         if self.bytes - replaced + cost > QUOTA {
             self.clear_dead(now);
         }
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
         if self.bytes - replaced + cost > QUOTA {
             return Err(KvError::QuotaExceeded);
         }
-        self.bytes = self.bytes - replaced + cost;
+        Ok(())
+    }
+
+    fn put(&mut self, key: String, entry: Entry, now: Instant) -> Result<(), KvError> {
+        self.fits(&key, &entry, now)?;
+        let replaced = self.map.get(&key).map_or(0, |old| cost(&key, old));
+        self.bytes = self.bytes - replaced + cost(&key, &entry);
         self.map.insert(key, entry);
         Ok(())
     }
@@ -90,6 +97,16 @@ fn until(now: Instant, ttl_ms: Option<u64>) -> Option<Instant> {
     ttl_ms.and_then(|ms| now.checked_add(Duration::from_millis(ms)))
 }
 
+impl CallState {
+    /// Keeps a value; a shadow only hears whether it could be kept.
+    fn keep(&self, key: String, entry: Entry, now: Instant, entries: &mut Entries) -> Result<(), KvError> {
+        match self.plugin.shadow {
+            true => entries.fits(&key, &entry, now),
+            false => entries.put(key, entry, now),
+        }
+    }
+}
+
 impl Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.meter.enter(key.len())?;
@@ -104,12 +121,14 @@ impl Host for CallState {
     ) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len().saturating_add(value.len()))?;
         let now = Instant::now();
-        Ok(self.plugin.kv.lock().put(key, Entry { value, until: until(now, ttl_ms) }, now))
+        Ok(self.keep(key, Entry { value, until: until(now, ttl_ms) }, now, &mut self.plugin.kv.lock()))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len())?;
-        self.plugin.kv.lock().take(&key);
+        if !self.plugin.shadow {
+            self.plugin.kv.lock().take(&key);
+        }
         Ok(Ok(()))
     }
 
@@ -134,7 +153,7 @@ impl Host for CallState {
         };
         // Counters are decimal text, so that `get` shows what a person would write.
         let entry = Entry { value: sum.to_string().into_bytes(), until };
-        Ok(entries.put(key, entry, now).map(|()| sum))
+        Ok(self.keep(key, entry, now, &mut entries).map(|()| sum))
     }
 }
 
