@@ -7,6 +7,8 @@
 
 /// Who may ask, and for what.
 mod auth;
+/// New generations on trial, and rules that are only compared.
+mod canary;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// The contract in every language: routers from real toolchains.

@@ -66,6 +66,14 @@ impl Instances {
         Self { ready: Arc::default(), janitor: None }
     }
 
+    /// Instances of the same sort for another way to call the plugin.
+    pub(crate) fn like(&self, plugin: &Arc<Callable>) -> Self {
+        match &self.janitor {
+            Some(_) => Self::fresh(plugin),
+            None => Self::warm(),
+        }
+    }
+
     /// How many instances wait.
     #[cfg(test)]
     pub(crate) fn in_stock(&self) -> usize {

@@ -16,7 +16,7 @@ use crate::call;
 use crate::classify::{Kind, Unfit, classify};
 use crate::convert;
 use crate::engine::PluginEngine;
-use crate::imports::{KvStore, LogBucket};
+use crate::imports::KvStore;
 use crate::instances::Instances;
 use crate::router::ComponentRouter;
 use crate::session::{Callable, Exports};
@@ -121,6 +121,8 @@ pub struct Plugin {
     digest: String,
     size: u64,
     about: Option<(String, String)>,
+    /// What it was loaded with. Each loading has its own.
+    settings: Arc<PluginSettings>,
     router: Option<Arc<ComponentRouter>>,
     validator: Option<Arc<ComponentValidator>>,
     stream_validator: Option<Arc<ComponentStreamValidator>>,
@@ -159,6 +161,7 @@ impl Plugin {
         kv: Option<Arc<KvStore>>,
     ) -> Result<Self, LoadError> {
         origin();
+        let loaded_with = Arc::new(settings.clone());
         let kv = kv.unwrap_or_default();
         let FileBytes { bytes, digest } = file;
         let size = bytes.len() as u64;
@@ -198,7 +201,8 @@ impl Plugin {
             config: settings.config,
             limits: settings.limits,
             kv: Arc::clone(&kv),
-            log: LogBucket::default(),
+            log: Arc::default(),
+            shadow: false,
             engine: inner,
         };
         let callable = Arc::new(Callable { shared: Arc::new(shared), pre, exports });
@@ -224,7 +228,18 @@ impl Plugin {
         let stream_validator =
             kind.stream_validator.then(parts).map(|(c, i)| Arc::new(ComponentStreamValidator::new(c, i)));
         let name = name.to_owned();
-        Ok(Self { name, kind, digest, size, about, router, validator, stream_validator, kv })
+        Ok(Self {
+            name,
+            kind,
+            digest,
+            size,
+            about,
+            settings: loaded_with,
+            router,
+            validator,
+            stream_validator,
+            kv,
+        })
     }
 
     pub(crate) fn kv(&self) -> Arc<KvStore> {
@@ -274,6 +289,21 @@ impl Plugin {
     /// The plugin as a check of answers that also tells what each call cost.
     pub fn component_validator(&self) -> Option<&ComponentValidator> {
         self.validator.as_deref()
+    }
+
+    /// The plugin as a routing rule whose calls leave no trace, for asking it beside the rules that decide.
+    pub fn shadow(&self) -> Option<Arc<dyn Router>> {
+        self.router.as_ref().map(|router| Arc::new(router.shadow()) as Arc<dyn Router>)
+    }
+
+    /// Whether both are the same loading of the same file.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings)
+    }
+
+    /// Whether both are the same bytes with the same settings, whenever they were loaded.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.settings == other.settings
     }
 
     /// The plugin as a routing rule that also tells what each call cost.

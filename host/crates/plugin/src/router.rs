@@ -7,6 +7,7 @@ use jackfield_core::contract::{Ask, BoxFuture, PluginFault, Router, Routing};
 use crate::call;
 use crate::instances::Instances;
 use crate::session::{CallCost, Callable};
+use crate::state::Shared;
 
 /// A routing rule that is a WebAssembly component.
 pub struct ComponentRouter {
@@ -16,6 +17,14 @@ pub struct ComponentRouter {
 
 impl ComponentRouter {
     pub(crate) fn new(callable: Arc<Callable>, instances: Arc<Instances>) -> Self {
+        Self { callable, instances }
+    }
+
+    /// The same rule, for calls that leave no trace. Instances that are used again are its own.
+    pub(crate) fn shadow(&self) -> Self {
+        let shared = Shared { shadow: true, ..Shared::clone(&self.callable.shared) };
+        let callable = Arc::new(Callable { shared: Arc::new(shared), ..Callable::clone(&self.callable) });
+        let instances = Arc::new(self.instances.like(&callable));
         Self { callable, instances }
     }
 

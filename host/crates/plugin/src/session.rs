@@ -19,6 +19,7 @@ use crate::limits::LimitHit;
 use crate::state::{CallState, Shared};
 
 /// What instances are made from.
+#[derive(Clone)]
 pub(crate) struct Callable {
     pub shared: Arc<Shared>,
     pub pre: InstancePre<CallState>,
@@ -26,7 +27,7 @@ pub(crate) struct Callable {
 }
 
 /// What of a component can be called.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Exports {
     pub lifecycle: Option<lifecycle::GuestIndices>,
     pub routing: Option<routing::GuestIndices>,

@@ -13,6 +13,7 @@ use crate::limits::{LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
 /// What all calls of one plugin generation share.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
@@ -20,7 +21,10 @@ pub(crate) struct Shared {
     pub limits: PluginLimits,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
-    pub log: LogBucket,
+    pub log: Arc<LogBucket>,
+    /// A shadow's calls leave no trace: what they write to `kv` is not kept. Nothing that costs or changes anything
+    /// outside of the call may be granted to one.
+    pub shadow: bool,
     pub engine: Arc<Inner>,
 }
 

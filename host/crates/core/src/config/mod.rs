@@ -26,6 +26,7 @@ mod plugin_limits;
 mod plugins;
 mod providers;
 mod raw;
+mod rollout;
 mod server;
 mod telemetry;
 
@@ -53,11 +54,12 @@ pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
 pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
 pub use report::Report;
+pub use rollout::{Rollback, Rollout};
 pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
-pub use units::{Count, Period, Size, UnitError};
+pub use units::{Count, Period, Share, Size, UnitError};
 
 #[cfg(test)]
 mod tests;

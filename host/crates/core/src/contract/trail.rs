@@ -15,6 +15,8 @@ pub enum Step {
         reason: String,
         /// How long it took, in microseconds.
         micros: u64,
+        /// Whether this was a new generation of the rule, on trial with a share of the requests.
+        canary: bool,
     },
     /// A routing rule failed, and what its `on_error` made of it.
     RouterFault {
@@ -22,7 +24,8 @@ pub enum Step {
         name: String,
         /// What went wrong.
         fault: PluginFault,
-        /// What was done instead: `next`, `default_route` or `fail`.
+        /// What was done instead: `next`, `default_route` or `fail`; `base` when a canary failed, and the generation
+        /// that it is to replace was asked.
         then: &'static str,
     },
     /// The way was decided.
@@ -72,6 +75,12 @@ impl Trail {
     /// How many calls of models were made.
     pub fn attempts(&self) -> usize {
         self.steps.iter().filter(|s| matches!(s, Step::AttemptFailed { .. } | Step::Answered { .. })).count()
+    }
+
+    /// Whether who decided the way is a canary. Nobody who decides has spoken before in the same request.
+    pub fn by_canary(&self) -> bool {
+        let Some((by, _)) = self.decision() else { return false };
+        self.steps.iter().any(|s| matches!(s, Step::Router { name, canary: true, .. } if name == by))
     }
 
     /// Who decided the way and why, once somebody has.

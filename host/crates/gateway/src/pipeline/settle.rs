@@ -141,6 +141,7 @@ impl Closing {
             asked_model = facts.request.model.as_deref(),
             route = decision.map(|(by, _)| by),
             route_reason = decision.map(|(_, why)| why),
+            canary = trail.by_canary().then_some(true),
             model = self.model.as_deref(),
             provider = self.provider.as_deref(),
             attempts = trail.attempts(),

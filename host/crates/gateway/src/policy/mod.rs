@@ -3,34 +3,26 @@
 
 mod breaker;
 mod routers;
+mod shadow;
+mod slot;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jackfield_core::base::excerpt;
-use jackfield_core::config::{Config, OnError};
-use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target};
+use jackfield_core::config::Config;
+use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 
 use crate::world::World;
 
 pub use breaker::Breaker;
+pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
+pub use slot::{RouterSlot, Rules, Seat};
 
-/// A routing rule and what to do when it fails.
-#[derive(Clone)]
-pub struct RouterSlot {
-    /// The rule.
-    pub router: Arc<dyn Router>,
-    /// What to do when it fails.
-    pub on_error: OnError,
-    /// Leaves it alone for a while when it keeps failing.
-    pub breaker: Arc<Breaker>,
-    /// Told when the breaker opens.
-    pub opened: Arc<dyn Fn() + Send + Sync>,
-}
+use routers::{Generations, Heard};
 
 /// The rules of one configuration.
 pub struct Policy {
-    routers: Vec<RouterSlot>,
+    rules: Rules,
     /// Target by task.
     routes: BTreeMap<String, Target>,
     default_model: Option<String>,
@@ -51,16 +43,34 @@ pub enum Plan {
 }
 
 impl Policy {
-    pub(crate) fn new(routers: Vec<RouterSlot>, config: &Config) -> Self {
+    pub(crate) fn new(rules: Rules, config: &Config) -> Self {
         let orchestrator = config.orchestrator();
         let routes = orchestrator.routes().iter().map(|r| (r.task.clone(), r.target.clone())).collect();
-        Self { routers, routes, default_model: orchestrator.default_model().map(str::to_owned) }
+        Self { rules, routes, default_model: orchestrator.default_model().map(str::to_owned) }
     }
 
-    /// Decides about one request. The trail tells who did and why.
+    /// Decides about one request. The trail tells who did and why. Shadows are asked afterwards and not waited for.
     pub async fn plan(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
-        if let Some(plan) = self.ask_routers(world, exchange).await? {
-            return allowed(plan, exchange);
+        let mut heard = Heard::default();
+        let plan = self.decide(world, exchange, &mut heard, Generations::All).await;
+        self.ask_shadows(world, exchange, &heard, &plan);
+        plan
+    }
+
+    /// What would be decided about a request, canaries and shadows left out.
+    pub(crate) async fn explain(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
+        self.decide(world, exchange, &mut Heard::default(), Generations::Base).await
+    }
+
+    async fn decide(
+        &self,
+        world: &World,
+        exchange: &mut Exchange,
+        heard: &mut Heard,
+        asked: Generations,
+    ) -> Result<Plan, Fault> {
+        if let Some(plan) = self.ask_routers(world, exchange, heard, asked).await? {
+            return allowed(plan, &exchange.facts);
         }
         let (by, why, target) = match &exchange.facts.task {
             Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
@@ -70,7 +80,7 @@ impl Policy {
             },
         };
         decided(exchange, by, why, std::slice::from_ref(&target));
-        allowed(Plan::Candidates(vec![target]), exchange)
+        allowed(Plan::Candidates(vec![target]), &exchange.facts)
     }
 
     fn by_task(&self, task: &str) -> Result<Target, Fault> {
@@ -95,8 +105,8 @@ impl Policy {
 }
 
 /// The plan without the models that the client's key may not use, whoever chose them.
-fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
-    let (Plan::Candidates(targets), Some(models)) = (&plan, exchange.facts.caller.models.as_deref()) else {
+fn allowed(plan: Plan, facts: &Facts) -> Result<Plan, Fault> {
+    let (Plan::Candidates(targets), Some(models)) = (&plan, facts.caller.models.as_deref()) else {
         return Ok(plan);
     };
     let (may, may_not): (Vec<&Target>, Vec<&Target>) =
@@ -133,3 +143,6 @@ fn decided(exchange: &mut Exchange, by: &str, why: String, targets: &[Target]) {
     let models = targets.iter().map(|target| target.model.clone()).collect();
     exchange.trail.push(Step::Decided { by: by.to_owned(), why, models });
 }
+
+#[cfg(test)]
+mod tests;

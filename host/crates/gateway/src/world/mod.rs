@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
 
-use crate::policy::{Policy, RouterSlot};
+use crate::policy::{Policy, Rules};
 
 pub use live::{LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
@@ -32,14 +32,14 @@ impl World {
     pub fn build(
         generation: u64,
         config: Arc<Config>,
-        routers: Vec<RouterSlot>,
+        rules: Rules,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
         load: &Arc<Load>,
     ) -> Self {
         let models = Arc::new(Models::build(&config, provider, live));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
-        let policy = Policy::new(routers, &config);
+        let policy = Policy::new(rules, &config);
         Self { generation, config, policy, models, view }
     }
 

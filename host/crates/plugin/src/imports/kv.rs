@@ -1,6 +1,6 @@
 //! `kv`: a small memory of the plugin's own. Bounded in bytes; a value's time is checked when it is
 //! read, and what is past its time is cleared when room is needed. The quota counts keys and values together, and
-//! a little for each entry.
+//! a little for each entry. A shadow's writes are answered and not kept.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -63,20 +63,27 @@ impl Entries {
         self.map.get(key).filter(|entry| entry.is_live(now))
     }
 
-    fn put(&mut self, key: String, entry: Entry, now: Instant, most: Quota) -> Result<(), KvError> {
+    /// Whether there is room for a value. What is past its time is cleared if that makes room.
+    fn fits(&mut self, key: &str, entry: &Entry, now: Instant, most: Quota) -> Result<(), KvError> {
         if key.is_empty() || key.len() > MAX_KEY || entry.value.len() > most.value {
             return Err(KvError::TooLarge);
         }
-        let cost = cost(&key, &entry);
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
+        let cost = cost(key, entry);
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
         if self.bytes - replaced + cost > most.bytes {
             self.clear_dead(now);
         }
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
         if self.bytes - replaced + cost > most.bytes {
             return Err(KvError::QuotaExceeded);
         }
-        self.bytes = self.bytes - replaced + cost;
+        Ok(())
+    }
+
+    fn put(&mut self, key: String, entry: Entry, now: Instant, most: Quota) -> Result<(), KvError> {
+        self.fits(&key, &entry, now, most)?;
+        let replaced = self.map.get(&key).map_or(0, |old| cost(&key, old));
+        self.bytes = self.bytes - replaced + cost(&key, &entry);
         self.map.insert(key, entry);
         Ok(())
     }
@@ -102,6 +109,16 @@ fn until(now: Instant, ttl_ms: Option<u64>) -> Option<Instant> {
     ttl_ms.and_then(|ms| now.checked_add(Duration::from_millis(ms)))
 }
 
+impl CallState {
+    /// Keeps a value; a shadow only hears whether it could be kept.
+    fn keep(&self, key: String, entry: Entry, now: Instant, entries: &mut Entries) -> Result<(), KvError> {
+        match self.plugin.shadow {
+            true => entries.fits(&key, &entry, now, self.quota()),
+            false => entries.put(key, entry, now, self.quota()),
+        }
+    }
+}
+
 impl Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.meter.enter(key.len())?;
@@ -116,12 +133,14 @@ impl Host for CallState {
     ) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len().saturating_add(value.len()))?;
         let now = Instant::now();
-        Ok(self.plugin.kv.lock().put(key, Entry { value, until: until(now, ttl_ms) }, now, self.quota()))
+        Ok(self.keep(key, Entry { value, until: until(now, ttl_ms) }, now, &mut self.plugin.kv.lock()))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len())?;
-        self.plugin.kv.lock().take(&key);
+        if !self.plugin.shadow {
+            self.plugin.kv.lock().take(&key);
+        }
         Ok(Ok(()))
     }
 
@@ -146,7 +165,7 @@ impl Host for CallState {
         };
         // Counters are decimal text, so that `get` shows what a person would write.
         let entry = Entry { value: sum.to_string().into_bytes(), until };
-        Ok(entries.put(key, entry, now, self.quota()).map(|()| sum))
+        Ok(self.keep(key, entry, now, &mut entries).map(|()| sum))
     }
 }
 

@@ -38,7 +38,7 @@ async fn instances_are_made_ahead_replaced_after_use_and_gone_with_their_plugin(
             }
         }
         until("a full stock", || stock() == 4).await;
-        assert_eq!(living(&engine, 64), 4);
+        until("the end of the used ones", || living(&engine, 64) == 4).await;
         drop(plugin);
         until("the end of its instances", || living(&engine, 64) == 0).await;
     }

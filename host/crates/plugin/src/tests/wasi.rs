@@ -300,6 +300,8 @@ impl Log {
 
 #[tokio::test]
 async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
+    // With one dispatcher alive, tracing asks whichever thread meets a call site first, and remembers its no.
+    let _second = tracing::Dispatch::new(Log::default());
     let log = Log::default();
     let _here = tracing::subscriber::set_default(log.clone());
     let print = |to: &str, at: u32, len: u32| {
@@ -417,6 +419,7 @@ async fn a_guest_without_wasi_has_none_made_for_it() {
         kv: Default::default(),
         limits: limits(),
         log: Default::default(),
+        shadow: false,
         engine: Arc::clone(engine.inner()),
     };
     let mut state = crate::state::CallState::new(Arc::new(shared));

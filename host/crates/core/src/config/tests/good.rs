@@ -86,6 +86,32 @@ fn plugin_settings_fill_up_from_the_defaults() {
 }
 
 #[test]
+fn a_plugins_rollout_fills_up_from_the_defaults() {
+    let config = parse(
+        "plugins:
+  router_defaults: { probation: 1h, rollback: { faults: 3 } }
+  settings:
+    a: { canary: 0.5%, rollback: { within: 1m } }
+    b: { shadow: true, probation: 0, on_error: next }",
+    )
+    .unwrap();
+    let rollout = |name| config.plugins().settings(name).rollout;
+    let (a, b, other) = (rollout("a"), rollout("b"), rollout("other"));
+    assert_eq!(a.canary.unwrap().to_string(), "0.5%");
+    assert_eq!((a.rollback.faults, a.rollback.within), (3, Duration::from_secs(60)));
+    assert_eq!((a.probation, b.probation), (Duration::from_secs(3600), Duration::ZERO));
+    assert_eq!((a.shadow, b.shadow, b.canary), (false, true, None));
+    assert_eq!((other.rollback.faults, other.rollback.within), (3, Duration::from_secs(10)));
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.message().contains("`on_error` means nothing while the plugin is a shadow"));
+    // What is shown loads again and means the same.
+    let again = parse(&config.show().unwrap()).unwrap();
+    assert_eq!(again.plugins().settings("a").rollout, a);
+    let nothing = parse("").unwrap().plugins().settings("any").rollout;
+    assert_eq!((nothing.rollback.faults, nothing.probation), (5, Duration::from_secs(600)));
+}
+
+#[test]
 fn keys_are_known_by_their_digest_alone() {
     let text = "keys:
   - { key: \"${SEARCH_KEY}\", project: search, user: ana }
