@@ -34,6 +34,11 @@ pub enum Step {
         /// The models to try, best first.
         models: Vec<String>,
     },
+    /// What is tried when those fail.
+    Fallback {
+        /// The models, best first.
+        models: Vec<String>,
+    },
     /// A model was called and failed.
     AttemptFailed {
         /// The model.

@@ -2,6 +2,7 @@
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
 mod breaker;
+mod candidates;
 mod routers;
 
 use std::collections::BTreeMap;
@@ -31,8 +32,8 @@ pub struct RouterSlot {
 /// The rules of one configuration.
 pub struct Policy {
     routers: Vec<RouterSlot>,
-    /// Target by task.
-    routes: BTreeMap<String, Target>,
+    /// What to try by task, its own model first.
+    routes: BTreeMap<String, Vec<Target>>,
     default_model: Option<String>,
 }
 
@@ -52,28 +53,32 @@ pub enum Plan {
 
 impl Policy {
     pub(crate) fn new(routers: Vec<RouterSlot>, config: &Config) -> Self {
-        let orchestrator = config.orchestrator();
-        let routes = orchestrator.routes().iter().map(|r| (r.task.clone(), r.target.clone())).collect();
-        Self { routers, routes, default_model: orchestrator.default_model().map(str::to_owned) }
+        let default_model = config.orchestrator().default_model().map(str::to_owned);
+        Self { routers, routes: candidates::of_tasks(config), default_model }
     }
 
     /// Decides about one request. The trail tells who did and why.
     pub async fn plan(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
         if let Some(plan) = self.ask_routers(world, exchange).await? {
-            return allowed(plan, exchange);
+            return match plan {
+                Plan::Respond { .. } => Ok(plan),
+                Plan::Candidates(targets) => candidates_of(world, exchange, targets.len(), targets),
+            };
         }
-        let (by, why, target) = match &exchange.facts.task {
+        let (by, why, targets) = match &exchange.facts.task {
             Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
             None => match &exchange.facts.request.model {
-                Some(model) => ("named", "the client named it".to_owned(), named(world, exchange, model)?),
-                None => ("default", "nothing else decided".to_owned(), self.default_target()?),
+                Some(model) => {
+                    ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
+                }
+                None => ("default", "nothing else decided".to_owned(), vec![self.default_target()?]),
             },
         };
-        decided(exchange, by, why, std::slice::from_ref(&target));
-        allowed(Plan::Candidates(vec![target]), exchange)
+        decided(exchange, by, why, targets.get(..1).unwrap_or_default());
+        candidates_of(world, exchange, 1, targets)
     }
 
-    fn by_task(&self, task: &str) -> Result<Target, Fault> {
+    fn by_task(&self, task: &str) -> Result<Vec<Target>, Fault> {
         self.routes.get(task).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.routes.keys().map(String::as_str).collect();
             let shown = excerpt(task, 64);
@@ -94,21 +99,32 @@ impl Policy {
     }
 }
 
-/// The plan without the models that the client's key may not use, whoever chose them.
-fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
-    let (Plan::Candidates(targets), Some(models)) = (&plan, exchange.facts.caller.models.as_deref()) else {
-        return Ok(plan);
+/// The plan: the first `decided` targets, which must hold one that the client's key may use, and all they fall
+/// back to. Models that the key may not use are left out, whoever chose them.
+fn candidates_of(
+    world: &World,
+    exchange: &mut Exchange,
+    decided: usize,
+    targets: Vec<Target>,
+) -> Result<Plan, Fault> {
+    let may = {
+        let models = exchange.facts.caller.models.clone();
+        move |target: &Target| models.as_deref().is_none_or(|models| models.contains(&target.model))
     };
-    let (may, may_not): (Vec<&Target>, Vec<&Target>) =
-        targets.iter().partition(|target| models.contains(&target.model));
-    match may_not.first() {
-        Some(target) if may.is_empty() => {
-            let message =
-                format!("this key may not use the model '{}', to which the request was routed", target.model);
-            Err(Fault::new(FaultKind::ModelNotAllowed, message))
-        }
-        _ => Ok(Plan::Candidates(may.into_iter().cloned().collect())),
+    if let (Some(first), false) = (targets.first(), targets.iter().take(decided).any(&may)) {
+        let message =
+            format!("this key may not use the model '{}', to which the request was routed", first.model);
+        return Err(Fault::new(FaultKind::ModelNotAllowed, message));
     }
+    let before = targets.get(..decided).unwrap_or_default().to_vec();
+    let mut targets = candidates::with_fallback(world.config(), decided, targets);
+    targets.retain(may);
+    let after = targets.iter().filter(|target| !before.contains(target));
+    let models: Vec<String> = after.map(|target| target.model.clone()).collect();
+    if !models.is_empty() {
+        exchange.trail.push(Step::Fallback { models });
+    }
+    Ok(Plan::Candidates(targets))
 }
 
 /// The model the client named, if it exists and the client's key may use it.
