@@ -7,7 +7,6 @@ use super::pointer::Pointer;
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["server"], &["admin"]),
-    (&["models", "*"], &["retries"]),
     (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
     (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),

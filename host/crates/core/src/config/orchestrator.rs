@@ -30,6 +30,9 @@ pub(crate) struct RawOrchestrator {
     /// models without a list of their own. Lists do not chain.
     #[serde(default)]
     fallback: BTreeMap<String, Vec<String>>,
+    /// Whether a call that is slow to begin gets a second one beside it, for every model that does not say.
+    #[serde(default)]
+    hedge: bool,
 }
 
 /// One task and the model that answers it.
@@ -61,6 +64,7 @@ pub struct Orchestrator {
     routers: Option<Vec<String>>,
     routes: Vec<Route>,
     fallback: ModelFallback,
+    hedge: bool,
 }
 
 /// One task and where it goes.
@@ -109,7 +113,7 @@ impl Orchestrator {
         fallback::check_tasks(&routes, &all, found);
         let fallback = ModelFallback::check(&raw.fallback, &at.key("fallback"), names, found);
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
-        Self { default_model, routers, routes, fallback }
+        Self { default_model, routers, routes, fallback, hedge: raw.hedge }
     }
 
     /// The model for requests that no rule decides.
@@ -137,6 +141,11 @@ impl Orchestrator {
         self.fallback.of(model)
     }
 
+    /// Whether slow calls get a second one beside them, for models that do not say.
+    pub fn hedge(&self) -> bool {
+        self.hedge
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -150,6 +159,9 @@ impl Orchestrator {
         shown.insert("routes".into(), json!(routes));
         if let Some(fallback) = self.fallback.show() {
             shown.insert("fallback".into(), fallback);
+        }
+        if self.hedge {
+            shown.insert("hedge".into(), json!(true));
         }
         Value::Object(shown)
     }

@@ -23,11 +23,11 @@ pub use chunk::{Chunk, Delta, ToolCallDelta};
 pub use exchange::{Caller, Exchange, Facts};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
 pub use message::{Content, Message, Part, Role};
-pub use provider::{Answer, Call, ChunkStream, Provider, Timeouts};
+pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};
 pub use reply::{Choice, FinishReason, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
 pub use target::{Overrides, ReasoningLevel, Target};
-pub use trail::{Step, Trail};
+pub use trail::{Called, Step, Trail};
 pub use usage::Usage;
 pub use view::{BudgetScope, Headroom, HostView, LiveState, LoadState, ModelInfo};
 

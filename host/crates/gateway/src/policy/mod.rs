@@ -1,7 +1,6 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
-mod breaker;
 mod candidates;
 mod routers;
 
@@ -14,7 +13,7 @@ use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target}
 
 use crate::world::World;
 
-pub use breaker::Breaker;
+pub use crate::breaker::Breaker;
 
 /// A routing rule and what to do when it fails.
 #[derive(Clone)]

@@ -114,7 +114,7 @@ fn providers_keep_their_secrets() {
     let config = with(text, &[("K", "sk-secret"), ("T", "team-secret")]).unwrap();
     let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "https://example.com/v1");
-    assert_eq!(api.api_key.as_ref().unwrap().expose(), "sk-secret");
+    assert_eq!(api.api_keys[0].expose(), "sk-secret");
     assert_eq!(api.headers[0].1, "team-secret");
     let everything = format!("{config:?}{}", config.show().unwrap());
     assert!(!everything.contains("secret"), "{everything}");

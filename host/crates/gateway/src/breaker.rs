@@ -1,5 +1,5 @@
-//! A routing rule that keeps failing is left alone for a while: each of its failures costs every request up to
-//! its whole deadline.
+//! What keeps failing is left alone for a while, a routing rule or a model: each of its failures costs every request
+//! up to its whole deadline.
 //!
 //! Five faults within ten seconds open the breaker for one second; it then lets one call try, and a fault of that
 //! one opens it for twice as long, up to a minute. One good answer closes it.
@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The breaker of one generation of one rule.
+/// The breaker of one generation of one rule, or of one provider's model.
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
@@ -41,6 +41,11 @@ impl Breaker {
             }
             Some(_) => false,
         }
+    }
+
+    /// Whether it is open: nothing is claimed by asking.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.lock().open.is_some_and(|(until, _)| now < until)
     }
 
     /// A call went well.
@@ -93,7 +98,7 @@ mod tests {
             assert!(!breaker.failed(at(millis)));
         }
         assert!(breaker.failed(at(10_504)), "the fifth within the window opens");
-        assert!(!breaker.allows(at(11_000)));
+        assert!(!breaker.allows(at(11_000)) && breaker.is_open(at(11_503)) && !breaker.is_open(at(11_504)));
         assert!(breaker.allows(at(11_504)), "one tries after a second");
         assert!(!breaker.allows(at(11_504)), "and only one");
         assert!(!breaker.failed(at(11_505)), "open already");
