@@ -146,7 +146,7 @@ impl Generations {
         let now = Instant::now();
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for (canary, _) in self.ends(config).filter(|(_, end)| *end <= now) {
-            match canary.breaker.is_open() {
+            match canary.breaker.has_opened() {
                 false => good.push(canary.plugin.name().to_owned()),
                 true => bad.push(canary.failing()),
             }

@@ -27,6 +27,7 @@ use jackfield_provider::{Registry, RegistryError};
 
 use crate::http::{self, Api, Server, ServerOptions};
 
+pub use jackfield_gateway::world::Requests;
 use keeper::Keeper;
 pub use keeper::{load_catalog, plugin_settings, start_engine};
 pub use offline::{first_world, world_without_plugins};
@@ -127,6 +128,11 @@ impl Bound {
     /// What became of the plugin folder; follows every reload.
     pub fn plugins(&self) -> Arc<ArcSwap<PluginReport>> {
         Arc::clone(&self.plugins)
+    }
+
+    /// The last requests, while it serves and after.
+    pub fn requests(&self) -> Arc<Requests> {
+        Arc::clone(self.world.load().requests())
     }
 
     /// Serves until `stop`, then drains for as long as the configuration says.

@@ -5,6 +5,8 @@
 //! new case is a new row.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+/// Candidates, repeated calls, keys, breakers and hedges.
+mod attempts;
 /// Who may ask, and for what.
 mod auth;
 /// New generations on trial, and rules that are only compared.

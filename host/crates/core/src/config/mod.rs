@@ -19,6 +19,7 @@ mod shape;
 mod text;
 
 // One file a section: what is written, and what is checked.
+mod fallback;
 mod keys;
 mod models;
 mod orchestrator;
@@ -46,6 +47,7 @@ mod units;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use checked::Config;
+pub use fallback::{Fallback, MAX_CANDIDATES};
 pub use fault::Fault;
 pub use keys::Keys;
 pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};

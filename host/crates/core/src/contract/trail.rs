@@ -1,5 +1,7 @@
 //! What happened to one request, in order. Only ever appended to.
 
+use std::time::Duration;
+
 use super::{Fault, PluginFault};
 
 /// One step on a request's way.
@@ -37,22 +39,89 @@ pub enum Step {
         /// The models to try, best first.
         models: Vec<String>,
     },
-    /// A model was called and failed.
-    AttemptFailed {
+    /// What is tried when those fail.
+    Fallback {
+        /// The models, best first.
+        models: Vec<String>,
+    },
+    /// A candidate was left out.
+    Skipped {
         /// The model.
         model: String,
         /// Its provider.
         provider: String,
+        /// Why, in one word: `breaker_open`, `context_window` or `deadline`.
+        why: &'static str,
+    },
+    /// A model was called and failed.
+    AttemptFailed {
+        /// The call.
+        call: Called,
         /// What went wrong.
         fault: Fault,
     },
-    /// A model was called and answered.
+    /// A model was called and began to answer.
     Answered {
+        /// The call.
+        call: Called,
+    },
+    /// A model was called and given up before it answered: another was quicker, or the client left.
+    Abandoned {
+        /// The call.
+        call: Called,
+    },
+    /// The provider's next key takes over for one that does not work.
+    KeyRotated {
         /// The model.
         model: String,
         /// Its provider.
         provider: String,
+        /// The place of the key that did not work.
+        from: usize,
+        /// The place of the one used now.
+        to: usize,
+        /// Why, in one word: `refused` or `rate_limited`.
+        why: &'static str,
     },
+    /// The same model is called once more.
+    Retry {
+        /// The model.
+        model: String,
+        /// How long was waited before.
+        wait: Duration,
+        /// What the wait is by: `backoff`, or the provider's `retry_after`.
+        why: &'static str,
+    },
+    /// The same model, or a second one beside it, would have been called, and was not.
+    RetryDenied {
+        /// The model.
+        model: String,
+        /// Why, in one word: `budget`, `breaker_open`, `deadline`, or `retry_after` when the provider wants more
+        /// time than is waited.
+        why: &'static str,
+    },
+    /// A model took unusually long to begin, and a second call was started beside it.
+    Hedged {
+        /// The slow model.
+        slow: String,
+        /// The model called beside it.
+        model: String,
+        /// How long the slow one had taken by then.
+        after: Duration,
+    },
+}
+
+/// One call of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The model.
+    pub model: String,
+    /// Its provider.
+    pub provider: String,
+    /// The place of the key it was made with; never the key itself.
+    pub key: Option<usize>,
+    /// How long it took to fail, to begin in earnest, or to be given up.
+    pub took: Duration,
 }
 
 /// The steps of one request.
@@ -72,9 +141,17 @@ impl Trail {
         &self.steps
     }
 
-    /// How many calls of models were made.
+    /// How many calls of models were made and are over, or answer.
     pub fn attempts(&self) -> usize {
-        self.steps.iter().filter(|s| matches!(s, Step::AttemptFailed { .. } | Step::Answered { .. })).count()
+        let call = |s: &&Step| {
+            matches!(s, Step::AttemptFailed { .. } | Step::Answered { .. } | Step::Abandoned { .. })
+        };
+        self.steps.iter().filter(call).count()
+    }
+
+    /// How many of them repeated one before: after a wait, or with another key.
+    pub fn retries(&self) -> usize {
+        self.steps.iter().filter(|s| matches!(s, Step::Retry { .. } | Step::KeyRotated { .. })).count()
     }
 
     /// Whether who decided the way is a canary. Nobody who decides has spoken before in the same request.

@@ -1,7 +1,7 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
-mod breaker;
+mod candidates;
 mod routers;
 mod shadow;
 mod slot;
@@ -14,7 +14,7 @@ use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 
 use crate::world::World;
 
-pub use breaker::Breaker;
+pub use crate::breaker::Breaker;
 pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
 pub use slot::{RouterSlot, Rules, Seat};
 
@@ -23,8 +23,8 @@ use routers::{Generations, Heard};
 /// The rules of one configuration.
 pub struct Policy {
     rules: Rules,
-    /// Target by task.
-    routes: BTreeMap<String, Target>,
+    /// What to try by task, its own model first.
+    routes: BTreeMap<String, Vec<Target>>,
     default_model: Option<String>,
 }
 
@@ -44,9 +44,8 @@ pub enum Plan {
 
 impl Policy {
     pub(crate) fn new(rules: Rules, config: &Config) -> Self {
-        let orchestrator = config.orchestrator();
-        let routes = orchestrator.routes().iter().map(|r| (r.task.clone(), r.target.clone())).collect();
-        Self { rules, routes, default_model: orchestrator.default_model().map(str::to_owned) }
+        let default_model = config.orchestrator().default_model().map(str::to_owned);
+        Self { rules, routes: candidates::of_tasks(config), default_model }
     }
 
     /// Decides about one request. The trail tells who did and why. Shadows are asked afterwards and not waited for.
@@ -70,20 +69,25 @@ impl Policy {
         asked: Generations,
     ) -> Result<Plan, Fault> {
         if let Some(plan) = self.ask_routers(world, exchange, heard, asked).await? {
-            return allowed(plan, &exchange.facts);
+            return match plan {
+                Plan::Respond { .. } => Ok(plan),
+                Plan::Candidates(targets) => candidates_of(world, exchange, targets.len(), targets),
+            };
         }
-        let (by, why, target) = match &exchange.facts.task {
+        let (by, why, targets) = match &exchange.facts.task {
             Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
             None => match &exchange.facts.request.model {
-                Some(model) => ("named", "the client named it".to_owned(), named(world, exchange, model)?),
-                None => ("default", "nothing else decided".to_owned(), self.default_target()?),
+                Some(model) => {
+                    ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
+                }
+                None => ("default", "nothing else decided".to_owned(), vec![self.default_target()?]),
             },
         };
-        decided(exchange, by, why, std::slice::from_ref(&target));
-        allowed(Plan::Candidates(vec![target]), &exchange.facts)
+        decided(exchange, by, why, targets.get(..1).unwrap_or_default());
+        candidates_of(world, exchange, 1, targets)
     }
 
-    fn by_task(&self, task: &str) -> Result<Target, Fault> {
+    fn by_task(&self, task: &str) -> Result<Vec<Target>, Fault> {
         self.routes.get(task).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.routes.keys().map(String::as_str).collect();
             let shown = excerpt(task, 64);
@@ -104,7 +108,8 @@ impl Policy {
     }
 }
 
-/// The plan without the models that the client's key may not use, whoever chose them.
+/// A plan without the models that the client's key may not use, whoever chose them; what is left begins with the
+/// best it may.
 fn allowed(plan: Plan, facts: &Facts) -> Result<Plan, Fault> {
     let (Plan::Candidates(targets), Some(models)) = (&plan, facts.caller.models.as_deref()) else {
         return Ok(plan);
@@ -119,6 +124,29 @@ fn allowed(plan: Plan, facts: &Facts) -> Result<Plan, Fault> {
         }
         _ => Ok(Plan::Candidates(may.into_iter().cloned().collect())),
     }
+}
+
+/// The plan: the first `decided` targets, which must hold one that the client's key may use, and all they fall
+/// back to.
+fn candidates_of(
+    world: &World,
+    exchange: &mut Exchange,
+    decided: usize,
+    targets: Vec<Target>,
+) -> Result<Plan, Fault> {
+    let before = targets.get(..decided).unwrap_or_default().to_vec();
+    // A way that was decided on and is closed to the key is a refusal, whatever it could fall back to.
+    allowed(Plan::Candidates(before.clone()), &exchange.facts)?;
+    let all = Plan::Candidates(candidates::with_fallback(world.config(), decided, targets));
+    let plan = allowed(all, &exchange.facts)?;
+    if let Plan::Candidates(targets) = &plan {
+        let after = targets.iter().filter(|target| !before.contains(target));
+        let models: Vec<String> = after.map(|target| target.model.clone()).collect();
+        if !models.is_empty() {
+            exchange.trail.push(Step::Fallback { models });
+        }
+    }
+    Ok(plan)
 }
 
 /// The model the client named, if it exists and the client's key may use it.

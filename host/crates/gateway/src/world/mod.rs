@@ -4,6 +4,8 @@
 mod live;
 mod load;
 mod models;
+mod requests;
+mod retry_budget;
 mod view;
 
 use std::sync::Arc;
@@ -13,9 +15,11 @@ use jackfield_core::contract::{HostView, Provider};
 
 use crate::policy::{Policy, Rules};
 
-pub use live::{LiveCall, LiveTable};
+pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
+pub use requests::{AttemptOutcome, RequestRecord, Requests, StepRecord, UsageRecord};
+pub(crate) use retry_budget::RetryBudget;
 
 /// One generation of everything a request needs.
 pub struct World {
@@ -24,6 +28,7 @@ pub struct World {
     policy: Policy,
     models: Arc<Models>,
     view: Arc<dyn HostView>,
+    live: Arc<LiveTable>,
 }
 
 impl World {
@@ -40,7 +45,7 @@ impl World {
         let models = Arc::new(Models::build(&config, provider, live));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(rules, &config);
-        Self { generation, config, policy, models, view }
+        Self { generation, config, policy, models, view, live: Arc::clone(live) }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -61,6 +66,16 @@ impl World {
     /// What can be called.
     pub fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// The last requests, of this world and those before.
+    pub fn requests(&self) -> &Arc<Requests> {
+        self.live.requests()
+    }
+
+    /// What repeated calls spend from, over all worlds.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.live.retries()
     }
 
     /// The world as a routing rule may see it.

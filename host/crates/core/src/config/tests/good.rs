@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{OnError, ProviderKind};
+use crate::config::{Fallback, OnError, ProviderKind};
 use crate::contract::ReasoningLevel;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -61,6 +61,41 @@ orchestrator:
     assert_eq!(target.overrides.reasoning, Some(ReasoningLevel::Medium));
     assert_eq!((target.overrides.temperature, target.overrides.max_output_tokens), (Some(0.3), Some(2000)));
     assert!(config.orchestrator().route("other").is_none());
+}
+
+#[test]
+fn what_is_tried_when_a_model_fails_is_read_and_shown() {
+    let text = "providers: { api: { kind: openai, api_key: \"${A}\", api_keys: [\"${B}\", \"${C}\"] } }
+models: { claude-3-opus: { provider: api, retries: 0, hedge: false }, fast-model: { provider: api, backoff: 1s } }
+orchestrator:
+  hedge: true
+  routes:
+    - { task: recipe_scaling, model: fast-model, fallback: [task/unit_conversion, gpt-4o-mini] }
+    - { task: unit_conversion, model: fast-model }
+  fallback: { claude-3-opus: [gpt-4], \"*\": [fast-model] }";
+    let variables = [("A", "k1"), ("C", "k3"), ("OPENAI_API_KEY", "k")];
+    let config = with(text, &variables).unwrap();
+    let orchestrator = config.orchestrator();
+    assert_eq!(orchestrator.fallback_of("claude-3-opus"), ["gpt-4"]);
+    assert_eq!(orchestrator.fallback_of("gpt-4"), ["fast-model"]);
+    let tried = [Fallback::Task("unit_conversion".into()), Fallback::Model("gpt-4o-mini".into())];
+    assert_eq!(orchestrator.route("recipe_scaling").unwrap().fallback, tried);
+    let (opus, fast) = (config.resolve("claude-3-opus").unwrap(), config.resolve("fast-model").unwrap());
+    assert_eq!((opus.retries, opus.backoff, opus.hedge), (0, Duration::from_millis(100), Some(false)));
+    assert_eq!((fast.retries, fast.backoff, fast.hedge), (2, Duration::from_secs(1), None));
+    let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
+    let keys: Vec<&str> = api.api_keys.iter().map(|key| key.expose()).collect();
+    assert_eq!(keys, ["k1", "k3"]);
+    let [left_out] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(left_out.message().contains("`B` is not set"), "{left_out:?}");
+    assert!(config.providers()["api"].disabled().is_none());
+    let shown = config.show().unwrap();
+    let again = with(&shown, &variables).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+    assert_eq!(again.show().unwrap(), shown);
+    for said in ["hedge: true", "hedge: false", "task/unit_conversion", "retries: 0", "backoff: 1s"] {
+        assert!(shown.contains(said), "{said} is not in\n{shown}");
+    }
+    assert!(!shown.contains("k1"), "{shown}");
 }
 
 #[test]
@@ -140,7 +175,7 @@ fn providers_keep_their_secrets() {
     let config = with(text, &[("K", "sk-secret"), ("T", "team-secret")]).unwrap();
     let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "https://example.com/v1");
-    assert_eq!(api.api_key.as_ref().unwrap().expose(), "sk-secret");
+    assert_eq!(api.api_keys[0].expose(), "sk-secret");
     assert_eq!(api.headers[0].1, "team-secret");
     let everything = format!("{config:?}{}", config.show().unwrap());
     assert!(!everything.contains("secret"), "{everything}");

@@ -1,5 +1,5 @@
-//! A routing rule that keeps failing is left alone for a while: each of its failures costs every request up to
-//! its whole deadline.
+//! What keeps failing is left alone for a while, a routing rule or a model: each of its failures costs every request
+//! up to its whole deadline.
 //!
 //! So many faults within such a time (`rollback`, five within ten seconds if nothing else is said) open the breaker for
 //! one second; it then lets one call try, and a fault of that one opens it for twice as long, up to a minute. One
@@ -15,7 +15,7 @@ use jackfield_core::config::Rollback;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The breaker of one generation of one rule.
+/// The breaker of one generation of one rule, or of one provider's model.
 #[derive(Debug, Default)]
 pub struct Breaker {
     threshold: Rollback,
@@ -41,7 +41,7 @@ impl Breaker {
     }
 
     /// Whether it opened, and no call went well since.
-    pub fn is_open(&self) -> bool {
+    pub fn has_opened(&self) -> bool {
         self.lock().open.is_some()
     }
 
@@ -57,6 +57,11 @@ impl Breaker {
             }
             Some(_) => false,
         }
+    }
+
+    /// Whether it is open: nothing is claimed by asking.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.lock().open.is_some_and(|(until, _)| now < until)
     }
 
     /// A call went well.
@@ -109,7 +114,7 @@ mod tests {
             assert!(!breaker.failed(at(millis)));
         }
         assert!(breaker.failed(at(10_504)), "the fifth within the window opens");
-        assert!(!breaker.allows(at(11_000)));
+        assert!(!breaker.allows(at(11_000)) && breaker.is_open(at(11_503)) && !breaker.is_open(at(11_504)));
         assert!(breaker.allows(at(11_504)), "one tries after a second");
         assert!(!breaker.allows(at(11_504)), "and only one");
         assert!(!breaker.failed(at(11_505)), "open already");
