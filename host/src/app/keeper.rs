@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
 use jackfield_gateway::policy::RouterSlot;
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
+use jackfield_plugin_host::{CallLimits, Catalog, Change, Memory, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
 
 use tokio::sync::mpsc;
@@ -23,6 +23,9 @@ pub(super) struct Keeper {
     providers: Registry,
     engine: PluginEngine,
     catalog: Catalog,
+    memory: Memory,
+    /// Whether what is learnt of plugins is written down.
+    remembers: bool,
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
@@ -47,11 +50,14 @@ impl Keeper {
         load: Arc<Load>,
     ) -> Self {
         let (live, report, guards) = (Arc::default(), Arc::default(), Guards::default());
+        let memory = engine.memory(config.plugins().dir());
         Self {
             config,
             providers,
             engine,
             catalog: Catalog::default(),
+            memory,
+            remembers: false,
             live,
             load,
             report,
@@ -59,6 +65,13 @@ impl Keeper {
             rejected: None,
             generation: 0,
         }
+    }
+
+    /// Writes down what is learnt of plugins, for the next start: for the one that serves.
+    pub(super) fn remembering(mut self) -> Self {
+        self.remembers = true;
+        self.memory = self.memory.write_changes();
+        self
     }
 
     /// The configuration that is in force.
@@ -107,7 +120,7 @@ impl Keeper {
     }
 
     /// A plugin keeps failing. If that began with a swap, its last good generation comes back.
-    pub(super) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
+    pub(super) async fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
         let name = failing.name.as_str();
         // Told of a generation that is gone by now: its successor is innocent.
         let Some(current) = self.catalog.get(name).filter(|p| p.digest() == failing.digest) else { return };
@@ -116,11 +129,11 @@ impl Keeper {
             return;
         };
         let why = format!(
-            "it kept failing after it was swapped in, and was rolled back to {}; these bytes are not loaded again until a restart",
+            "it kept failing after it was swapped in, and was rolled back to {}; these bytes are not loaded again with the same settings",
             good.digest()
         );
         tracing::warn!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
-        self.catalog = self.catalog.rolled_back(&good, &why);
+        self.catalog = self.catalog.rolled_back(&good, &why, &mut self.memory).await;
         let slots = self.routers();
         published.store(Arc::new(self.world(slots)));
     }
@@ -168,6 +181,8 @@ impl Keeper {
             ("telemetry", old.telemetry() != new.telemetry()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
+            ("plugins.compile", old.plugins().compile() != new.plugins().compile()),
+            ("plugins.cache", old.plugins().cache() != new.plugins().cache()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];
         let changed: Vec<&str> =
@@ -181,7 +196,13 @@ impl Keeper {
     /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
     async fn rescan(&mut self, config: &Config) -> (bool, bool) {
         let dir = config.plugins().dir();
-        match self.catalog.rescan(&self.engine, dir, &enabled(config)).await {
+        if !self.memory.is_of(dir) {
+            self.memory = self.engine.memory(dir);
+            if self.remembers {
+                self.memory = std::mem::take(&mut self.memory).write_changes();
+            }
+        }
+        match self.catalog.rescan(&self.engine, dir, &enabled(config), &mut self.memory).await {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
@@ -265,12 +286,13 @@ fn tell(change: &Change) {
     }
 }
 
-/// The configured plugin folder as it is now, for commands. A folder that is not there holds no plugins.
+/// The configured plugin folder as it is now, for commands. What is remembered of it counts, and nothing is added. A folder that is not there holds no plugins.
 pub async fn load_catalog(config: &Config, engine: &PluginEngine) -> Catalog {
-    match Catalog::default().rescan(engine, config.plugins().dir(), &enabled(config)).await {
+    let dir = config.plugins().dir();
+    match Catalog::default().rescan(engine, dir, &enabled(config), &mut engine.memory(dir)).await {
         Ok(scan) => scan.catalog,
         Err(error) => {
-            let dir = shown(config.plugins().dir());
+            let dir = shown(dir);
             tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read: no plugins");
             Catalog::default()
         }
@@ -293,6 +315,7 @@ pub fn plugin_settings(configured: &Configured) -> PluginSettings {
     PluginSettings {
         config,
         warm: configured.instances == Instances::Warm,
+        sha256: configured.sha256.clone(),
         limits: CallLimits {
             cpu: limits.cpu,
             wall: limits.wall,

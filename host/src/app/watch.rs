@@ -41,7 +41,7 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
         tokio::select! {
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => {
-                keeper.roll_back(&plugin, &published);
+                keeper.roll_back(&plugin, &published).await;
                 continue;
             }
             _ = hints.recv() => settle(&mut hints).await,

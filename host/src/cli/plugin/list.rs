@@ -8,11 +8,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use jackfield_core::config::{Config, OnError};
-use jackfield_plugin_host::{CallLimits, Catalog, PluginEngine, name_of, plugin_files};
+use jackfield_plugin_host::{CallLimits, Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
 use crate::app;
-use crate::cli::{ConfigArg, Failed, Outcome, out, runtime};
+use crate::cli::{ConfigArg, Failed, Outcome, engine, out, runtime};
 
 /// Digits of a digest that people compare by eye.
 const SHORT_DIGEST: usize = 12;
@@ -71,8 +71,8 @@ pub(in crate::cli) fn run(args: &ListArgs) -> Outcome {
     let files = plugin_files(dir).map_err(|e| {
         Failed(format!("error: read the plugin folder {}: {e}; see `plugins.dir`", dir.display()))
     })?;
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
-    let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
+    let engine = engine::start(&config)?;
+    let catalog = runtime(false)?.block_on(engine::watched(&engine, app::load_catalog(&config, &engine)));
     let entries: Vec<Entry> = files.into_iter().map(|path| entry(&config, &catalog, path)).collect();
     for name in config.orchestrator().routers().unwrap_or_default() {
         if !entries.iter().any(|entry| entry.name == *name) {

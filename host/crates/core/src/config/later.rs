@@ -11,7 +11,7 @@ const LATER: &[(&[&str], &[&str])] = &[
     (&["orchestrator"], &["budgets", "cache", "fallback", "router", "validators"]),
     (&["orchestrator", "routes", "*"], &["fallback", "result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "settings", "*"], &["canary", "grants", "sha256", "shadow", "stream"]),
+    (&["plugins", "settings", "*"], &["canary", "grants", "shadow", "stream"]),
     (&["telemetry"], &["otlp"]),
 ];
 
