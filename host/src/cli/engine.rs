@@ -20,7 +20,7 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// Starts the engine that the configuration asks for.
 pub(super) fn start(config: &Config) -> Result<PluginEngine, Failed> {
-    let StartedEngine { engine, warning } = app::start_engine_with(config, own_program()?)?;
+    let StartedEngine { engine, warning } = app::start_engine_with(config, own_program())?;
     if let Some(warning) = warning {
         out::note(&format!("warning: {warning}"));
     }
@@ -28,10 +28,13 @@ pub(super) fn start(config: &Config) -> Result<PluginEngine, Failed> {
 }
 
 /// This program. Where the system has such a link, by the link: it leads to the running program even when another
-/// version was put in its place.
-fn own_program() -> std::io::Result<PathBuf> {
+/// version was put in its place. A name that leads nowhere is told when something is to be compiled.
+fn own_program() -> PathBuf {
     let link = Path::new("/proc/self/exe");
-    if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() }
+    if link.exists() {
+        return link.to_owned();
+    }
+    std::env::current_exe().unwrap_or_else(|_| "jackfield".into())
 }
 
 /// Does work that may have plugins compiled. Each compilation that takes more than a moment is shown on a terminal,

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wasmtime::Engine;
 
 use crate::engine::{Allocator, settings};
@@ -64,18 +64,24 @@ fn try_compile(order: CompileOrder) -> Result<(), (u8, String)> {
 }
 
 fn bound(order: CompileOrder) -> std::io::Result<()> {
-    let most = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
     // A second between the two, so that the limit is told apart from whoever else kills.
     let seconds = order.cpu_seconds();
-    setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + 1) })?;
-    setrlimit(Resource::Core, most(0))?;
-    setrlimit(Resource::Fsize, most(order.artefact))?;
+    limit(Resource::Cpu, seconds, seconds + 1)?;
+    limit(Resource::Core, 0, 0)?;
+    limit(Resource::Fsize, order.artefact, order.artefact)?;
     // What is open stays; nothing else can be opened.
-    setrlimit(Resource::Nofile, most(0))?;
-    setrlimit(Resource::As, most(order.memory))?;
+    limit(Resource::Nofile, 0, 0)?;
+    limit(Resource::As, order.memory, order.memory)?;
     // Refused where priorities are not ours to set; the limits hold all the same.
     let _ = rustix::process::nice(NICE);
     Ok(())
+}
+
+/// Sets a limit, or leaves a lower one that whoever runs the gateway has set.
+fn limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
+    let inherited = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let limits = Rlimit { current: Some(soft.min(inherited)), maximum: Some(hard.min(inherited)) };
+    Ok(setrlimit(resource, limits)?)
 }
 
 fn component() -> std::io::Result<Vec<u8>> {

@@ -97,8 +97,8 @@ pub(super) async fn compile(
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(CompileError::NotStarted)?;
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    // Twice, because the others go first; and some seconds for what is no computing.
-    let wall = Duration::from_secs(order.cpu_seconds() * 2 + 10);
+    // Ten times, because at the lowest priority it gets what a busy machine leaves over.
+    let wall = Duration::from_secs(order.cpu_seconds() * 10 + 10);
     let work = async {
         // Open until the child has ended: its end tells the child that nobody waits any more.
         let feeding = async {
