@@ -203,7 +203,8 @@ pub(crate) async fn load_as(
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();
-    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), warm, limits }).await
+    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), warm, limits, sha256: None })
+        .await
 }
 
 /// A question about this prompt, on a host that knows the model `known`.
