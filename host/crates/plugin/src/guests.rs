@@ -132,7 +132,7 @@ pub(crate) fn review(text: &str) -> Review {
         usage: None,
         wire: None,
     };
-    let render = |reply: &Reply| Bytes::from(jackfield_dialect::openai::render_reply(reply));
+    let render = jackfield_dialect::openai::render_reply;
     Review { ask: ask("a question"), draft: Arc::new(Draft::new(reply, "known".into(), 1, render)) }
 }
 
