@@ -20,6 +20,8 @@ pub(crate) fn blame(error: &wasmtime::Error) -> Option<LimitHit> {
         let words = error.root_cause().to_string();
         if words.starts_with("requested len ") {
             (HostCallLimit, format!("asked for too much randomness: {words}"))
+        } else if words.starts_with("resource limit exceeded") {
+            (MemoryLimit, words)
         } else if words.ends_with("store handle limit exceeded") {
             (MemoryLimit, format!("held more than {HANDLES} handles"))
         } else if words.starts_with("too much data is being copied") {

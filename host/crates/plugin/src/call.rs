@@ -20,8 +20,9 @@ use crate::limits::{CHECK_CPU, CallLimits, HANDLES, LIFT_BYTES_PER_CALL, LimitHi
 use crate::state::{CallState, Shared};
 use crate::warm::{IdleInstances, WarmInstance};
 
-/// How much longer than its computing time `check-config` may take on the wall.
-const CHECK_WALL: Duration = Duration::from_secs(2);
+/// How long a first start and `check-config` may take on the wall: so much longer than they may compute that a busy
+/// host is not what ends them.
+const CHECK_WALL: Duration = Duration::from_secs(5);
 
 /// What a call needs of a loaded plugin.
 #[derive(Clone)]
@@ -82,6 +83,12 @@ pub(crate) async fn route(
 pub(crate) async fn instantiate(plugin: &Callable) -> Result<(), PluginFault> {
     within(plugin, plugin.limits.wall, async { Session::open(plugin, &plugin.limits, None).await.map(drop) })
         .await
+}
+
+/// Makes a first instance, as patiently as settings are checked, and throws it away: what cannot start cannot serve.
+pub(crate) async fn start(plugin: &Callable) -> Result<(), PluginFault> {
+    let limits = CallLimits { cpu: CHECK_CPU, ..plugin.limits };
+    within(plugin, CHECK_WALL, async { Session::open(plugin, &limits, None).await.map(drop) }).await
 }
 
 /// Asks a plugin whether its settings make sense.

@@ -1,6 +1,6 @@
 //! A plugin file from bytes to something callable. The one way in: start-up and reload both take it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,6 +70,9 @@ pub enum LoadError {
     /// Its imports have other types than this host's.
     #[error("does not fit this host's contract {version}: {0}", version = crate::inspect::version())]
     Mismatch(String),
+    /// No instance of it could be made.
+    #[error("failed while it started: {0}")]
+    StartFailed(#[source] PluginFault),
     /// It did not live through the check of its settings.
     #[error("failed while checking its settings: {0}")]
     CheckFailed(#[source] PluginFault),
@@ -81,7 +84,7 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the same file may load a moment later: the host had no room to try it.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::CheckFailed(fault) if matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit))
+        matches!(self, Self::CheckFailed(fault) | Self::StartFailed(fault) if matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit))
     }
 }
 
@@ -167,6 +170,8 @@ impl Plugin {
                 Ok(info) => about = Some((convert::tame(&info.name, 64), convert::tame(&info.version, 64))),
                 Err(error) => return Err(LoadError::BadConfig(convert::reported(&error).message)),
             }
+        } else {
+            call::start(&callable).await.map_err(LoadError::StartFailed)?;
         }
         let router = match kind.router {
             true => {
@@ -226,21 +231,40 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// The file's bytes. The bound holds even for a file that grows while it is read.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    // Looked at before it is opened: opening a pipe would wait for its writer.
-    let before = std::fs::metadata(path)?;
-    if !before.is_file() {
-        return Err(LoadError::NotAFile);
-    }
-    if before.len() > MAX_FILE {
-        return Err(LoadError::TooLarge { size: before.len() });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0));
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    // Looked at before it is opened, because opening a device may do something, and again once it is open, because
+    // it may be another file by then.
+    measure(&std::fs::metadata(path)?)?;
+    let file = open(path)?;
+    let size = measure(&file.metadata()?)?;
+    let mut bytes = Vec::with_capacity(size);
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 {
         0 => Err(LoadError::Empty),
         size if size > MAX_FILE => Err(LoadError::TooLarge { size }),
         _ => Ok(bytes),
     }
+}
+
+/// The size of what is a file and not too large.
+fn measure(about: &Metadata) -> Result<usize, LoadError> {
+    match about.len() {
+        _ if !about.is_file() => Err(LoadError::NotAFile),
+        size if size > MAX_FILE => Err(LoadError::TooLarge { size }),
+        size => Ok(usize::try_from(size).unwrap_or(0)),
+    }
+}
+
+/// Opens a file and waits for nobody, should it be a pipe by now.
+#[cfg(unix)]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// Checks every byte before the compiler sees any.

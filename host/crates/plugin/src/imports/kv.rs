@@ -25,6 +25,8 @@ pub(crate) struct KvStore {
 struct Entries {
     map: HashMap<String, Entry>,
     bytes: usize,
+    /// No entry dies before this, so that a full store is not searched for dead ones in vain.
+    soonest: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,12 @@ impl KvStore {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         // No code that can panic runs under the lock; a poisoned map would still be whole.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept, as the quota counts it.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 }
 
@@ -57,7 +65,7 @@ impl Entries {
         }
         let cost = cost(&key, &entry);
         let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
-        if self.bytes - replaced + cost > QUOTA {
+        if self.bytes - replaced + cost > QUOTA && self.soonest.is_some_and(|at| at <= now) {
             self.clear_dead(now);
         }
         let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
@@ -65,6 +73,7 @@ impl Entries {
             return Err(KvError::QuotaExceeded);
         }
         self.bytes = self.bytes - replaced + cost;
+        self.soonest = self.soonest.into_iter().chain(entry.until).min();
         self.map.insert(key, entry);
         Ok(())
     }
@@ -78,6 +87,7 @@ impl Entries {
     fn clear_dead(&mut self, now: Instant) {
         self.map.retain(|_, entry| entry.is_live(now));
         self.bytes = self.map.iter().map(|(key, entry)| cost(key, entry)).sum();
+        self.soonest = self.map.values().filter_map(|entry| entry.until).min();
     }
 }
 
@@ -163,6 +173,22 @@ mod tests {
         assert_eq!(entries.put("x".into(), entry(MAX_VALUE + 1, None), now), Err(KvError::TooLarge));
         entries.take("late");
         assert_eq!(entries.bytes, 0);
+    }
+
+    #[test]
+    fn a_full_store_is_searched_only_when_something_may_be_dead() {
+        let mut entries = Entries::default();
+        let now = Instant::now();
+        let later = [5, 3].map(|secs| now + Duration::from_secs(secs));
+        entries.put("keeps".into(), entry(1, None), now).unwrap();
+        assert_eq!(entries.soonest, None);
+        entries.put("long".into(), entry(1, Some(later[0])), now).unwrap();
+        entries.put("short".into(), entry(1, Some(later[1])), now).unwrap();
+        assert_eq!(entries.soonest, Some(later[1]));
+        entries.clear_dead(later[1]);
+        assert_eq!((entries.soonest, entries.map.len()), (Some(later[0]), 2));
+        entries.clear_dead(later[0]);
+        assert_eq!((entries.soonest, entries.map.len()), (None, 1));
     }
 
     #[test]
