@@ -187,7 +187,7 @@ async fn a_file_rewritten_every_10_ms_is_always_whole_or_refused_and_settles() {
 }
 
 #[tokio::test]
-async fn ten_thousand_files_at_once_are_a_bounded_matter() {
+async fn a_very_full_folder_is_a_bounded_matter() {
     let dir = tempfile::tempdir().unwrap();
     for number in 0..10_000 {
         write(dir.path().join(format!("{number:05}.wasm")), "no plugin").unwrap();
@@ -203,7 +203,7 @@ async fn ten_thousand_files_at_once_are_a_bounded_matter() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_functions_load_and_serve() {
+async fn a_component_of_very_many_functions_loads_and_serves() {
     let fields: String = (0..100_000).map(|n| format!("(func (result i32) (i32.const {n}))\n")).collect();
     let dir = tempfile::tempdir().unwrap();
     write(dir.path().join("many.wasm"), Guest { fields: &fields, ..Guest::default() }.build()).unwrap();
