@@ -1,21 +1,23 @@
 //! What outlives worlds, and makes the next one. Boot and every reload take the same path: read what
 //! changed, load it beside the live world, swap one pointer. What cannot be loaded changes nothing.
 
+mod trials;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
-use jackfield_gateway::policy::RouterSlot;
+use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks};
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
+use jackfield_plugin_host::{
+    Catalog, Change, Concurrency, EngineError, Plugin, PluginEngine, PluginSettings, Scan,
+};
 use jackfield_provider::Registry;
 
-use tokio::sync::mpsc;
-
-use super::guards::{Failing, Guards};
-use super::report::{LoadedPlugin, PluginReport};
+use super::generations::{Generations, Serving};
+use super::report::{LoadedCanary, LoadedPlugin, PluginReport};
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
 pub(super) struct Keeper {
@@ -26,7 +28,8 @@ pub(super) struct Keeper {
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
-    guards: Guards,
+    generations: Generations,
+    shadows: Arc<ShadowTasks>,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
     generation: u64,
@@ -46,7 +49,9 @@ impl Keeper {
         engine: PluginEngine,
         load: Arc<Load>,
     ) -> Self {
-        let (live, report, guards) = (Arc::default(), Arc::default(), Guards::default());
+        let (live, report, generations) = (Arc::default(), Arc::default(), Generations::default());
+        // The other half of the permits is for the routers that decide.
+        let shadows = Arc::new(ShadowTasks::new(config.plugins().running() / 2));
         Self {
             config,
             providers,
@@ -55,7 +60,8 @@ impl Keeper {
             live,
             load,
             report,
-            guards,
+            generations,
+            shadows,
             rejected: None,
             generation: 0,
         }
@@ -71,12 +77,17 @@ impl Keeper {
         Arc::clone(&self.report)
     }
 
+    /// Where shadows are asked; whoever stops serving ends it.
+    pub(super) fn shadows(&self) -> Arc<ShadowTasks> {
+        Arc::clone(&self.shadows)
+    }
+
     /// The first world.
     pub(super) async fn first(&mut self) -> World {
         let config = Arc::clone(&self.config);
         self.rescan(&config).await;
-        let slots = self.routers();
-        self.world(slots)
+        let rules = self.rules();
+        self.world(rules)
     }
 
     /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
@@ -87,42 +98,19 @@ impl Keeper {
         if let Some(config) = config {
             self.config = config;
         }
-        let slots = self.routers();
+        let rules = self.rules();
         if changed || reconfigured {
-            let routers: Vec<&str> = slots.iter().map(|slot| slot.router.name()).collect();
-            let routers = routers.join(", ");
-            let world = self.world(slots);
+            let routers: Vec<&str> = rules.routers.iter().map(RouterSlot::name).collect();
+            let shadows: Vec<&str> = rules.shadows.iter().map(|slot| slot.seat.router.name()).collect();
+            let (routers, shadows) = (routers.join(", "), shadows.join(", "));
+            let world = self.world(rules);
             tracing::info!(
                 target: "jackfield::world", generation = self.generation, reconfigured,
-                routers, "a new world serves"
+                routers, shadows, "a new world serves"
             );
             published.store(Arc::new(world));
         }
         Reloaded { unsettled }
-    }
-
-    /// Where to hear that a plugin's breaker opened.
-    pub(super) fn failing(&mut self) -> mpsc::Receiver<Failing> {
-        self.guards.listen()
-    }
-
-    /// A plugin keeps failing. If that began with a swap, its last good generation comes back.
-    pub(super) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
-        let name = failing.name.as_str();
-        // Told of a generation that is gone by now: its successor is innocent.
-        let Some(current) = self.catalog.get(name).filter(|p| p.digest() == failing.digest) else { return };
-        let Some(good) = self.guards.last_good(name, current.digest()) else {
-            tracing::warn!(target: "jackfield::plugin", plugin = name, "it keeps failing and is left alone for a while");
-            return;
-        };
-        let why = format!(
-            "it kept failing after it was swapped in, and was rolled back to {}; these bytes are not loaded again until a restart",
-            good.digest()
-        );
-        tracing::warn!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
-        self.catalog = self.catalog.rolled_back(&good, &why);
-        let slots = self.routers();
-        published.store(Arc::new(self.world(slots)));
     }
 
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
@@ -168,6 +156,7 @@ impl Keeper {
             ("telemetry", old.telemetry() != new.telemetry()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
+            ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];
         let changed: Vec<&str> =
@@ -185,9 +174,6 @@ impl Keeper {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
-                    if let Change::Replaced { name, digest } = change {
-                        self.guards.replaced(self.catalog.get(name), digest);
-                    }
                 }
                 self.catalog = catalog;
                 // A refusal alone changes nothing that serves.
@@ -202,8 +188,9 @@ impl Keeper {
         }
     }
 
-    /// The routers in the order in which they are asked. What became of everything else is reported.
-    fn routers(&mut self) -> Vec<RouterSlot> {
+    /// The rules in the order in which they are asked. What became of everything else is reported.
+    fn rules(&mut self) -> Rules {
+        self.generations.follow(&self.catalog, &self.config);
         let mut report = PluginReport::default();
         for refusal in &self.catalog.refusals {
             report.refused.push((refusal.path.display().to_string(), refusal.reason.clone()));
@@ -212,10 +199,10 @@ impl Keeper {
             Some(names) => names.to_vec(),
             None => self.catalog.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
         };
-        let mut slots = Vec::new();
+        let mut rules = Rules { tasks: Arc::clone(&self.shadows), ..Rules::default() };
         for name in names {
-            let found = self.catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?)));
-            let Some((plugin, router)) = found else {
+            let found = self.generations.get(&name).and_then(|serving| Some((serving, serving.base.seat()?)));
+            let Some((serving, base)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
                 let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
                 if !told {
@@ -224,24 +211,44 @@ impl Keeper {
                 report.refused.push((name, reason.to_owned()));
                 continue;
             };
-            let (breaker, opened) = self.guards.of(plugin);
-            let on_error = self.config.plugins().settings(&name).on_error;
-            slots.push(RouterSlot { router, on_error, breaker, opened });
-            report.loaded.push(LoadedPlugin {
-                name,
-                version: plugin.about().map(|(_, version)| version.to_owned()),
-                size: plugin.size(),
-                digest: plugin.digest().to_owned(),
-            });
+            let settings = self.config.plugins().settings(&name);
+            report.loaded.push(loaded(serving, settings));
+            if settings.rollout.shadow {
+                let (place, tally) = (rules.routers.len(), Arc::clone(&serving.base.tally));
+                rules.shadows.push(ShadowSlot { seat: base, place, tally });
+                continue;
+            }
+            let canary = serving.canary.as_ref().and_then(|canary| canary.seat());
+            let canary = settings.rollout.canary.zip(canary);
+            rules.routers.push(RouterSlot { base, canary, on_error: settings.on_error });
         }
         self.report.store(Arc::new(report));
-        slots
+        rules
     }
 
-    fn world(&mut self, slots: Vec<RouterSlot>) -> World {
+    fn world(&mut self, rules: Rules) -> World {
         self.generation += 1;
         let provider = |name: &str| self.providers.get(name);
-        World::build(self.generation, Arc::clone(&self.config), slots, &provider, &self.live, &self.load)
+        World::build(self.generation, Arc::clone(&self.config), rules, &provider, &self.live, &self.load)
+    }
+}
+
+/// What is told of a plugin that serves.
+fn loaded(serving: &Serving, settings: &Configured) -> LoadedPlugin {
+    let version = |plugin: &Plugin| plugin.about().map(|(_, version)| version.to_owned());
+    let plugin = &serving.base.plugin;
+    let canary = settings.rollout.canary.zip(serving.canary.as_ref());
+    LoadedPlugin {
+        name: plugin.name().to_owned(),
+        version: version(plugin),
+        size: plugin.size(),
+        digest: plugin.digest().to_owned(),
+        shadow: settings.rollout.shadow,
+        canary: canary.map(|(share, canary)| LoadedCanary {
+            version: version(&canary.plugin),
+            digest: canary.plugin.digest().to_owned(),
+            share,
+        }),
     }
 }
 
@@ -287,21 +294,24 @@ fn enabled(config: &Config) -> impl Fn(&str) -> Option<PluginSettings> + Sync + 
 
 /// One plugin's settings as the plugin room takes them.
 pub fn plugin_settings(configured: &Configured) -> PluginSettings {
-    let limits = configured.limits;
     // No section is an empty section: a plugin's own defaults then hold.
     let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
-    PluginSettings {
-        config,
-        warm: configured.instances == Instances::Warm,
-        limits: CallLimits {
-            cpu: limits.cpu,
-            wall: limits.wall,
-            memory: limits.memory,
-            host_calls: u32::try_from(limits.host_calls).unwrap_or(u32::MAX),
-        },
-    }
+    PluginSettings { config, warm: configured.instances == Instances::Warm, limits: configured.limits }
+}
+
+/// The engine that configuration asks for.
+pub fn start_engine(config: &Config) -> Result<PluginEngine, EngineError> {
+    let plugins = config.plugins();
+    PluginEngine::start(Concurrency {
+        running: plugins.running(),
+        queue: plugins.queue(),
+        instances: plugins.instances(),
+    })
 }
 
 fn shown(dir: &Path) -> String {
     std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).display().to_string()
 }
+
+#[cfg(test)]
+mod tests;

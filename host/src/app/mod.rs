@@ -5,7 +5,7 @@
 //! there is one path.
 
 mod cpu;
-mod guards;
+mod generations;
 mod keeper;
 mod offline;
 mod report;
@@ -20,16 +20,18 @@ use tokio::sync::watch as flag;
 
 use jackfield_core::base::{Drain, Signal};
 use jackfield_core::config::Config;
+use jackfield_gateway::policy::ShadowTasks;
 use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
 
 use crate::http::{self, Api, Server, ServerOptions};
 
+pub use jackfield_gateway::world::Requests;
 use keeper::Keeper;
-pub use keeper::{load_catalog, plugin_settings};
+pub use keeper::{load_catalog, plugin_settings, start_engine};
 pub use offline::{first_world, world_without_plugins};
-pub use report::{LoadedPlugin, PluginReport};
+pub use report::{LoadedCanary, LoadedPlugin, PluginReport};
 
 /// The house could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,7 @@ pub struct Bound {
     server: Server,
     config: Arc<Config>,
     plugins: Arc<ArcSwap<PluginReport>>,
+    shadows: Arc<ShadowTasks>,
     keeper: Keeper,
     world: Arc<ArcSwap<World>>,
     drain: Drain,
@@ -75,7 +78,7 @@ impl App {
     /// Builds everything that can be built without starting anything but the plugin engine's clock.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         let providers = Registry::build(&config)?;
-        let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+        let engine = start_engine(&config)?;
         Ok(Self { config: Arc::new(config), providers, engine })
     }
 
@@ -102,7 +105,8 @@ impl App {
             idle: limits.idle,
         };
         let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
-        Ok(Bound { server, config, plugins: keeper.report(), keeper, world, drain, signal, cut })
+        let (plugins, shadows) = (keeper.report(), keeper.shadows());
+        Ok(Bound { server, config, plugins, shadows, keeper, world, drain, signal, cut })
     }
 }
 
@@ -126,6 +130,11 @@ impl Bound {
         Arc::clone(&self.plugins)
     }
 
+    /// The last requests, while it serves and after.
+    pub fn requests(&self) -> Arc<Requests> {
+        Arc::clone(self.world.load().requests())
+    }
+
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
@@ -134,7 +143,10 @@ impl Bound {
             self.config.plugins().watch().then(|| {
                 AbortOnDrop(tokio::spawn(watch::watch(self.keeper, self.world, self.signal.clone())))
             });
-        match self.server.serve(stop, wait, self.drain, self.signal, self.cut).await {
+        let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
+        // Nobody waits for what a shadow would have done.
+        self.shadows.end().await;
+        match cut {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jackfield_core::config::Config;
+use jackfield_gateway::policy::Rules;
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_provider::Registry;
 
@@ -21,5 +22,5 @@ pub async fn first_world(config: Config) -> Result<(World, PluginReport), BuildE
 pub fn world_without_plugins(config: Config) -> Result<World, BuildError> {
     let providers = Registry::build(&config)?;
     let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
-    Ok(World::build(1, Arc::new(config), Vec::new(), &|name| providers.get(name), &live, &load))
+    Ok(World::build(1, Arc::new(config), Rules::default(), &|name| providers.get(name), &live, &load))
 }

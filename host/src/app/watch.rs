@@ -37,11 +37,18 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
     let mut look_again = Some(Instant::now() + UNSETTLED);
     loop {
         let poll = keeper.config().plugins().poll().or(watcher.is_none().then_some(FALLBACK_POLL));
+        let promotion = keeper.next_promotion();
         let next = [poll.map(|every| Instant::now() + every), look_again].into_iter().flatten().min();
         tokio::select! {
+            // Whoever fails at the end of its probation is heard before it is promoted.
+            biased;
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => {
                 keeper.roll_back(&plugin, &published);
+                continue;
+            }
+            () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
+                keeper.promote_due(&published);
                 continue;
             }
             _ = hints.recv() => settle(&mut hints).await,

@@ -23,9 +23,12 @@ const MAX_HEADER_TEXT: usize = 256;
 pub(super) fn status(kind: FaultKind) -> StatusCode {
     use FaultKind as K;
     match kind {
-        K::MalformedBody | K::InvalidRequest | K::UnknownTask | K::RejectedInvalid | K::UpstreamRefused => {
-            StatusCode::BAD_REQUEST
-        }
+        K::MalformedBody
+        | K::InvalidRequest
+        | K::UnknownTask
+        | K::RejectedInvalid
+        | K::UpstreamRefused
+        | K::ContextLength => StatusCode::BAD_REQUEST,
         K::Unauthenticated => StatusCode::UNAUTHORIZED,
         K::ModelNotAllowed | K::RejectedForbidden => StatusCode::FORBIDDEN,
         K::UnknownPath | K::UnknownModel => StatusCode::NOT_FOUND,

@@ -19,7 +19,7 @@ use crate::imports::wasi;
 use crate::load::{self, LoadError};
 use contract::Contract;
 pub use contract::ContractError;
-pub(crate) use contract::{ROLE, version};
+pub(crate) use contract::{ROLES, version};
 pub use difference::Difference;
 
 /// Interfaces whose import needs a grant of the same name.
@@ -90,7 +90,7 @@ impl Inspection {
 
 /// The bytes of a plugin file, bounded as [`crate::Plugin::load`] bounds them.
 pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, LoadError> {
-    load::read(path)
+    load::read(path, usize::MAX)
 }
 
 /// Looks at a component's imports and exports, if it is a valid one.

@@ -1,41 +1,15 @@
 //! What bounds a call, and what counts against it.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 use wasmtime::ResourceLimiter;
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::PluginFaultKind;
 
-/// The bounds of one call of one plugin.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CallLimits {
-    /// Computing time, counted in ticks of one millisecond while the guest runs.
-    pub cpu: Duration,
-    /// Time from permit to answer, waiting included.
-    pub wall: Duration,
-    /// Bytes of linear memory, summed over all memories of the instance.
-    pub memory: usize,
-    /// Calls of host functions.
-    pub host_calls: u32,
-}
-
-/// Computing time of `check-config`, which may parse and build tables.
-pub(crate) const CHECK_CPU: Duration = Duration::from_secs(1);
-/// Table elements, summed over all tables.
-const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances, tables and memories of one component instance.
-const INSTANCES: usize = 64;
+/// Tables of one instance. Their elements are what costs; those are bounded by configuration.
 const TABLES: usize = 64;
-const MEMORIES: usize = 8;
-/// Handles of resources an instance may hold.
-pub(crate) const HANDLES: usize = 1_024;
-/// Bytes of arguments the guest may pass in one host call; also of its answer.
-pub(crate) const LIFT_BYTES_PER_CALL: usize = 4 << 20;
-/// Bytes of arguments summed over one call.
-pub(crate) const LIFT_BYTES_TOTAL: usize = 16 << 20;
-/// Lines a guest may log in one call, and the bytes of each.
-pub(crate) const LOG_LINES: u32 = 64;
-pub(crate) const LOG_LINE_BYTES: usize = 2 << 10;
 
 /// A bound that was hit. Travels as the error of the trap that ends the guest.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,15 +29,15 @@ impl LimitHit {
 /// `memory.grow` answers -1), and remembered: the trap that usually follows has this as its cause.
 #[derive(Debug)]
 pub(crate) struct SpaceMeter {
-    memory_limit: usize,
+    limits: PluginLimits,
     memory: usize,
     table: usize,
     pub(crate) denied: Option<LimitHit>,
 }
 
 impl SpaceMeter {
-    pub(crate) fn new(memory_limit: usize) -> Self {
-        Self { memory_limit, memory: 0, table: 0, denied: None }
+    pub(crate) fn new(limits: PluginLimits) -> Self {
+        Self { limits, memory: 0, table: 0, denied: None }
     }
 
     /// Bytes of linear memory now in use.
@@ -85,8 +59,8 @@ impl ResourceLimiter for SpaceMeter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let sum = self.memory.saturating_add(desired.saturating_sub(current));
-        if sum > self.memory_limit {
-            let limit = self.memory_limit;
+        let limit = self.limits.memory;
+        if sum > limit {
             return Ok(self.deny(format!("wanted {sum} bytes of memory; its limit is {limit}")));
         }
         self.memory = sum;
@@ -100,15 +74,16 @@ impl ResourceLimiter for SpaceMeter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let sum = self.table.saturating_add(desired.saturating_sub(current));
-        if sum > TABLE_ELEMENTS {
-            return Ok(self.deny(format!("wanted {sum} table elements; the limit is {TABLE_ELEMENTS}")));
+        let limit = self.limits.table_elements as usize;
+        if sum > limit {
+            return Ok(self.deny(format!("wanted {sum} table elements; its limit is {limit}")));
         }
         self.table = sum;
         Ok(true)
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        self.limits.instances as usize
     }
 
     fn tables(&self) -> usize {
@@ -116,6 +91,6 @@ impl ResourceLimiter for SpaceMeter {
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        self.limits.memories as usize
     }
 }

@@ -3,21 +3,28 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jackfield_core::contract::{Ask, PluginFaultKind};
+use jackfield_core::config::PluginLimits;
+use jackfield_core::contract::{Ask, Draft, PluginFaultKind};
 
 use crate::engine::Inner;
-use crate::imports::KvStore;
 use crate::imports::wasi::Wasi;
-use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LOG_LINES, LimitHit, SpaceMeter};
+use crate::imports::{KvStore, LogBucket};
+use crate::limits::{LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
-/// What all calls of one plugin share.
+/// What all calls of one plugin generation share.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
     pub config: String,
+    pub limits: PluginLimits,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
+    pub log: Arc<LogBucket>,
+    /// A shadow's calls leave no trace: what they write to `kv` is not kept. Nothing that costs or changes anything
+    /// outside of the call may be granted to one.
+    pub shadow: bool,
     pub engine: Arc<Inner>,
 }
 
@@ -30,30 +37,45 @@ pub(crate) struct CallState {
     pub wasi: Option<Box<Wasi>>,
     /// What the guest is asked; nothing while it starts or checks its settings.
     ask: Option<Ask>,
+    /// The answer that is being judged, where one is.
+    draft: Option<Arc<Draft>>,
 }
 
 /// Counts what a guest does against its bounds.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    limits: PluginLimits,
+    /// What the guest may compute now: a call's time, or that of the check of its settings.
+    cpu: Duration,
+    /// Whether a call has begun. Before, while the guest starts, the host does not answer: an instance may be
+    /// made long before its call.
+    open: bool,
     host_calls: u32,
-    host_call_limit: u32,
     lifted: usize,
     pub log_lines: u32,
     ticks: u32,
-    tick_limit: u32,
-    cpu: Duration,
 }
 
 impl CallState {
-    pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), wasi: None, ask }
+    /// The state of an instance that is being made.
+    pub(crate) fn new(plugin: Arc<Shared>) -> Self {
+        let limits = plugin.limits;
+        Self {
+            plugin,
+            space: SpaceMeter::new(limits),
+            meter: Meter::new(limits, limits.cpu, false),
+            wasi: None,
+            ask: None,
+            draft: None,
+        }
     }
 
-    /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.
-    pub(crate) fn renew(&mut self, limits: &CallLimits, ask: Option<Ask>) {
-        self.meter = Meter::new(limits);
+    /// A call of the instance begins: every counter but that of its memory, which it keeps, starts again.
+    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
+        self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
+        self.draft = draft;
         if let Some(wasi) = &self.wasi {
             wasi.stdio().renew(self.request_id());
         }
@@ -61,10 +83,9 @@ impl CallState {
 
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
+        self.meter.open = false;
         self.ask = None;
-        if let Some(wasi) = &self.wasi {
-            wasi.stdio().finish();
-        }
+        self.draft = None;
     }
 
     /// Counts a line for the log, printed or logged; whether it is still to be told.
@@ -73,13 +94,21 @@ impl CallState {
             return wasi.stdio().count();
         }
         self.meter.log_lines = self.meter.log_lines.saturating_add(1);
-        self.meter.log_lines <= LOG_LINES
+        self.meter.log_lines <= self.plugin.limits.log_lines
     }
 
-    /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
+    /// What the guest is asked. A trap outside a call: there is nothing to look at.
     pub(crate) fn ask(&self) -> wasmtime::Result<&Ask> {
         self.ask.as_ref().ok_or_else(|| {
             let message = "asked about a request while none was being decided".to_owned();
+            LimitHit::new(PluginFaultKind::Trap, message).into()
+        })
+    }
+
+    /// The answer that is being judged. A trap where none is: a router has nothing to read yet.
+    pub(crate) fn draft(&self) -> wasmtime::Result<&Arc<Draft>> {
+        self.draft.as_ref().ok_or_else(|| {
+            let message = "asked about an answer while none was being judged".to_owned();
             LimitHit::new(PluginFaultKind::Trap, message).into()
         })
     }
@@ -91,22 +120,18 @@ impl CallState {
 }
 
 impl Meter {
-    fn new(limits: &CallLimits) -> Self {
-        Self {
-            host_calls: 0,
-            host_call_limit: limits.host_calls,
-            lifted: 0,
-            log_lines: 0,
-            ticks: 0,
-            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
-            cpu: limits.cpu,
-        }
+    fn new(limits: PluginLimits, cpu: Duration, open: bool) -> Self {
+        Self { limits, cpu, open, host_calls: 0, lifted: 0, log_lines: 0, ticks: 0 }
     }
 
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.count();
         self.lifted = self.lifted.saturating_add(bytes);
+        if !self.open {
+            let message = "called the host while it started, before any call".to_owned();
+            return Err(LimitHit::new(PluginFaultKind::Trap, message).into());
+        }
         self.verdict().map_err(Into::into)
     }
 
@@ -118,10 +143,10 @@ impl Meter {
 
     /// Whether the host was called no more than it may be.
     pub(crate) fn verdict(&self) -> Result<(), LimitHit> {
-        let message = if self.host_calls > self.host_call_limit {
-            format!("called the host more than {} times", self.host_call_limit)
-        } else if self.lifted > LIFT_BYTES_TOTAL {
-            format!("passed the host more than {LIFT_BYTES_TOTAL} bytes")
+        let message = if self.host_calls > self.limits.host_calls {
+            format!("called the host more than {} times", self.limits.host_calls)
+        } else if self.lifted > self.limits.host_calls_size {
+            format!("passed the host more than {} bytes", self.limits.host_calls_size)
         } else {
             return Ok(());
         };
@@ -132,7 +157,7 @@ impl Meter {
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
         self.verdict()?;
         self.ticks += 1;
-        if self.ticks <= self.tick_limit {
+        if u128::from(self.ticks) <= (self.cpu.as_nanos() / TICK.as_nanos()).max(1) {
             return Ok(());
         }
         Err(LimitHit::new(PluginFaultKind::CpuLimit, format!("computed longer than {:?}", self.cpu)))

@@ -19,6 +19,7 @@ mod shape;
 mod text;
 
 // One file a section: what is written, and what is checked.
+mod fallback;
 mod keys;
 mod models;
 mod orchestrator;
@@ -26,6 +27,7 @@ mod plugin_limits;
 mod plugins;
 mod providers;
 mod raw;
+mod rollout;
 mod server;
 mod telemetry;
 
@@ -45,6 +47,7 @@ mod units;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use checked::Config;
+pub use fallback::{Fallback, MAX_CANDIDATES};
 pub use fault::Fault;
 pub use keys::Keys;
 pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};
@@ -53,11 +56,12 @@ pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
 pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
 pub use report::Report;
+pub use rollout::{Rollback, Rollout};
 pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
-pub use units::{Count, Period, Size, UnitError};
+pub use units::{Count, Period, Share, Size, UnitError};
 
 #[cfg(test)]
 mod tests;

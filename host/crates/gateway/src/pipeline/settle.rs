@@ -1,5 +1,6 @@
 //! The end of every request, whatever it was: the model's state is told, and one log line is written.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
@@ -7,11 +8,15 @@ use jackfield_core::contract::{Exchange, Fault, Usage};
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
-use crate::world::{LiveCall, LoadGuard};
+use super::record::{self, micros};
+use super::tries::{Tries, Try};
+use crate::world::{CallEnd, LiveCall, LoadGuard, RequestRecord, Requests};
 
 /// An open exchange. Dropped without an end, it tells that the client left.
 pub(super) struct Closing {
     pub exchange: Exchange,
+    pub tries: Tries,
+    requests: Arc<Requests>,
     waited: Duration,
     model: Option<String>,
     provider: Option<String>,
@@ -24,9 +29,12 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn open(exchange: Exchange, place: LoadGuard) -> Self {
+    /// Opens an exchange, to be kept among `requests` when it is over.
+    pub(super) fn open(exchange: Exchange, place: LoadGuard, requests: Arc<Requests>) -> Self {
         Self {
             exchange,
+            tries: Tries::default(),
+            requests,
             waited: Duration::ZERO,
             model: None,
             provider: None,
@@ -45,7 +53,17 @@ impl Closing {
         self.provider = Some(provider.to_owned());
     }
 
-    /// So much of the time was a provider's.
+    /// A call answers. It is the one that counts; any other is given up.
+    pub(super) fn answers(&mut self, call: Option<(Try, LiveCall)>) -> Option<LiveCall> {
+        let (number, live) = call?;
+        if let Some((model, provider)) = self.tries.answered(number, &mut self.exchange.trail) {
+            self.trying(&model, &provider);
+        }
+        self.tries.abandon(&mut self.exchange.trail);
+        Some(live)
+    }
+
+    /// So much of the time was a provider's, or a wait between two calls.
     pub(super) fn waited(&mut self, wait: Duration) {
         self.waited += wait;
     }
@@ -93,7 +111,7 @@ impl Closing {
     /// The answer is out.
     pub(super) fn complete(mut self) {
         if let Some(call) = self.call.take() {
-            call.end(false);
+            call.end(CallEnd::Answered);
         }
         self.close("answered", None);
     }
@@ -101,8 +119,8 @@ impl Closing {
     /// The answer broke off after its beginning was out.
     pub(super) fn broke(mut self, fault: &Fault) {
         // Only what the provider broke says anything about the model.
-        if let Some(call) = self.call.take().filter(|_| fault.kind.try_next()) {
-            call.end(true);
+        if let Some(call) = self.call.take().filter(|_| fault.kind.is_transient()) {
+            call.end(CallEnd::Failed);
         }
         self.close("broken_off", Some(fault));
     }
@@ -126,7 +144,10 @@ impl Closing {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        let Exchange { facts, started, trail, .. } = &self.exchange;
+        self.tries.abandon(&mut self.exchange.trail);
+        let total = self.exchange.started.elapsed();
+        self.keep(outcome, fault, total);
+        let Exchange { facts, trail, .. } = &self.exchange;
         let decision = trail.decision();
         tracing::info!(
             target: "jackfield::request",
@@ -141,17 +162,49 @@ impl Closing {
             asked_model = facts.request.model.as_deref(),
             route = decision.map(|(by, _)| by),
             route_reason = decision.map(|(_, why)| why),
+            canary = trail.by_canary().then_some(true),
             model = self.model.as_deref(),
             provider = self.provider.as_deref(),
             attempts = trail.attempts(),
+            retries = trail.retries(),
             stream = facts.request.stream,
             input_tokens = self.usage.map(|u| u.input_tokens),
             output_tokens = self.usage.map(|u| u.output_tokens),
             first_token_us = self.first_token.map(micros),
             overhead_us = self.overhead.map(micros),
-            total_us = micros(Instant::now().saturating_duration_since(*started)),
+            total_us = micros(total),
             "request"
         );
+    }
+
+    /// Keeps the request for whoever asks why.
+    fn keep(&self, outcome: &'static str, fault: Option<&Fault>, total: Duration) {
+        let Exchange { facts, trail, .. } = &self.exchange;
+        let decision = trail.decision();
+        self.requests.push(RequestRecord {
+            id: facts.id.to_string(),
+            at_ms: record::at_ms(total),
+            outcome,
+            reason: fault.map(|f| f.kind.reason()),
+            blame: fault.map(|f| f.kind.blame().name()),
+            fault: fault.and_then(record::sentence),
+            project: facts.caller.project.clone(),
+            user: facts.caller.user.clone(),
+            task: facts.task.clone(),
+            asked_model: facts.request.model.clone(),
+            route: decision.map(|(by, _)| by.to_owned()),
+            route_reason: decision.map(|(_, why)| why.to_owned()),
+            model: self.model.clone(),
+            provider: self.provider.clone(),
+            attempts: trail.attempts(),
+            retries: trail.retries(),
+            stream: facts.request.stream,
+            usage: self.usage.map(record::usage),
+            first_token_us: self.first_token.map(micros),
+            overhead_us: self.overhead.map(micros),
+            total_us: micros(total),
+            steps: record::steps(trail),
+        });
     }
 }
 
@@ -173,8 +226,4 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.close("client_left", None);
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,8 @@
 mod live;
 mod load;
 mod models;
+mod requests;
+mod retry_budget;
 mod view;
 
 use std::sync::Arc;
@@ -11,11 +13,13 @@ use std::sync::Arc;
 use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
 
-use crate::policy::{Policy, RouterSlot};
+use crate::policy::{Policy, Rules};
 
-pub use live::{LiveCall, LiveTable};
+pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
+pub use requests::{AttemptOutcome, RequestRecord, Requests, StepRecord, UsageRecord};
+pub(crate) use retry_budget::RetryBudget;
 
 /// One generation of everything a request needs.
 pub struct World {
@@ -24,6 +28,7 @@ pub struct World {
     policy: Policy,
     models: Arc<Models>,
     view: Arc<dyn HostView>,
+    live: Arc<LiveTable>,
 }
 
 impl World {
@@ -32,15 +37,15 @@ impl World {
     pub fn build(
         generation: u64,
         config: Arc<Config>,
-        routers: Vec<RouterSlot>,
+        rules: Rules,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
         load: &Arc<Load>,
     ) -> Self {
         let models = Arc::new(Models::build(&config, provider, live));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
-        let policy = Policy::new(routers, &config);
-        Self { generation, config, policy, models, view }
+        let policy = Policy::new(rules, &config);
+        Self { generation, config, policy, models, view, live: Arc::clone(live) }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -61,6 +66,16 @@ impl World {
     /// What can be called.
     pub fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// The last requests, of this world and those before.
+    pub fn requests(&self) -> &Arc<Requests> {
+        self.live.requests()
+    }
+
+    /// What repeated calls spend from, over all worlds.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.live.retries()
     }
 
     /// The world as a routing rule may see it.

@@ -41,12 +41,12 @@ impl Model {
         Timeouts { connect: of.connect, first_byte: of.first_byte, idle: of.idle }
     }
 
-    /// Counts a call that begins now.
-    pub fn begin(&self) -> LiveCall {
-        self.live.call()
+    /// Counts a call that begins now, for a whole or a streamed answer.
+    pub fn begin(&self, streamed: bool) -> LiveCall {
+        self.live.call(streamed)
     }
 
-    pub(super) fn live(&self) -> &Live {
+    pub(crate) fn live(&self) -> &Live {
         &self.live
     }
 }
@@ -63,7 +63,7 @@ impl Models {
             .models()
             .filter_map(|spec| {
                 let provider = Arc::clone(providers.get(&spec.provider)?);
-                let live = live.of(&spec.name);
+                let live = live.of(&spec.provider, &spec.name);
                 Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live }))
             })
             .collect();
@@ -77,7 +77,8 @@ impl Models {
         }
         let spec = self.config.resolve(name)?;
         let provider = Arc::clone(self.providers.get(&spec.provider)?);
-        Some(Model { spec, provider, live: self.live.of(name) })
+        let live = self.live.of(&spec.provider, name);
+        Some(Model { spec, provider, live })
     }
 
     /// The declared and referred-to models, by name.

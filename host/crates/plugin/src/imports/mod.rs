@@ -7,7 +7,9 @@ mod kv;
 mod log;
 mod models;
 mod request;
+mod response;
 mod stdio;
 pub(crate) mod wasi;
 
 pub(crate) use kv::KvStore;
+pub(crate) use log::LogBucket;

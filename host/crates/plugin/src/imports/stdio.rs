@@ -13,7 +13,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::log::say;
 use crate::bindings::jackfield::plugin::log::Level;
-use crate::limits::{LOG_LINE_BYTES, LOG_LINES};
+use crate::state::Shared;
 
 /// The bytes a guest may print at once.
 const PERMIT: usize = 4 << 10;
@@ -21,7 +21,7 @@ const PERMIT: usize = 4 << 10;
 /// Both channels of one instance. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Stdio {
-    plugin: Arc<str>,
+    plugin: Arc<Shared>,
     heard: Arc<Mutex<Heard>>,
 }
 
@@ -43,9 +43,9 @@ pub(crate) struct Channel {
 
 impl Stdio {
     /// Silent yet; `lines` were logged in this call already.
-    pub(crate) fn new(plugin: &str, request_id: Option<String>, lines: u32) -> Self {
+    pub(crate) fn new(plugin: &Arc<Shared>, request_id: Option<String>, lines: u32) -> Self {
         let heard = Heard { request_id, lines, ..Heard::default() };
-        Self { plugin: plugin.into(), heard: Arc::new(Mutex::new(heard)) }
+        Self { plugin: Arc::clone(plugin), heard: Arc::new(Mutex::new(heard)) }
     }
 
     /// Begins another call of the same instance.
@@ -65,7 +65,7 @@ impl Stdio {
 
     /// Counts one line; whether it may still be told.
     pub(crate) fn count(&self) -> bool {
-        self.lock().count()
+        self.lock().count(self.plugin.limits.log_lines)
     }
 
     fn write(&self, is_err: bool, bytes: &[u8]) {
@@ -73,7 +73,7 @@ impl Stdio {
         let mut lines = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(part) = lines.next() {
             let line = heard.channel(is_err);
-            let room = LOG_LINE_BYTES.saturating_sub(line.len());
+            let room = self.plugin.limits.log_line_size.saturating_sub(line.len());
             line.extend(part.iter().take(room));
             if lines.peek().is_some() {
                 self.tell(&mut heard, is_err);
@@ -83,7 +83,7 @@ impl Stdio {
 
     fn tell(&self, heard: &mut Heard, is_err: bool) {
         let line = std::mem::take(heard.channel(is_err));
-        if heard.count() {
+        if heard.count(self.plugin.limits.log_lines) {
             let level = if is_err { Level::Warn } else { Level::Info };
             say(&self.plugin, heard.request_id.as_deref(), level, &String::from_utf8_lossy(&line));
         }
@@ -100,9 +100,9 @@ impl Heard {
         if is_err { &mut self.err } else { &mut self.out }
     }
 
-    fn count(&mut self) -> bool {
+    fn count(&mut self, most: u32) -> bool {
         self.lines = self.lines.saturating_add(1);
-        self.lines <= LOG_LINES
+        self.lines <= most
     }
 }
 

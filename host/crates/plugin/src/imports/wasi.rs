@@ -9,7 +9,6 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::stdio::{Channel, Stdio};
-use crate::limits::HANDLES;
 use crate::state::CallState;
 
 /// The packages that are linked, at their version 0.2: all of preview 2 that is no protocol of its own.
@@ -31,7 +30,7 @@ pub(crate) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 }
 
 impl Wasi {
-    fn new(stdio: Stdio) -> Self {
+    fn new(stdio: Stdio, handles: usize) -> Self {
         let ctx = WasiCtx::builder()
             .stdout(Channel::out(&stdio))
             .stderr(Channel::err(&stdio))
@@ -41,7 +40,7 @@ impl Wasi {
             .max_random_size(RANDOM_BYTES)
             .build();
         let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES);
+        table.set_max_capacity(handles);
         Self { ctx, table, stdio }
     }
 
@@ -65,7 +64,8 @@ impl WasiView for CallState {
         let wasi = match self.wasi.take() {
             Some(wasi) => wasi,
             None => {
-                Box::new(Wasi::new(Stdio::new(&self.plugin.name, self.request_id(), self.meter.log_lines)))
+                let stdio = Stdio::new(&self.plugin, self.request_id(), self.meter.log_lines);
+                Box::new(Wasi::new(stdio, self.plugin.limits.handles as usize))
             }
         };
         let Wasi { ctx, table, .. } = &mut **self.wasi.insert(wasi);

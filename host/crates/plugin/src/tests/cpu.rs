@@ -1,9 +1,9 @@
 //! Guests that compute without end, wherever they are called.
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::PluginFaultKind::{CpuLimit, HostCallLimit, WallLimit};
 
-use super::suite::{Guest, case, each, each_hopeless, each_refused, in_time, of, roomy, ways};
-use crate::CallLimits;
+use super::suite::{Guest, case, each, each_refused, in_time, of, roomy, ways};
 use crate::guests::{ask, load_as};
 
 const FOREVER: &str = "(loop $l (br $l))";
@@ -78,8 +78,9 @@ async fn computing_without_end_before_any_call_refuses_the_file() {
             (loop $l (br $l)) (i32.const 0))"#,
         ..Guest::default()
     };
-    let says = "failed while it started: cpu_limit: computed longer than 1s";
+    let says = "failed while it started: cpu_limit: computed longer than 20ms";
     each_refused(&[
+        ("_initialize", starts(r#"(func (export "_initialize") (loop $l (br $l)))"#), says),
         ("core start", starts("(func $start (loop $l (br $l))) (start $start)"), says),
         (
             "check-config",
@@ -90,32 +91,13 @@ async fn computing_without_end_before_any_call_refuses_the_file() {
     .await;
 }
 
-/// The trial before the first call is patient; calls are not.
-#[tokio::test]
-async fn a_start_that_takes_too_long_for_a_call_is_the_cpu_limit_of_every_call() {
-    let start = r#"(func (export "_initialize") (local $i i32) (local $until i64)
-        (local.set $until (i64.add (call $now) (i64.const 600000000)))
-        (loop $l
-            (local.set $i (i32.const 100000))
-            (loop $m (br_if $m (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
-            (br_if $l (i64.lt_u (call $now) (local.get $until)))))"#;
-    let guest = Guest {
-        world: "import jackfield:plugin/clock@1.0.0;",
-        imports: r#"(import "jackfield:plugin/clock@1.0.0" "monotonic-ns" (func $now (result i64)))"#,
-        fields: start,
-        ..Guest::default()
-    };
-    each_hopeless(&[of("start", &guest, CpuLimit, "computed longer than 20ms").within(roomy(1, 1_000_000))])
-        .await;
-}
-
 /// A host function may take longer than a tick and counts as one. What bounds it then is the wall clock.
 #[tokio::test]
 async fn long_host_calls_end_at_the_wall() {
     let prompt = format!("x{}", "a".repeat(4 << 20));
     let body = "(loop $l (global.set $next (i32.const 8192)) (call $prompt (i32.const 2200)) (br $l))";
     let guest = Guest { pages: "128", body, ..Guest::default() }.build();
-    let limits = CallLimits {
+    let limits = PluginLimits {
         cpu: std::time::Duration::from_secs(3_600),
         wall: std::time::Duration::from_millis(300),
         ..roomy(16, u32::MAX)

@@ -134,7 +134,7 @@ async fn a_file_that_turns_into_a_pipe_is_never_waited_for() {
             }
         });
         for _ in 0..2_000 {
-            match crate::load::read(&file) {
+            match crate::load::read(&file, 1 << 20) {
                 Ok(bytes) => assert_eq!(bytes, good),
                 Err(error) => assert_eq!(error.to_string(), "is not a regular file"),
             }

@@ -50,10 +50,9 @@ async fn too_many_calls_or_bytes_are_the_host_call_limit() {
 /// As often as they like: what is kept is bounded all the same.
 #[tokio::test]
 async fn a_million_lines_and_keys_leave_a_bounded_trace() {
-    let log = Log::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    let (log, _ears) = Log::listen();
     let keys = ADD.replace("(local.get $i)", "(i32.and (local.get $i) (i32.const 0x7f7f7f7f))");
-    let limits = crate::CallLimits {
+    let limits = jackfield_core::config::PluginLimits {
         cpu: std::time::Duration::from_secs(60),
         wall: std::time::Duration::from_secs(60),
         ..roomy(1, u32::MAX)

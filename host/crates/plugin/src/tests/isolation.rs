@@ -1,10 +1,11 @@
 //! What one call leaves behind, no other finds; what one guest does, no other feels.
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
 use super::suite::{Guest, engines, roomy};
-use crate::guests::{ask, limits, load_as};
-use crate::{Allocator, CallLimits, PluginEngine};
+use crate::guests::{ask, engine, engine_of, limits, load_as};
+use crate::{Allocator, Concurrency};
 
 /// Fills all it can get with a secret: memory to its limit, a table, a global.
 const WRITER: &str =
@@ -28,7 +29,7 @@ const STORES: &str =
 
 #[tokio::test]
 async fn a_secret_of_one_call_is_in_no_other() {
-    let patient = CallLimits { cpu: std::time::Duration::from_secs(10), ..limits() };
+    let patient = PluginLimits { cpu: std::time::Duration::from_secs(10), ..limits() };
     let both = format!("{READER} {WRITER}");
     for engine in engines() {
         let load = async |body: &str| {
@@ -47,7 +48,7 @@ async fn a_secret_of_one_call_is_in_no_other() {
 
 #[tokio::test]
 async fn a_warm_instance_keeps_its_own_secret_and_shows_it_to_no_other_plugin() {
-    let patient = CallLimits { cpu: std::time::Duration::from_secs(10), ..limits() };
+    let patient = PluginLimits { cpu: std::time::Duration::from_secs(10), ..limits() };
     for engine in engines() {
         let load = async |body: &str| {
             let guest = Guest { fields: STORES, body, ..Guest::default() }.build();
@@ -85,8 +86,8 @@ async fn a_warm_instance_keeps_its_memory_until_a_call_fails() {
 #[tokio::test]
 async fn calls_that_end_while_they_run_give_everything_back() {
     for allocator in [Allocator::Pooling, Allocator::OnDemand] {
-        let engine = PluginEngine::with_allocator(2, 4, allocator).unwrap();
-        let endless = CallLimits {
+        let engine = engine_of(Concurrency { running: 2, queue: 4, instances: 64 }, allocator);
+        let endless = PluginLimits {
             cpu: std::time::Duration::from_secs(60),
             wall: std::time::Duration::from_secs(60),
             ..roomy(1, 100)
@@ -111,8 +112,8 @@ async fn calls_that_end_while_they_run_give_everything_back() {
 
 #[tokio::test]
 async fn guests_that_wait_too_long_for_a_permit_or_find_the_queue_full_are_faults() {
-    let engine = PluginEngine::with_allocator(1, 1, Allocator::OnDemand).unwrap();
-    let slow = CallLimits { cpu: std::time::Duration::from_millis(300), ..limits() };
+    let engine = engine_of(Concurrency { running: 1, queue: 1, instances: 64 }, Allocator::OnDemand);
+    let slow = PluginLimits { cpu: std::time::Duration::from_millis(300), ..limits() };
     let guest = Guest { body: "(loop $l (br $l))", ..Guest::default() }.build();
     let router = load_as(&engine, &guest, slow, false).await.unwrap().router().unwrap();
     let (one, two, three) =
@@ -122,14 +123,14 @@ async fn guests_that_wait_too_long_for_a_permit_or_find_the_queue_full_are_fault
     assert_eq!(kinds, [Kind::CpuLimit, Kind::CpuLimit, Kind::Overloaded]);
     assert_eq!(engine.queued(), 0);
 
-    let hasty = CallLimits { wall: std::time::Duration::from_millis(20), ..slow };
+    let hasty = PluginLimits { wall: std::time::Duration::from_millis(20), ..slow };
     let router = load_as(&engine, &guest, hasty, false).await.unwrap().router().unwrap();
     assert_eq!(router.route(ask("x")).await.unwrap_err().kind, Kind::WallLimit);
 }
 
 #[tokio::test]
 async fn the_clock_rests_when_no_guest_runs() {
-    let engine = PluginEngine::with_allocator(2, 8, Allocator::OnDemand).unwrap();
+    let engine = engine(Allocator::OnDemand);
     let guest = Guest { body: "(loop $l (br $l))", ..Guest::default() }.build();
     let router = load_as(&engine, &guest, limits(), false).await.unwrap().router().unwrap();
     router.route(ask("fine")).await.unwrap();

@@ -4,13 +4,23 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::subscriber::{DefaultGuard, set_default};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// The lines of plugins, each after its level.
 #[derive(Clone, Default)]
 pub(super) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
+    /// Hears what this thread says for as long as the second value lives.
+    pub(super) fn listen() -> (Self, (Dispatch, DefaultGuard)) {
+        // With one dispatcher alive, tracing asks whichever thread meets a call site first, and remembers its no.
+        let second = Dispatch::new(Self::default());
+        let log = Self::default();
+        let here = set_default(log.clone());
+        (log, (second, here))
+    }
+
     /// What was said since this was last asked.
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())

@@ -6,10 +6,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
-use crate::guests::{ask, component_of, limits, load_as, router};
-use crate::{Allocator, CallLimits, PluginEngine};
+use crate::guests::{ask, component_of, engine_of, limits, load_as};
+use crate::{Allocator, Concurrency, PluginEngine};
 
 /// What guests may import and must export.
 const WORLD: &str = "package test:guest; world guest {
@@ -97,7 +98,7 @@ impl Guest<'_> {
 pub(super) struct Case {
     what: String,
     guest: Vec<u8>,
-    limits: CallLimits,
+    limits: PluginLimits,
     kind: Kind,
     says: &'static str,
 }
@@ -119,14 +120,14 @@ pub(super) fn of_bytes(what: &str, guest: Vec<u8>, kind: Kind, says: &'static st
 
 impl Case {
     /// The same under other limits.
-    pub(super) fn within(self, limits: CallLimits) -> Self {
+    pub(super) fn within(self, limits: PluginLimits) -> Self {
         Self { limits, ..self }
     }
 }
 
 /// The usual limits with so much memory and so many host calls.
-pub(super) fn roomy(mebibytes: usize, host_calls: u32) -> CallLimits {
-    CallLimits { memory: mebibytes << 20, host_calls, ..limits() }
+pub(super) fn roomy(mebibytes: usize, host_calls: u32) -> PluginLimits {
+    PluginLimits { memory: mebibytes << 20, host_calls, ..limits() }
 }
 
 /// Every way a guest is run: on which engine, and whether its instances are used again.
@@ -138,7 +139,7 @@ pub(super) fn ways() -> impl Iterator<Item = (&'static PluginEngine, bool)> {
 pub(super) fn engines() -> &'static [PluginEngine; 2] {
     static ENGINES: LazyLock<[PluginEngine; 2]> = LazyLock::new(|| {
         [Allocator::Pooling, Allocator::OnDemand]
-            .map(|allocator| PluginEngine::with_allocator(4, 64, allocator).unwrap())
+            .map(|allocator| engine_of(Concurrency { running: 4, queue: 64, instances: 256 }, allocator))
     });
     &ENGINES
 }
@@ -163,23 +164,6 @@ pub(super) async fn each(cases: &[Case]) {
                     fault.message.len() <= 1_100 && !fault.message.contains(char::is_control),
                     "{way}: {fault}"
                 );
-            }
-        }
-    }
-}
-
-/// Runs guests that can never do right: every call is the fault, and another plugin's calls are right.
-pub(super) async fn each_hopeless(cases: &[Case]) {
-    for (engine, warm) in ways() {
-        let good = load_as(engine, &router("(call $abstain)"), limits(), warm).await.unwrap();
-        for Case { what, guest, limits, kind, says } in cases {
-            let way = format!("{what}\non {:?}, warm {warm}", engine.allocator());
-            let plugin = load_as(engine, guest, *limits, warm).await.expect(&way);
-            for _ in 0..2 {
-                let fault = in_time(plugin.router().unwrap().route(ask("fine"))).await.expect_err(&way);
-                assert_eq!(fault.kind, *kind, "{way}: {fault}");
-                assert!(fault.message.contains(says), "{way}: {fault}");
-                assert_eq!(good.router().unwrap().route(ask("x")).await.unwrap().decision, Decision::Abstain);
             }
         }
     }

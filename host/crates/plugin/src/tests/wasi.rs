@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
 use super::log::Log;
 use super::suite::{engines, in_time, ways};
 use crate::guests::{ask, component_of, limits, load, load_as};
 use crate::imports::wasi::PACKAGES;
-use crate::{CallLimits, inspect};
+use crate::inspect;
 
 const WORLD: &str = include_str!("wasi.wit");
 
@@ -138,8 +139,8 @@ async fn a_guest_sees_nothing_of_the_host_and_reaches_nothing() {
 
 #[tokio::test]
 async fn what_a_guest_tries_is_its_own_fault_and_the_next_call_is_right() {
-    let patient = CallLimits { host_calls: 100_000, ..limits() };
-    let hasty = CallLimits { wall: Duration::from_millis(100), ..limits() };
+    let patient = PluginLimits { host_calls: 100_000, ..limits() };
+    let hasty = PluginLimits { wall: Duration::from_millis(100), ..limits() };
     let forever = "(call $block (call $timer (i64.const -1)))";
     let cases = [
         ("(call $exit (i32.const 0))", limits(), Kind::Trap, "called exit with status 0"),
@@ -181,7 +182,7 @@ async fn what_a_guest_tries_is_its_own_fault_and_the_next_call_is_right() {
         // Cheap calls without end, where no count ends them.
         (
             "(loop $l (drop (call $now)) (br $l))",
-            CallLimits { host_calls: u32::MAX, ..limits() },
+            PluginLimits { host_calls: u32::MAX, ..limits() },
             Kind::CpuLimit,
             "computed longer",
         ),
@@ -256,8 +257,7 @@ async fn a_warm_instance_keeps_its_handles_and_one_that_leaks_them_is_given_up()
 
 #[tokio::test]
 async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
-    let log = Log::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    let (log, _ears) = Log::listen();
     let print = |to: &str, at: u32, len: u32| {
         format!("(call $print (call ${to}) (i32.const {at}) (i32.const {len}) (i32.const 2048))")
     };
@@ -272,7 +272,7 @@ async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
         repeat(40, "(call $log (i32.const 3) (i32.const 3200) (i32.const 3))"),
         repeat(40, &print("stderr", 3200, 4))
     );
-    let patient = CallLimits { host_calls: 10_000, ..limits() };
+    let patient = PluginLimits { host_calls: 10_000, ..limits() };
     for (engine, warm) in ways() {
         let said = async |body: &str| {
             let plugin = load_as(engine, &guest(body), patient, warm).await.unwrap();
@@ -370,9 +370,12 @@ async fn a_guest_without_wasi_has_none_made_for_it() {
         name: "guest".into(),
         config: "{}".into(),
         kv: Default::default(),
+        limits: limits(),
+        log: Default::default(),
+        shadow: false,
         engine: Arc::clone(engine.inner()),
     };
-    let mut state = crate::state::CallState::new(Arc::new(shared), &limits(), None);
+    let mut state = crate::state::CallState::new(Arc::new(shared));
     assert!(state.wasi.is_none());
     wasmtime_wasi::WasiView::ctx(&mut state);
     assert!(state.wasi.is_some());

@@ -1,0 +1,251 @@
+//! Which generations of each plugin serve: the base, a canary on trial beside it, and what the base took the place of,
+//! to go back to. Each has a breaker of its own.
+//!
+//! The catalog says what is in the folder, and this follows it: the newest generation of a plugin serves at once, or is
+//! a canary where the settings ask for one and something serves already. A canary ends in one of four ways: it lives
+//! through its probation (or is promoted before), its breaker opens, a newer one comes, or what serves is put back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use jackfield_core::config::{Config, Rollout};
+use jackfield_core::contract::Router;
+use jackfield_gateway::policy::{Breaker, Seat, ShadowTally};
+use jackfield_plugin_host::{Catalog, Plugin};
+
+/// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
+/// a canary whose breaker is open is not promoted.
+const WAITING: usize = 16;
+
+/// The generations of every plugin.
+pub(super) struct Generations {
+    by_name: BTreeMap<String, Serving>,
+    /// How many generations there have been.
+    count: u64,
+    tell: mpsc::Sender<Failing>,
+    hear: Option<mpsc::Receiver<Failing>>,
+}
+
+/// A generation whose breaker opened.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub name: String,
+    number: u64,
+}
+
+/// The generations of one plugin.
+pub(super) struct Serving {
+    pub base: Generation,
+    pub canary: Option<Generation>,
+    /// What the base took the place of, and since when the base has been on trial.
+    before: Option<(Plugin, Instant)>,
+}
+
+/// One loading of one plugin.
+pub(super) struct Generation {
+    pub plugin: Plugin,
+    pub breaker: Arc<Breaker>,
+    pub tally: Arc<ShadowTally>,
+    router: Option<Arc<dyn Router>>,
+    shadow: bool,
+    number: u64,
+    since: Instant,
+    tell: mpsc::Sender<Failing>,
+}
+
+/// What is to be done about a generation whose breaker opened.
+pub(super) enum Verdict {
+    /// It is gone by now: its successor is innocent.
+    Gone,
+    /// Nothing: there is nothing better to go back to.
+    Alone,
+    /// It has been undone.
+    Undone(Box<Undone>),
+}
+
+/// A generation that serves no more, and what serves instead.
+pub(super) struct Undone {
+    pub bad: Plugin,
+    pub good: Plugin,
+    pub canary: bool,
+}
+
+impl Default for Generations {
+    fn default() -> Self {
+        let (tell, hear) = mpsc::channel(WAITING);
+        Self { by_name: BTreeMap::new(), count: 0, tell, hear: Some(hear) }
+    }
+}
+
+impl Generations {
+    /// Brings the generations up to the catalog and the settings.
+    pub(super) fn follow(&mut self, catalog: &Catalog, config: &Config) {
+        self.by_name.retain(|name, _| catalog.get(name).is_some());
+        for plugin in &catalog.plugins {
+            let rollout = config.plugins().settings(plugin.name()).rollout;
+            let mut new = || {
+                self.count += 1;
+                Generation::new(plugin, &rollout, self.count, &self.tell)
+            };
+            match self.by_name.get_mut(plugin.name()) {
+                Some(serving) => serving.follow(plugin, &rollout, &mut new),
+                None => {
+                    let serving = Serving { base: new(), canary: None, before: None };
+                    self.by_name.insert(plugin.name().to_owned(), serving);
+                }
+            }
+        }
+    }
+
+    /// A plugin's generations.
+    pub(super) fn get(&self, name: &str) -> Option<&Serving> {
+        self.by_name.get(name)
+    }
+
+    /// Judges a generation whose breaker opened, and undoes it if it is new and something better is there. A base is
+    /// not judged while its successor is on trial.
+    pub(super) fn judge(&mut self, failing: &Failing, config: &Config) -> Verdict {
+        let Some(serving) = self.by_name.get_mut(&failing.name) else { return Verdict::Gone };
+        if let Some(canary) = serving.canary.take_if(|canary| canary.number == failing.number) {
+            let good = serving.base.plugin.clone();
+            return Verdict::Undone(Box::new(Undone { bad: canary.plugin, good, canary: true }));
+        }
+        if serving.base.number != failing.number {
+            return Verdict::Gone;
+        }
+        let rollout = config.plugins().settings(&failing.name).rollout;
+        let before = match &serving.canary {
+            None if !serving.base.shadow => serving.before.take(),
+            _ => None,
+        };
+        // Later failures have some other cause, and an older rule would not be better.
+        let Some((good, _)) = before.filter(|(_, since)| since.elapsed() < rollout.probation) else {
+            return Verdict::Alone;
+        };
+        self.count += 1;
+        let back = Generation::new(&good, &rollout, self.count, &self.tell);
+        let bad = std::mem::replace(&mut serving.base, back).plugin;
+        Verdict::Undone(Box::new(Undone { bad, good, canary: false }))
+    }
+
+    /// Makes a plugin's canary its base. Says whether there was one.
+    pub(super) fn promote(&mut self, name: &str) -> bool {
+        self.by_name.get_mut(name).is_some_and(Serving::promote)
+    }
+
+    /// When the next canary's probation is over.
+    pub(super) fn next_promotion(&self, config: &Config) -> Option<Instant> {
+        self.ends(config).map(|(_, end)| end).min()
+    }
+
+    /// The canaries whose probation is over: those that lived through it, and those that did not and were not heard.
+    pub(super) fn due(&self, config: &Config) -> (Vec<String>, Vec<Failing>) {
+        let now = Instant::now();
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for (canary, _) in self.ends(config).filter(|(_, end)| *end <= now) {
+            match canary.breaker.has_opened() {
+                false => good.push(canary.plugin.name().to_owned()),
+                true => bad.push(canary.failing()),
+            }
+        }
+        (good, bad)
+    }
+
+    /// Where openings are heard. There is one listener; a second hears nothing.
+    pub(super) fn listen(&mut self) -> mpsc::Receiver<Failing> {
+        self.hear.take().unwrap_or_else(|| mpsc::channel(1).1)
+    }
+
+    /// Every canary and when its probation is over.
+    fn ends(&self, config: &Config) -> impl Iterator<Item = (&Generation, Instant)> {
+        self.by_name.values().filter_map(|serving| serving.canary.as_ref()).map(|canary| {
+            let probation = config.plugins().settings(canary.plugin.name()).rollout.probation;
+            (canary, canary.since + probation)
+        })
+    }
+}
+
+impl Serving {
+    /// Brings one plugin's generations up to what was loaded last.
+    fn follow(&mut self, plugin: &Plugin, rollout: &Rollout, new: &mut dyn FnMut() -> Generation) {
+        let newest = self.canary.as_ref().unwrap_or(&self.base);
+        if rollout.shadow != self.base.shadow {
+            // Nothing decided under this name before, or nothing does now.
+            *self = Self { base: new(), canary: None, before: None };
+        } else if newest.plugin.is(plugin) {
+            if rollout.canary.is_none() {
+                self.promote();
+            }
+        } else if self.base.plugin.is_like(plugin) {
+            if self.canary.take().is_some() {
+                tracing::info!(target: "jackfield::plugin", plugin = plugin.name(), "the canary is withdrawn: what serves was put back");
+            }
+        } else if let Some(share) =
+            rollout.canary.filter(|_| self.base.router.is_some() && plugin.kind().router)
+        {
+            self.canary = Some(new());
+            tracing::info!(
+                target: "jackfield::plugin", plugin = plugin.name(), digest = plugin.digest(), %share,
+                probation = ?rollout.probation, "a canary is on trial"
+            );
+        } else {
+            self.canary = None;
+            self.take_over(new());
+        }
+        for generation in [Some(&mut self.base), self.canary.as_mut()].into_iter().flatten() {
+            if generation.breaker.threshold() != rollout.rollback {
+                generation.breaker = Arc::new(Breaker::new(rollout.rollback));
+            }
+        }
+    }
+
+    /// New settings of the same bytes are nothing to go back from.
+    fn take_over(&mut self, by: Generation) {
+        let since = by.since;
+        let before = std::mem::replace(&mut self.base, by).plugin;
+        if before.digest() != self.base.plugin.digest() {
+            self.before = Some((before, since));
+        }
+    }
+
+    fn promote(&mut self) -> bool {
+        let Some(canary) = self.canary.take() else { return false };
+        let plugin = canary.plugin.name().to_owned();
+        let digest = canary.plugin.digest().to_owned();
+        tracing::info!(target: "jackfield::plugin", plugin, digest, "the canary is promoted and gets every request");
+        self.take_over(canary);
+        true
+    }
+}
+
+impl Generation {
+    fn new(plugin: &Plugin, rollout: &Rollout, number: u64, tell: &mpsc::Sender<Failing>) -> Self {
+        Self {
+            plugin: plugin.clone(),
+            breaker: Arc::new(Breaker::new(rollout.rollback)),
+            tally: Arc::default(),
+            router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
+            shadow: rollout.shadow,
+            number,
+            since: Instant::now(),
+            tell: tell.clone(),
+        }
+    }
+
+    /// The generation as the policy sees it, if it is a router.
+    pub(super) fn seat(&self) -> Option<Seat> {
+        let (tell, failing) = (self.tell.clone(), self.failing());
+        let opened = move || {
+            let _ = tell.try_send(failing.clone());
+        };
+        let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
+        Some(Seat { router, breaker, opened: Arc::new(opened) })
+    }
+
+    fn failing(&self) -> Failing {
+        Failing { name: self.plugin.name().to_owned(), number: self.number }
+    }
+}
