@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::convert::tame;
 use crate::engine::PluginEngine;
 use crate::load::{FileBytes, LoadError, Plugin, PluginSettings};
 use crate::memory::Memory;
 
+/// The files that are looked at, by name: a folder with more is no folder of plugins.
+const MAX_FILES: usize = 1_000;
 /// The longest plugin name, in bytes.
 const MAX_NAME: usize = 64;
 /// What is said of a file whose name is no plugin's.
@@ -114,8 +117,15 @@ impl Catalog {
         let mut next = Self::default();
         let mut changes = Vec::new();
         let mut unsettled = false;
-        let files = plugin_files(dir)?;
+        let mut files = plugin_files(dir)?;
         memory.keep_only(&files.iter().filter_map(|path| name_of(path)).collect());
+        if let Some(first) = files.get(MAX_FILES).cloned() {
+            let more = files.len() - MAX_FILES - 1;
+            let reason =
+                format!("it and {more} more are left alone: at most {MAX_FILES} files are taken, by name");
+            next.refuse(self, Refusal { path: first, reason }, false, &mut changes);
+            files.truncate(MAX_FILES);
+        }
         for path in files {
             let Some(name) = name_of(&path) else {
                 next.refuse(self, Refusal { path, reason: NAME_RULE.to_owned() }, false, &mut changes);
@@ -125,6 +135,15 @@ impl Catalog {
             let current = self.get(name);
             // One that the settings do not admit any more is no longer good.
             let last = current.filter(|current| settings.admits(current.digest()));
+            if let Some(target) = outside(dir, &path) {
+                let target = tame(&target.display().to_string(), 512);
+                let reason = format!(
+                    "is a link to {target}, outside the plugin folder: copy the file into the folder"
+                );
+                let fallen = fall_back(engine, name, &settings, last, memory, reason).await;
+                next.fall_back(self, path, fallen, &mut changes);
+                continue;
+            }
             let known = self.seen.get(&path);
             let before = Outside::look(&path);
             if known.is_some_and(|known| known.settings == settings && known.is_still(before.as_ref())) {
@@ -315,6 +334,17 @@ impl Outside {
         // A time in the future is no age at all.
         self.modified.is_none_or(|at| at.elapsed().map_or(true, |age| age < FRESH))
     }
+}
+
+/// Where a link leads, if that is outside the folder. Who may write into the folder chooses what runs here, and must not
+/// thereby choose what else of this machine is read. Links inside it are how Kubernetes mounts files.
+fn outside(dir: &Path, path: &Path) -> Option<PathBuf> {
+    if !path.is_symlink() {
+        return None;
+    }
+    // What leads nowhere is found out by reading it.
+    let (dir, target) = (dir.canonicalize().ok()?, path.canonicalize().ok()?);
+    (!target.starts_with(dir)).then_some(target)
 }
 
 /// The files of a folder that are taken for plugins, by name.

@@ -168,7 +168,9 @@ pub(crate) fn settings(allocator: Allocator, instances: u32) -> Config {
             .total_stacks(instances)
             .max_core_instances_per_component(64)
             .max_memories_per_component(8)
+            .max_memories_per_module(8)
             .max_tables_per_component(64)
+            .max_tables_per_module(64)
             // Asks the kernel which pages were touched, so that only those are cleared: halves a fresh call.
             .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(KEEP_RESIDENT)

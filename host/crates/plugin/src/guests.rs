@@ -203,8 +203,12 @@ pub(crate) async fn load_as(
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();
-    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), warm, limits, sha256: None })
-        .await
+    Plugin::load(engine, "guest", &path, settings(limits, warm)).await
+}
+
+/// What configuration says of a guest.
+pub(crate) fn settings(limits: PluginLimits, warm: bool) -> PluginSettings {
+    PluginSettings { config: "{}".into(), warm, limits, sha256: None }
 }
 
 /// A question about this prompt, on a host that knows the model `known`.

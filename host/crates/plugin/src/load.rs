@@ -1,6 +1,6 @@
 //! A plugin file from bytes to something callable. The one way in: start-up and reload both take it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -409,21 +409,40 @@ fn fits(component: &wasmtime::component::Component, limits: &PluginLimits) -> Re
 /// The file's bytes. The bound holds even for a file that grows while it is read.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, LoadError> {
     let limit = most.min(MAX_FILE);
-    // Looked at before it is opened: opening a pipe would wait for its writer.
-    let before = std::fs::metadata(path)?;
-    if !before.is_file() {
-        return Err(LoadError::NotAFile);
-    }
-    if before.len() > limit as u64 {
-        return Err(LoadError::TooLarge { size: before.len(), limit });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0));
-    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    // Looked at before it is opened, because opening a device may do something, and again once it is open, because
+    // it may be another file by then.
+    measure(&std::fs::metadata(path)?, limit)?;
+    let file = open(path)?;
+    let size = measure(&file.metadata()?, limit)?;
+    let mut bytes = Vec::with_capacity(size);
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     match bytes.len() {
         0 => Err(LoadError::Empty),
         size if size > limit => Err(LoadError::TooLarge { size: size as u64, limit }),
         _ => Ok(bytes),
     }
+}
+
+/// The size of what is a file and not too large.
+fn measure(about: &Metadata, limit: usize) -> Result<usize, LoadError> {
+    match about.len() {
+        _ if !about.is_file() => Err(LoadError::NotAFile),
+        size if size > limit as u64 => Err(LoadError::TooLarge { size, limit }),
+        size => Ok(usize::try_from(size).unwrap_or(0)),
+    }
+}
+
+/// Opens a file and waits for nobody, should it be a pipe by now.
+#[cfg(unix)]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// Checks every byte before the compiler sees any.

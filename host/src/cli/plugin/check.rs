@@ -160,6 +160,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn wasi_is_told_to_be_inert() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.wasm");
+        let text = r#"(component (import "wasi:cli/exit@0.2.3" (instance)) (import "wasi:http/types@0.2.3" (instance)))"#;
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        let looked = file::look(&path).unwrap();
+        let verdict = verdict(Err(LoadError::Empty), false);
+        let told = to_json("guest.wasm", &looked, &verdict);
+        assert_eq!(told["inert_wasi"], json!(["wasi:cli/exit@0.2.3"]));
+        let refused = told["differences"][0].as_str().unwrap();
+        assert!(
+            refused.contains("wasi:http/types@0.2.3") && refused.contains("with nothing behind them"),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn a_plugin_without_settings_is_not_blamed_for_wanting_some() {
         let said = || Err(LoadError::BadConfig("no keyword".into()));
         let mild = verdict(said(), false);
