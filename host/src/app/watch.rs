@@ -44,11 +44,11 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
             biased;
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => {
-                keeper.roll_back(&plugin, &published);
+                keeper.roll_back(&plugin, &published).await;
                 continue;
             }
             () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
-                keeper.promote_due(&published);
+                keeper.promote_due(&published).await;
                 continue;
             }
             _ = hints.recv() => settle(&mut hints).await,

@@ -19,7 +19,7 @@ impl Keeper {
     }
 
     /// A plugin keeps failing. A canary is withdrawn; if it began with a swap, its last good generation comes back.
-    pub(in crate::app) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
+    pub(in crate::app) async fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
         let name = failing.name.as_str();
         let Undone { bad, good, canary } = match self.generations.judge(failing, &self.config) {
             Verdict::Gone => return,
@@ -35,11 +35,11 @@ impl Keeper {
         };
         let again = match bad.digest() == good.digest() {
             true => "these settings are not tried again until they change",
-            false => "these bytes are not loaded again until a restart",
+            false => "these bytes are not loaded again with the same settings",
         };
         let why = format!("{what} {}; {again}", good.digest());
         tracing::warn!(target: "jackfield::plugin", plugin = name, digest = bad.digest(), "{why}");
-        self.catalog = self.catalog.rolled_back(&good, &why);
+        self.catalog = self.catalog.rolled_back(&good, &why, &mut self.memory).await;
         self.publish(published);
     }
 
@@ -59,13 +59,13 @@ impl Keeper {
     }
 
     /// Ends the probations that are over.
-    pub(in crate::app) fn promote_due(&mut self, published: &ArcSwap<World>) {
+    pub(in crate::app) async fn promote_due(&mut self, published: &ArcSwap<World>) {
         let (good, bad) = self.generations.due(&self.config);
         for name in good {
             self.promote(&name, published);
         }
         for failing in bad {
-            self.roll_back(&failing, published);
+            self.roll_back(&failing, published).await;
         }
     }
 

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use jackfield_plugin_host::{Face, LoadError, Plugin};
 
 use super::file::{self, FileArgs, Looked};
-use crate::app;
-use crate::cli::{Failed, Outcome, out, runtime};
+use crate::cli::{Failed, Outcome, engine, out, runtime};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckArgs {
@@ -49,8 +48,9 @@ fn judge(args: &CheckArgs) -> Result<Verdict, Failed> {
     let name = args.file.name()?;
     let config = args.file.load_config()?;
     let (settings, written) = args.file.settings(&config, name);
-    let engine = app::start_engine(&config)?;
-    let loaded = runtime(false)?.block_on(Plugin::load(&engine, name, &args.file.file, settings));
+    let engine = engine::start(&config)?;
+    let loading = Plugin::load(&engine, name, &args.file.file, settings);
+    let loaded = runtime(false)?.block_on(engine::watched(&engine, loading));
     let about =
         loaded.map(|plugin| plugin.about().map(|(name, version)| (name.to_owned(), version.to_owned())));
     Ok(verdict(about, written))

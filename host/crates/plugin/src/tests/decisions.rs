@@ -3,7 +3,7 @@
 use jackfield_core::contract::PluginFaultKind::{Abi, InvalidDecision, Reported};
 use jackfield_core::contract::{Decision, Routing};
 
-use super::suite::{Case, Guest, case, each, of, easy, ways};
+use super::suite::{Case, Guest, case, each, easy, of, ways};
 use crate::guests::{ask, load_as};
 
 /// A route to `known`, changed, and answered.
@@ -61,8 +61,7 @@ async fn a_decision_without_sense_is_invalid() {
         )
     };
     let wide = |what: &str, body: &str, says| {
-        of(what, &Guest { pages: "40", body, ..Guest::default() }, InvalidDecision, says)
-            .within(easy(4, 100))
+        of(what, &Guest { pages: "40", body, ..Guest::default() }, InvalidDecision, says).within(easy(4, 100))
     };
     // What the guest says of itself at 1032, as the error `internal`.
     let admits = format!(

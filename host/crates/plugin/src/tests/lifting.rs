@@ -3,7 +3,7 @@
 use jackfield_core::contract::Decision;
 use jackfield_core::contract::PluginFaultKind::{Abi, HostCallLimit, Trap};
 
-use super::suite::{Guest, case, each, of, easy, ways};
+use super::suite::{Guest, case, each, easy, of, ways};
 use crate::guests::{ask, limits, load_as};
 
 /// Answers with what stands at 1024.

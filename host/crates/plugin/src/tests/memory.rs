@@ -2,7 +2,7 @@
 
 use jackfield_core::contract::{Decision, PluginFaultKind::MemoryLimit};
 
-use super::suite::{Guest, case, each, each_refused, engines, leb, of, easy, section, ways};
+use super::suite::{Guest, case, each, each_refused, easy, engines, leb, of, section, ways};
 use crate::guests::{ask, limits, load_as};
 
 /// Grows until it is refused, then traps.

@@ -276,6 +276,8 @@ async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
     for (engine, warm) in ways() {
         let said = async |body: &str| {
             let plugin = load_as(engine, &guest(body), patient, warm).await.unwrap();
+            // What the host said while it compiled.
+            log.take();
             let answer = plugin.router().unwrap().route(ask("x")).await;
             // Once more, so that what a warm instance kept would show.
             let _ = plugin.router().unwrap().route(ask("fine")).await;
