@@ -135,22 +135,17 @@ impl Catalog {
             let current = self.get(name);
             // One that the settings do not admit any more is no longer good.
             let last = current.filter(|current| settings.admits(current.digest()));
-            if let Some(target) = outside(dir, &path) {
-                let target = tame(&target.display().to_string(), 512);
-                let reason = format!(
-                    "is a link to {target}, outside the plugin folder: copy the file into the folder"
-                );
-                let fallen = fall_back(engine, name, &settings, last, memory, reason).await;
-                next.fall_back(self, path, fallen, &mut changes);
-                continue;
-            }
             let known = self.seen.get(&path);
             let before = Outside::look(&path);
             if known.is_some_and(|known| known.settings == settings && known.is_still(before.as_ref())) {
                 next.keep(self, &path, last);
                 continue;
             }
-            let bytes = match Plugin::read(&path, settings.limits.file).await {
+            let read = match outside(dir, &path) {
+                Some(target) => Err(LoadError::Outside(tame(&target.display().to_string(), 512))),
+                None => Plugin::read(&path, settings.limits.file).await,
+            };
+            let bytes = match read {
                 // Gone between the listing and the reading.
                 Err(LoadError::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {

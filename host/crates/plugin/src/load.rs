@@ -67,6 +67,9 @@ pub enum LoadError {
     /// A directory, a pipe, a device.
     #[error("is not a regular file")]
     NotAFile,
+    /// A link that leads elsewhere.
+    #[error("is a link to {0}, outside the plugin folder: copy the file into the folder")]
+    Outside(String),
     /// More than its limit.
     #[error("is {size} bytes long; its limit is {limit} (`limits.file`)")]
     TooLarge {

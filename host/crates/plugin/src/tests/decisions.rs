@@ -3,7 +3,7 @@
 use jackfield_core::contract::PluginFaultKind::{Abi, InvalidDecision, Reported};
 use jackfield_core::contract::{Decision, Routing};
 
-use super::suite::{Case, Guest, case, each, of, roomy, ways};
+use super::suite::{Case, Guest, case, each, easy, of, ways};
 use crate::guests::{ask, load_as};
 
 /// A route to `known`, changed, and answered.
@@ -61,8 +61,7 @@ async fn a_decision_without_sense_is_invalid() {
         )
     };
     let wide = |what: &str, body: &str, says| {
-        of(what, &Guest { pages: "40", body, ..Guest::default() }, InvalidDecision, says)
-            .within(roomy(4, 100))
+        of(what, &Guest { pages: "40", body, ..Guest::default() }, InvalidDecision, says).within(easy(4, 100))
     };
     // What the guest says of itself at 1032, as the error `internal`.
     let admits = format!(
@@ -95,7 +94,7 @@ async fn a_decision_without_sense_is_invalid() {
         case(&route(&labels(1, 6, 1)), InvalidDecision, "the label name `known"),
         // No status can be named, only a class, and there are four.
         case("(drop (call $abstain)) (i32.store8 (i32.const 1028) (i32.const 2)) (i32.store8 (i32.const 1032) (i32.const 99)) (return (i32.const 1024))", Abi, "discriminant"),
-        of("an admission without end", &Guest { pages: "40", body: &admits, ..Guest::default() }, Reported, "").within(roomy(4, 100)),
+        of("an admission without end", &Guest { pages: "40", body: &admits, ..Guest::default() }, Reported, "").within(easy(4, 100)),
     ])
     .await;
 }
@@ -119,7 +118,7 @@ async fn texts_of_a_good_decision_are_cut_and_harmless() {
     for (engine, warm) in ways() {
         let answer = async |fields: &str, body: &str| -> Routing {
             let guest = Guest { fields, body, ..Guest::default() }.build();
-            let plugin = load_as(engine, &guest, roomy(1, 100), warm).await.unwrap();
+            let plugin = load_as(engine, &guest, easy(1, 100), warm).await.unwrap();
             plugin.router().unwrap().route(ask("x")).await.unwrap()
         };
         harmless(&answer("", &format!("{long} {}", route(reason))).await.reason, 1_024);

@@ -19,9 +19,8 @@ fn engine() -> &'static PluginEngine {
 }
 
 async fn scan(last: &Catalog, dir: &Path) -> Scan {
-    in_time(last.rescan(engine(), dir, &|_| Some(settings(limits(), false)), &mut crate::Memory::default()))
-        .await
-        .unwrap()
+    let mut memory = engine().memory(dir);
+    in_time(last.rescan(engine(), dir, &|_| Some(settings(limits(), false)), &mut memory)).await.unwrap()
 }
 
 fn good() -> Vec<u8> {

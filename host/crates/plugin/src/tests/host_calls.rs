@@ -3,7 +3,7 @@
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
 use super::log::Log;
-use super::suite::{Guest, case, each, engines, of, roomy, ways};
+use super::suite::{Guest, case, each, easy, engines, of, ways};
 use crate::guests::{ask, load_as};
 
 /// Whatever is done so often; `$i` counts down.
@@ -31,7 +31,7 @@ async fn too_many_calls_or_bytes_are_the_host_call_limit() {
     let keys = ADD.replace("(local.get $i)", "(i32.and (local.get $i) (i32.const 0x7f7f7f7f))");
     let wide = |what: &str, body: &str, says| {
         of(what, &Guest { pages: "64", body, ..Guest::default() }, Kind::HostCallLimit, says)
-            .within(roomy(8, 100_000))
+            .within(easy(8, 100_000))
     };
     each(&[
         case(&repeat(1_000_000, LINE), Kind::HostCallLimit, counted),
@@ -55,7 +55,7 @@ async fn a_million_lines_and_keys_leave_a_bounded_trace() {
     let limits = jackfield_core::config::PluginLimits {
         cpu: std::time::Duration::from_secs(60),
         wall: std::time::Duration::from_secs(60),
-        ..roomy(1, u32::MAX)
+        ..easy(1, u32::MAX)
     };
     // What is kept is kept by the host: one engine will do.
     let engine = &engines()[0];
@@ -105,7 +105,7 @@ async fn what_is_declined_is_told_the_guest() {
     ];
     for (engine, warm) in ways() {
         for body in &bodies {
-            let plugin = load_as(engine, &Guest { body, ..Guest::default() }.build(), roomy(1, 100), warm)
+            let plugin = load_as(engine, &Guest { body, ..Guest::default() }.build(), easy(1, 100), warm)
                 .await
                 .unwrap();
             for prompt in ["x", "fine"] {
