@@ -34,6 +34,17 @@ pub fn trapping() -> Vec<u8> {
     )
 }
 
+/// A router that computes until its limit is hit, on every call.
+pub fn looping() -> Vec<u8> {
+    component(
+        r#"(module
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+            (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32)
+                (loop (br 0)) unreachable))"#,
+    )
+}
+
 /// A component of a core module that exports `routing`.
 pub fn component(module: &str) -> Vec<u8> {
     const WORLD: &str = "package test:guest; world guest { export jackfield:plugin/routing@1.0.0; }";

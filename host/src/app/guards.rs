@@ -74,10 +74,13 @@ impl Guards {
 
     /// What to go back to from this generation, if it came by a swap of late. Given out once.
     pub(super) fn last_good(&mut self, name: &str, digest: &str) -> Option<Plugin> {
-        let before = self.before.get(name)?;
-        if before.by != digest || before.at.elapsed() > PROBATION {
-            return None;
-        }
+        let of_late = self.before.get(name)?.at.elapsed() <= PROBATION;
+        if of_late { self.earlier(name, digest) } else { None }
+    }
+
+    /// What this generation took the place of, however long ago. Given out once.
+    pub(super) fn earlier(&mut self, name: &str, digest: &str) -> Option<Plugin> {
+        self.before.get(name).filter(|before| before.by == digest)?;
         self.before.remove(name).map(|before| before.plugin)
     }
 

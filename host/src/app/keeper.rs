@@ -7,15 +7,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
+use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::RouterSlot;
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{CallLimits, Catalog, Change, PluginEngine, PluginSettings, Scan};
+use jackfield_plugin_host::{CallLimits, Catalog, Change, Plugin, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
 
 use tokio::sync::mpsc;
 
+use super::generations::Generations;
 use super::guards::{Failing, Guards};
 use super::report::{LoadedPlugin, PluginReport};
+use super::roster::roster;
+use crate::admin::{Command, NotRolledBack, RolledBack, Roster};
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
 pub(super) struct Keeper {
@@ -26,7 +30,10 @@ pub(super) struct Keeper {
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
+    roster: Arc<ArcSwap<Roster>>,
+    metrics: Arc<Metrics>,
     guards: Guards,
+    generations: Generations,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
     generation: u64,
@@ -55,7 +62,10 @@ impl Keeper {
             live,
             load,
             report,
+            roster: Arc::default(),
+            metrics: Arc::default(),
             guards,
+            generations: Generations::default(),
             rejected: None,
             generation: 0,
         }
@@ -69,6 +79,16 @@ impl Keeper {
     /// What became of the plugin folder, as of the last look at it.
     pub(super) fn report(&self) -> Arc<ArcSwap<PluginReport>> {
         Arc::clone(&self.report)
+    }
+
+    /// The plugin folder for the admin port, as of the last look at it.
+    pub(super) fn roster(&self) -> Arc<ArcSwap<Roster>> {
+        Arc::clone(&self.roster)
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// The first world.
@@ -120,7 +140,51 @@ impl Keeper {
             good.digest()
         );
         tracing::warn!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
-        self.catalog = self.catalog.rolled_back(&good, &why);
+        self.put_back(&good, &why, published);
+    }
+
+    /// Does what the admin port asks for, unless whoever asked has gone.
+    pub(super) fn obey(&mut self, command: Command, published: &ArcSwap<World>) {
+        let Command::RollBack { name, answer } = command;
+        if !answer.is_closed() {
+            let _ = answer.send(self.roll_back_by_hand(&name, published));
+        }
+    }
+
+    fn roll_back_by_hand(
+        &mut self,
+        name: &str,
+        published: &ArcSwap<World>,
+    ) -> Result<RolledBack, NotRolledBack> {
+        let Some(current) = self.catalog.get(name) else {
+            return Err(match self.roster.load().get(name) {
+                Some(status) => NotRolledBack::Nothing(format!(
+                    "no generation of `{name}` is loaded: it is {}",
+                    status.state()
+                )),
+                None => NotRolledBack::Unknown,
+            });
+        };
+        let Some(good) = self.guards.earlier(name, current.digest()) else {
+            return Err(NotRolledBack::Nothing(format!(
+                "`{name}` has no earlier generation to go back to: none was replaced since this process started, \
+                 or the last rollback went back to it already"
+            )));
+        };
+        let why = format!(
+            "rolled back by hand to {}; these bytes are not loaded again until a restart",
+            good.digest()
+        );
+        tracing::info!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
+        self.put_back(&good, &why, published);
+        Ok(RolledBack)
+    }
+
+    /// Has an earlier generation serve again, and quarantines the bytes that are left.
+    fn put_back(&mut self, good: &Plugin, why: &str, published: &ArcSwap<World>) {
+        self.catalog = self.catalog.rolled_back(good, why);
+        self.generations.rolled_back(good.name(), good.digest(), &self.metrics);
+        self.metrics.host.changed(ReloadChange::PluginRolledBack);
         let slots = self.routers();
         published.store(Arc::new(self.world(slots)));
     }
@@ -141,6 +205,7 @@ impl Keeper {
             Ok(taken) => {
                 self.rejected = None;
                 let (next, providers) = taken?;
+                self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
                 self.providers = providers;
                 Some(Arc::new(next))
@@ -149,6 +214,7 @@ impl Keeper {
                 if self.rejected.as_ref() != Some(&why) {
                     tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on: {why}");
                     self.rejected = Some(why);
+                    self.metrics.host.changed(ReloadChange::ConfigRejected);
                 }
                 None
             }
@@ -160,6 +226,7 @@ impl Keeper {
         let (old, new) = (&self.config, next);
         let (server, limits) = (old.server(), old.server().limits());
         let changed = [
+            ("server.admin", server.admin().listen() != new.server().admin().listen()),
             ("server.drain", server.drain() != new.server().drain()),
             ("server.limits.connections", limits.connections != new.server().limits().connections),
             ("server.limits.headers", limits.headers != new.server().limits().headers),
@@ -185,6 +252,7 @@ impl Keeper {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
+                    self.count(change);
                     if let Change::Replaced { name, digest } = change {
                         self.guards.replaced(self.catalog.get(name), digest);
                     }
@@ -202,6 +270,26 @@ impl Keeper {
         }
     }
 
+    /// Brings the generations and the metrics up to a change.
+    fn count(&mut self, change: &Change) {
+        let counted = match change {
+            Change::Added { name, digest } => {
+                self.generations.loaded(name, digest, &self.metrics);
+                ReloadChange::PluginAdded
+            }
+            Change::Replaced { name, digest } => {
+                self.generations.loaded(name, digest, &self.metrics);
+                ReloadChange::PluginReplaced
+            }
+            Change::Removed { name } => {
+                self.generations.removed(name, &self.metrics);
+                ReloadChange::PluginRemoved
+            }
+            Change::Refused { .. } => ReloadChange::PluginRefused,
+        };
+        self.metrics.host.changed(counted);
+    }
+
     /// The routers in the order in which they are asked. What became of everything else is reported.
     fn routers(&mut self) -> Vec<RouterSlot> {
         let mut report = PluginReport::default();
@@ -214,8 +302,10 @@ impl Keeper {
         };
         let mut slots = Vec::new();
         for name in names {
-            let found = self.catalog.get(&name).and_then(|plugin| Some((plugin, plugin.router()?)));
-            let Some((plugin, router)) = found else {
+            let found = self.catalog.get(&name).and_then(|plugin| {
+                Some((plugin, plugin.router()?, Arc::clone(&self.generations.current(&name)?.stats)))
+            });
+            let Some((plugin, router, stats)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
                 let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
                 if !told {
@@ -226,7 +316,7 @@ impl Keeper {
             };
             let (breaker, opened) = self.guards.of(plugin);
             let on_error = self.config.plugins().settings(&name).on_error;
-            slots.push(RouterSlot { router, on_error, breaker, opened });
+            slots.push(RouterSlot { router, on_error, breaker, opened, stats });
             report.loaded.push(LoadedPlugin {
                 name,
                 version: plugin.about().map(|(_, version)| version.to_owned()),
@@ -234,6 +324,10 @@ impl Keeper {
                 digest: plugin.digest().to_owned(),
             });
         }
+        let refusals = i64::try_from(self.catalog.refusals.len()).unwrap_or(i64::MAX);
+        self.metrics.plugins.refusals.set(refusals);
+        let roster = roster(&self.config, &self.catalog, &self.generations, &slots);
+        self.roster.store(Arc::new(roster));
         self.report.store(Arc::new(report));
         slots
     }
@@ -241,7 +335,11 @@ impl Keeper {
     fn world(&mut self, slots: Vec<RouterSlot>) -> World {
         self.generation += 1;
         let provider = |name: &str| self.providers.get(name);
-        World::build(self.generation, Arc::clone(&self.config), slots, &provider, &self.live, &self.load)
+        let (config, metrics) = (Arc::clone(&self.config), &self.metrics);
+        let world = World::build(self.generation, config, slots, &provider, &self.live, &self.load, metrics);
+        metrics.upstream.keep_only(|provider, model| world.models().counts(provider, model));
+        metrics.host.world(self.generation);
+        world
     }
 }
 

@@ -20,6 +20,6 @@ pub async fn first_world(config: Config) -> Result<(World, PluginReport), BuildE
 /// A world with the configuration's models and no plugins: what a plugin that is tried by itself looks at.
 pub fn world_without_plugins(config: Config) -> Result<World, BuildError> {
     let providers = Registry::build(&config)?;
-    let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
-    Ok(World::build(1, Arc::new(config), Vec::new(), &|name| providers.get(name), &live, &load))
+    let (live, load, metrics) = (Arc::<LiveTable>::default(), Arc::<Load>::default(), Arc::default());
+    Ok(World::build(1, Arc::new(config), Vec::new(), &|name| providers.get(name), &live, &load, &metrics))
 }

@@ -14,9 +14,7 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Outcome {
     let config = args.config.load()?;
-    for warning in config.warnings() {
-        out::note(&format!("warning: {warning}"));
-    }
+    out::warnings(&config);
     let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
     let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
     let mut faults: Vec<String> =

@@ -29,7 +29,7 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
     let incoming = match receive(&api, &world, id, started, request).await {
         Ok(incoming) => incoming,
         Err(fault) => {
-            pipeline::refused(id, started, &fault);
+            pipeline::refused(world.metrics(), id, started, &fault);
             return respond::fault(id, &fault);
         }
     };

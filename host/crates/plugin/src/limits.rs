@@ -1,5 +1,7 @@
 //! What bounds a call, and what counts against it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
@@ -55,13 +57,15 @@ impl LimitHit {
 pub(crate) struct SpaceMeter {
     memory_limit: usize,
     memory: usize,
+    /// The most that any instance of the plugin held.
+    peak: Arc<AtomicUsize>,
     table: usize,
     pub(crate) denied: Option<LimitHit>,
 }
 
 impl SpaceMeter {
-    pub(crate) fn new(memory_limit: usize) -> Self {
-        Self { memory_limit, memory: 0, table: 0, denied: None }
+    pub(crate) fn new(memory_limit: usize, peak: Arc<AtomicUsize>) -> Self {
+        Self { memory_limit, memory: 0, peak, table: 0, denied: None }
     }
 
     /// Bytes of linear memory now in use.
@@ -88,6 +92,7 @@ impl ResourceLimiter for SpaceMeter {
             return Ok(self.deny(format!("wanted {sum} bytes of memory; its limit is {limit}")));
         }
         self.memory = sum;
+        self.peak.fetch_max(sum, Ordering::Relaxed);
         Ok(true)
     }
 

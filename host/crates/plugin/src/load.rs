@@ -156,8 +156,13 @@ impl Plugin {
         let inner = Arc::clone(engine.inner());
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
-        let shared =
-            Shared { name: name.to_owned(), config: settings.config, kv: Arc::clone(&kv), engine: inner };
+        let shared = Shared {
+            name: name.to_owned(),
+            config: settings.config,
+            kv: Arc::clone(&kv),
+            peak_memory: Arc::default(),
+            engine: inner,
+        };
         let callable = Callable { shared: Arc::new(shared), pre, limits: settings.limits };
         let idle = settings.warm.then(IdleInstances::default);
         let mut about = None;

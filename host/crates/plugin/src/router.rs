@@ -1,5 +1,7 @@
 //! A component behind the contract's `Router`.
 
+use std::sync::atomic::Ordering;
+
 use jackfield_core::contract::{Ask, BoxFuture, PluginFault, Router, Routing};
 
 use crate::bindings::exports::jackfield::plugin::routing::GuestIndices;
@@ -17,6 +19,11 @@ pub struct ComponentRouter {
 impl ComponentRouter {
     pub(crate) fn new(callable: Callable, export: GuestIndices, idle: Option<IdleInstances>) -> Self {
         Self { callable, export, idle }
+    }
+
+    /// The most linear memory an instance of it has held, in bytes; that of `check-config` counts too.
+    pub fn peak_memory(&self) -> usize {
+        self.callable.shared.peak_memory.load(Ordering::Relaxed)
     }
 
     /// Makes an instance and throws it away: what a call with fresh memory pays before it begins.

@@ -1,6 +1,7 @@
 //! What one call keeps on the host's side: its bounds, its counters, and what it may look at.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use jackfield_core::contract::{Ask, PluginFaultKind};
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub config: String,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
+    /// The most linear memory that an instance of this generation held, in bytes, however its call ended.
+    pub peak_memory: Arc<AtomicUsize>,
     pub engine: Arc<Inner>,
 }
 
@@ -43,7 +46,8 @@ pub(crate) struct Meter {
 
 impl CallState {
     pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        Self { plugin, space: SpaceMeter::new(limits.memory), meter: Meter::new(limits), ask }
+        let space = SpaceMeter::new(limits.memory, Arc::clone(&plugin.peak_memory));
+        Self { plugin, space, meter: Meter::new(limits), ask }
     }
 
     /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.

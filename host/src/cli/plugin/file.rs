@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use jackfield_core::config::Config;
-use jackfield_plugin_host::{
-    CallLimits, Inspection, LoadError, NAME_RULE, PluginSettings, inspect, name_of, read_file,
-};
+use jackfield_plugin_host::{Inspection, LoadError, NAME_RULE, PluginSettings, inspect, name_of, read_file};
 
 use super::stamp::{Stamp, read_stamp};
 use crate::app;
@@ -97,15 +95,6 @@ pub(super) fn abi(face: &Inspection) -> String {
 }
 
 /// What one call may cost, as JSON with the units in the names.
-pub(super) fn limits_json(limits: &CallLimits) -> Value {
-    json!({
-        "cpu_ms": limits.cpu.as_secs_f64() * 1_000.0,
-        "wall_ms": limits.wall.as_secs_f64() * 1_000.0,
-        "memory_bytes": limits.memory,
-        "host_calls": limits.host_calls,
-    })
-}
-
 fn settings_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|e| format!("it is not JSON: {e}"))
 }

@@ -11,6 +11,7 @@ use jackfield_core::config::{Config, OnError};
 use jackfield_plugin_host::{CallLimits, Catalog, PluginEngine, name_of, plugin_files};
 
 use super::file::{self, Looked};
+use crate::admin::limits_json;
 use crate::app;
 use crate::cli::{ConfigArg, Failed, Outcome, out, runtime};
 
@@ -162,6 +163,6 @@ fn to_json(entry: &Entry) -> Value {
         "state": entry.state.name(),
         "reason": reason,
         "on_error": entry.on_error.name(),
-        "limits": file::limits_json(&entry.limits),
+        "limits": limits_json(&entry.limits),
     })
 }

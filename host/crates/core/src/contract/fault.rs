@@ -57,6 +57,14 @@ pub enum FaultKind {
     Unauthenticated,
     /// The caller may not use this model.
     ModelNotAllowed,
+    /// The admin port's token is missing or wrong.
+    InvalidToken,
+    /// The admin port was asked under a name that is not its own.
+    HostNotAllowed,
+    /// No such plugin.
+    UnknownPlugin,
+    /// The plugin has no earlier generation to go back to.
+    NothingToRollBack,
     /// A routing rule called the request wrong.
     RejectedInvalid,
     /// A routing rule forbade the request.
@@ -107,6 +115,10 @@ impl FaultKind {
             | K::UnknownTask
             | K::Unauthenticated
             | K::ModelNotAllowed
+            | K::InvalidToken
+            | K::HostNotAllowed
+            | K::UnknownPlugin
+            | K::NothingToRollBack
             | K::UpstreamRefused => Blame::Client,
             K::RejectedInvalid
             | K::RejectedForbidden
@@ -143,6 +155,10 @@ impl FaultKind {
             K::UnknownTask => "unknown_task",
             K::Unauthenticated => "invalid_api_key",
             K::ModelNotAllowed => "model_not_allowed",
+            K::InvalidToken => "invalid_admin_token",
+            K::HostNotAllowed => "host_not_allowed",
+            K::UnknownPlugin => "plugin_not_found",
+            K::NothingToRollBack => "nothing_to_roll_back",
             K::RejectedInvalid | K::RejectedForbidden | K::RejectedRateLimited | K::RejectedUnavailable => {
                 "rejected_by_router"
             }

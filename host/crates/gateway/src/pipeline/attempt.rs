@@ -85,10 +85,7 @@ pub(super) async fn attempt(
             Ok(Answered { answer, call: Some(live) })
         }
         Err(fault) => {
-            // A request the provider calls wrong says nothing about the model's health.
-            if fault.kind.try_next() {
-                live.end(true);
-            }
+            live.failed(fault.kind);
             closing.exchange.trail.push(Step::AttemptFailed { model: name, provider, fault: fault.clone() });
             Err(fault)
         }

@@ -1,9 +1,12 @@
-//! The end of every request, whatever it was: the model's state is told, and one log line is written.
+//! The end of every request, whatever it was: the model's state is told, the request is counted, and one log line is
+//! written.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Exchange, Fault, Usage};
+use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
@@ -19,12 +22,15 @@ pub(super) struct Closing {
     usage: Option<Usage>,
     overhead: Option<Duration>,
     first_token: Option<Duration>,
+    metrics: Arc<Metrics>,
+    /// The model whose tokens are counted.
+    series: Option<Arc<UpstreamSeries>>,
     closed: bool,
     _place: LoadGuard,
 }
 
 impl Closing {
-    pub(super) fn open(exchange: Exchange, place: LoadGuard) -> Self {
+    pub(super) fn open(exchange: Exchange, place: LoadGuard, metrics: Arc<Metrics>) -> Self {
         Self {
             exchange,
             waited: Duration::ZERO,
@@ -34,6 +40,8 @@ impl Closing {
             usage: None,
             overhead: None,
             first_token: None,
+            metrics,
+            series: None,
             closed: false,
             _place: place,
         }
@@ -52,6 +60,7 @@ impl Closing {
 
     /// Hands the answer over. A stream takes the exchange with it.
     pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
+        self.series = answered.call.as_ref().map(|call| Arc::clone(call.series()));
         self.call = answered.call;
         let head = self.head();
         let streaming = self.exchange.facts.request.stream;
@@ -78,7 +87,7 @@ impl Closing {
     /// There is no answer.
     pub(super) fn fail(mut self, fault: Fault) -> Failure {
         let head = self.head();
-        self.close("failed", Some(&fault));
+        self.close(Outcome::Failed, Some(&fault));
         Failure { head, fault }
     }
 
@@ -93,18 +102,17 @@ impl Closing {
     /// The answer is out.
     pub(super) fn complete(mut self) {
         if let Some(call) = self.call.take() {
-            call.end(false);
+            call.answered();
         }
-        self.close("answered", None);
+        self.close(Outcome::Answered, None);
     }
 
     /// The answer broke off after its beginning was out.
     pub(super) fn broke(mut self, fault: &Fault) {
-        // Only what the provider broke says anything about the model.
-        if let Some(call) = self.call.take().filter(|_| fault.kind.try_next()) {
-            call.end(true);
+        if let Some(call) = self.call.take() {
+            call.failed(fault.kind);
         }
-        self.close("broken_off", Some(fault));
+        self.close(Outcome::BrokenOff, Some(fault));
     }
 
     fn head(&mut self) -> Head {
@@ -121,17 +129,28 @@ impl Closing {
         }
     }
 
-    /// The one log line of a request.
-    fn close(&mut self, outcome: &'static str, fault: Option<&Fault>) {
+    /// The one count and the one log line of a request.
+    fn close(&mut self, outcome: Outcome, fault: Option<&Fault>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         let Exchange { facts, started, trail, .. } = &self.exchange;
+        let total = Instant::now().saturating_duration_since(*started);
+        self.metrics.requests.closed(&ClosedRequest {
+            outcome,
+            fault: fault.map(|fault| fault.kind),
+            total,
+            overhead: self.overhead,
+            first_token: self.first_token,
+        });
+        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
+            series.used(usage);
+        }
         let decision = trail.decision();
         tracing::info!(
             target: "jackfield::request",
             request_id = %facts.id,
-            outcome,
+            outcome = outcome.name(),
             reason = fault.map(|f| f.kind.reason()),
             blame = fault.map(|f| f.kind.blame().name()),
             fault = fault.map(|f| f.message.as_str()),
@@ -149,29 +168,37 @@ impl Closing {
             output_tokens = self.usage.map(|u| u.output_tokens),
             first_token_us = self.first_token.map(micros),
             overhead_us = self.overhead.map(micros),
-            total_us = micros(Instant::now().saturating_duration_since(*started)),
+            total_us = micros(total),
             "request"
         );
     }
 }
 
-/// The log line of a request that was refused before it was understood.
-pub fn refused(id: RequestId, started: Instant, fault: &Fault) {
+/// The count and the log line of a request that was refused before it was understood.
+pub fn refused(metrics: &Metrics, id: RequestId, started: Instant, fault: &Fault) {
+    let (outcome, total) = (Outcome::Refused, started.elapsed());
+    metrics.requests.closed(&ClosedRequest {
+        outcome,
+        fault: Some(fault.kind),
+        total,
+        overhead: None,
+        first_token: None,
+    });
     tracing::info!(
         target: "jackfield::request",
         request_id = %id,
-        outcome = "refused",
+        outcome = outcome.name(),
         reason = fault.kind.reason(),
         blame = fault.kind.blame().name(),
         fault = fault.message.as_str(),
-        total_us = micros(started.elapsed()),
+        total_us = micros(total),
         "request"
     );
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.close("client_left", None);
+        self.close(Outcome::ClientLeft, None);
     }
 }
 

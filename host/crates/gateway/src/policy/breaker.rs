@@ -43,6 +43,11 @@ impl Breaker {
         }
     }
 
+    /// Whether the rule is being left alone, or tried for the first time after that.
+    pub fn is_open(&self) -> bool {
+        self.lock().open.is_some()
+    }
+
     /// A call went well.
     pub fn succeeded(&self) {
         let mut state = self.lock();
@@ -93,12 +98,13 @@ mod tests {
             assert!(!breaker.failed(at(millis)));
         }
         assert!(breaker.failed(at(10_504)), "the fifth within the window opens");
-        assert!(!breaker.allows(at(11_000)));
+        assert!(!breaker.allows(at(11_000)) && breaker.is_open());
         assert!(breaker.allows(at(11_504)), "one tries after a second");
         assert!(!breaker.allows(at(11_504)), "and only one");
         assert!(!breaker.failed(at(11_505)), "open already");
         assert!(!breaker.allows(at(13_504)) && breaker.allows(at(13_505)), "twice as long");
         breaker.succeeded();
+        assert!(!breaker.is_open());
         assert!(breaker.allows(at(13_506)) && !breaker.failed(at(13_507)));
     }
 

@@ -2,7 +2,9 @@
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
 mod breaker;
+mod latency;
 mod routers;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target}
 use crate::world::World;
 
 pub use breaker::Breaker;
+pub use latency::Latencies;
+pub use stats::RouterStats;
 
 /// A routing rule and what to do when it fails.
 #[derive(Clone)]
@@ -26,6 +30,8 @@ pub struct RouterSlot {
     pub breaker: Arc<Breaker>,
     /// Told when the breaker opens.
     pub opened: Arc<dyn Fn() + Send + Sync>,
+    /// What it did so far.
+    pub stats: Arc<RouterStats>,
 }
 
 /// The rules of one configuration.

@@ -46,8 +46,14 @@ impl Policy {
 }
 
 impl RouterSlot {
-    /// Asks the rule, unless it is being left alone.
+    /// Asks the rule, unless it is being left alone, and counts how that went.
     async fn ask(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
+        let answer = self.ask_or_leave(ask, now).await;
+        self.stats.asked(&answer, now.elapsed());
+        answer
+    }
+
+    async fn ask_or_leave(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
         if !self.breaker.allows(now) {
             let message = "it failed too often of late and is left alone for a while".to_owned();
             return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });

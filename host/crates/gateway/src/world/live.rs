@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jackfield_core::contract::LiveState;
+use jackfield_core::contract::{FaultKind, LiveState};
+use jackfield_core::telemetry::metrics::UpstreamSeries;
 
 /// Models remembered.
 const MAX_MODELS: usize = 1_024;
@@ -45,8 +46,11 @@ struct Sample {
 #[derive(Debug)]
 pub struct LiveCall {
     live: Arc<Live>,
+    series: Arc<UpstreamSeries>,
     began: Instant,
     first_token: Option<Duration>,
+    /// Its end is told; otherwise it was given up.
+    ended: bool,
 }
 
 impl LiveTable {
@@ -66,9 +70,10 @@ impl LiveTable {
 
 impl Live {
     /// Begins a call.
-    pub(crate) fn call(self: &Arc<Self>) -> LiveCall {
+    pub(crate) fn call(self: &Arc<Self>, series: &Arc<UpstreamSeries>) -> LiveCall {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        LiveCall { live: Arc::clone(self), began: Instant::now(), first_token: None }
+        let (live, series) = (Arc::clone(self), Arc::clone(series));
+        LiveCall { live, series, began: Instant::now(), first_token: None, ended: false }
     }
 
     /// The state now.
@@ -101,8 +106,29 @@ impl LiveCall {
         self.first_token.get_or_insert_with(|| self.began.elapsed());
     }
 
-    /// The call is over, for better or worse.
-    pub fn end(self, failed: bool) {
+    /// What is counted of the model.
+    pub fn series(&self) -> &Arc<UpstreamSeries> {
+        &self.series
+    }
+
+    /// The call went well.
+    pub fn answered(mut self) {
+        self.ended = true;
+        self.series.answered();
+        self.sample(false);
+    }
+
+    /// The call failed. Only what another model may do better says anything about this one's health: a request
+    /// that the provider calls wrong does not.
+    pub fn failed(mut self, kind: FaultKind) {
+        self.ended = true;
+        self.series.failed(kind);
+        if kind.try_next() {
+            self.sample(true);
+        }
+    }
+
+    fn sample(&self, failed: bool) {
         let sample =
             Sample { at: Instant::now(), failed, total: self.began.elapsed(), first_token: self.first_token };
         let mut last = lock(&self.live.last);
@@ -116,6 +142,9 @@ impl LiveCall {
 
 impl Drop for LiveCall {
     fn drop(&mut self) {
+        if !self.ended {
+            self.series.left();
+        }
         self.live.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -139,6 +168,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use jackfield_core::telemetry::metrics::Metrics;
+
     use super::*;
 
     #[test]
@@ -153,28 +184,29 @@ mod tests {
     #[test]
     fn calls_are_counted_and_their_ends_remembered() {
         let table = LiveTable::default();
-        let live = table.of("m");
-        let (mut one, two, three) = (live.call(), live.call(), live.call());
+        let (live, series) = (table.of("m"), Metrics::default().upstream.of("p", "m"));
+        let (mut one, two, three) = (live.call(&series), live.call(&series), live.call(&series));
         one.first_token();
         assert_eq!(table.of("m").state().in_flight, 3);
-        one.end(false);
-        two.end(true);
+        one.answered();
+        two.failed(FaultKind::UpstreamFailed);
         drop(three);
         let state = live.state();
         assert_eq!((state.in_flight, state.error_rate, state.healthy), (0, 0.5, true));
         assert!(state.first_token_p50_ms.is_some());
         for _ in 0..WINDOW {
-            live.call().end(true);
+            live.call(&series).failed(FaultKind::UpstreamTimeout);
         }
+        live.call(&series).failed(FaultKind::UpstreamRefused);
         let state = live.state();
         assert_eq!((state.error_rate, state.healthy, state.p50_ms), (1.0, false, None));
     }
 
     #[test]
     fn names_beyond_the_bound_are_not_kept() {
-        let table = LiveTable::default();
+        let (table, series) = (LiveTable::default(), Metrics::default().upstream.of("p", "m"));
         for i in 0..MAX_MODELS + 10 {
-            table.of(&format!("gpt-{i}")).call().end(false);
+            table.of(&format!("gpt-{i}")).call(&series).answered();
         }
         assert_eq!(lock(&table.models).len(), MAX_MODELS);
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
+use jackfield_core::telemetry::metrics::Metrics;
 
 use crate::policy::{Policy, RouterSlot};
 
@@ -24,11 +25,12 @@ pub struct World {
     policy: Policy,
     models: Arc<Models>,
     view: Arc<dyn HostView>,
+    metrics: Arc<Metrics>,
 }
 
 impl World {
-    /// Puts a world together. `generation` counts worlds from 1; `provider` finds providers by name; `live`
-    /// and `load` outlive worlds.
+    /// Puts a world together. `generation` counts worlds from 1; `provider` finds providers by name; `live`,
+    /// `load` and `metrics` outlive worlds.
     pub fn build(
         generation: u64,
         config: Arc<Config>,
@@ -36,11 +38,12 @@ impl World {
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
         load: &Arc<Load>,
+        metrics: &Arc<Metrics>,
     ) -> Self {
-        let models = Arc::new(Models::build(&config, provider, live));
+        let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(routers, &config);
-        Self { generation, config, policy, models, view }
+        Self { generation, config, policy, models, view, metrics: Arc::clone(metrics) }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -61,6 +64,11 @@ impl World {
     /// What can be called.
     pub fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The world as a routing rule may see it.
