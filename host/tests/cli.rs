@@ -60,6 +60,18 @@ fn folder() -> TempDir {
     write("jackfield.yaml", config("fast-model", "next").as_bytes());
     write("faulty-next.yaml", config("nowhere", "next").as_bytes());
     write("faulty-fail.yaml", config("nowhere", "fail").as_bytes());
+    let rollout = config("fast-model", "next")
+        .replace("on_error: next }", "canary: 2.50% }")
+        .replace("models: [fast-model] } }", "models: [fast-model] }, shadow: true }")
+        .replace("routers: [urgent-router]", "routers: [urgent-router, least-loaded]");
+    write("rollout.yaml", rollout.as_bytes());
+    let good = rollout.replace("plugins:\n", "plugins:\n  dir: good\n");
+    write("rollout-good.yaml", good.as_bytes());
+    std::fs::create_dir(folder.path().join("good")).unwrap();
+    for name in ["urgent-router.wasm", "least-loaded.wasm"] {
+        std::fs::copy(folder.path().join("plugins").join(name), folder.path().join("good").join(name))
+            .unwrap();
+    }
     write("no-folder.yaml", b"plugins: { dir: nowhere }\n");
     write("admin-no-token.yaml", b"server: { admin: 127.0.0.1:1 }\nplugins: { dir: empty }\n");
     std::fs::create_dir(folder.path().join("empty")).unwrap();
@@ -100,6 +112,13 @@ const ROWS: &[Row] = &[
             "refused: is not WebAssembly",
         ],
         &[],
+    ),
+    Row("plugin list --config rollout.yaml", 0, &["canary 2.5%", "shadow"], &[]),
+    Row(
+        "check --config rollout-good.yaml",
+        0,
+        &["2 plugins; shadow: least-loaded; canary 2.5%: urgent-router)"],
+        &["the provider `paid` is disabled"],
     ),
     Row("plugin list --config no-folder.yaml", 1, &[], &["read the plugin folder nowhere", "plugins.dir"]),
     Row("plugin list --config none.yaml", 1, &[], &["none.yaml"]),
@@ -268,8 +287,12 @@ fn scripts_get_the_same_as_json() {
         ("plugin list", "/plugins/3/abi", json!(["jackfield:plugin@2.0.0", "jackfield:plugin@1.0.0"])),
         ("plugin list", "/plugins/4/size", json!(16)),
         ("plugin list", "/plugins/5/state", json!("serves")),
-        ("plugin list", "/plugins/5/limits/cpu_ms", json!(5_000.0)),
+        ("plugin list", "/plugins/5/limits/cpu", json!("5s")),
+        ("plugin list", "/plugins/5/canary", Value::Null),
         ("plugin list", "/plugins/6", Value::Null),
+        ("plugin list --config rollout.yaml", "/plugins/5/canary", json!("2.5%")),
+        ("plugin list --config rollout.yaml", "/plugins/5/state", json!("serves")),
+        ("plugin list --config rollout.yaml", "/plugins/2/state", json!("shadow")),
         ("plugin check plugins/urgent-router.wasm", "/kinds", json!(["router"])),
         ("plugin check plugins/urgent-router.wasm", "/loads", json!(true)),
         ("plugin check plugins/urgent-router.wasm", "/stamp/language", json!("rust")),

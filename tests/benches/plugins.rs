@@ -29,11 +29,12 @@ use bytes::Bytes;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use jackfield_core::base::RequestId;
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{
     Ask, BoxFuture, BudgetScope, Caller, Decision, Facts, Headroom, HostView, LiveState, LoadState,
     ModelInfo, Overrides, PluginFault, Router, Routing, Target,
 };
-use jackfield_plugin_host::{CallLimits, Plugin, PluginEngine, PluginSettings};
+use jackfield_plugin_host::{Concurrency, Plugin, PluginEngine, PluginSettings};
 use memchr::memmem;
 use tokio::runtime::Runtime;
 
@@ -50,17 +51,20 @@ const CALLS: u32 = 1000;
 /// Prompts' lengths, in bytes.
 const LENGTHS: [usize; 4] = [100, 1_000, 10_000, 1_000_000];
 /// Far above what any of these needs: a bench measures, it does not enforce.
-const LIMITS: CallLimits = CallLimits {
-    cpu: Duration::from_secs(5),
-    wall: Duration::from_secs(10),
-    memory: 256 << 20,
-    host_calls: 10_000,
-};
+fn limits() -> PluginLimits {
+    PluginLimits {
+        cpu: Duration::from_secs(5),
+        wall: Duration::from_secs(10),
+        memory: 256 << 20,
+        ..PluginLimits::default()
+    }
+}
 
 /// One thread: a call is a chain of steps, and hops between threads are not its cost.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
-static ENGINE: LazyLock<PluginEngine> = LazyLock::new(|| PluginEngine::start(8, 64).unwrap());
+static ENGINE: LazyLock<PluginEngine> =
+    LazyLock::new(|| PluginEngine::start(Concurrency { running: 8, queue: 64, instances: 256 }).unwrap());
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(rules);
 
 fn main() {
@@ -195,7 +199,7 @@ fn guests() -> Option<PathBuf> {
 
 fn plugin(file: &Path, warm: bool) -> Plugin {
     let config = format!(r#"{{"keyword": "{KEYWORD}", "model": "{MODEL}"}}"#);
-    let settings = PluginSettings { config, warm, limits: LIMITS };
+    let settings = PluginSettings { config, warm, limits: limits() };
     let loaded = RUNTIME.block_on(Plugin::load(&ENGINE, "guest", file, settings));
     loaded.unwrap_or_else(|e| panic!("{} {e}; tests/guests/build.sh builds it", file.display()))
 }

@@ -34,20 +34,67 @@ pub fn trapping() -> Vec<u8> {
     )
 }
 
-/// A router that computes until its limit is hit, on every call.
-pub fn looping() -> Vec<u8> {
+/// A router that logs so many lines of this length at each call, and has no opinion.
+pub fn talking(lines: u32, length: u32) -> Vec<u8> {
+    component(&format!(
+        r#"(module
+            (import "jackfield:plugin/log@1.0.0" "write" (func $log (param i32 i32 i32)))
+            (memory (export "memory") 2)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+            (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) (local $left i32)
+                (local.set $left (i32.const {lines}))
+                (memory.fill (i32.const 65536) (i32.const 104) (i32.const {length}))
+                (loop $again
+                    (call $log (i32.const 1) (i32.const 65536) (i32.const {length}))
+                    (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+                (i32.store8 (i32.const 1028) (i32.const 1))
+                (i32.const 1024)))"#
+    ))
+}
+
+/// A router that computes for ever.
+pub fn endless() -> Vec<u8> {
     component(
         r#"(module
             (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
             (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32)
-                (loop (br 0)) unreachable))"#,
+                (loop $l (br $l)) unreachable))"#,
     )
 }
 
-/// A component of a core module that exports `routing`.
+/// A router that counts in `kv` and sends each request to the model `model-N` for its count N, up to 9. A count of
+/// two or more is forgotten again.
+pub fn counting() -> Vec<u8> {
+    // The key `n` at 3100; the count's result at 4096: ok at 0, the number at 8; the model's name at 3072.
+    component(
+        r#"(module
+            (import "jackfield:plugin/kv@1.0.0" "increment"
+                (func $increment (param i32 i32 i64 i32 i64 i32)))
+            (import "jackfield:plugin/kv@1.0.0" "delete" (func $delete (param i32 i32 i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 3072) "model-0")
+            (data (i32.const 3100) "n")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+            (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32)
+                (call $increment (i32.const 3100) (i32.const 1) (i64.const 1) (i32.const 0) (i64.const 0) (i32.const 4096))
+                (if (i32.load8_u (i32.const 4096)) (then unreachable))
+                (if (i64.ge_s (i64.load (i32.const 4104)) (i64.const 2)) (then
+                    (call $delete (i32.const 3100) (i32.const 1) (i32.const 4200))
+                    (if (i32.load8_u (i32.const 4200)) (then unreachable))))
+                (i32.store8 (i32.const 3078) (i32.add (i32.const 48) (i32.load8_u (i32.const 4104))))
+                (i32.store (i32.const 1032) (i32.const 2048))
+                (i32.store (i32.const 1036) (i32.const 1))
+                (i32.store (i32.const 2048) (i32.const 3072))
+                (i32.store (i32.const 2052) (i32.const 7))
+                (i32.const 1024)))"#,
+    )
+}
+
+/// A component of a core module that exports `routing` and may import `kv` and `log`.
 pub fn component(module: &str) -> Vec<u8> {
-    const WORLD: &str = "package test:guest; world guest { export jackfield:plugin/routing@1.0.0; }";
+    const WORLD: &str = "package test:guest; world guest {
+        import jackfield:plugin/kv@1.0.0; import jackfield:plugin/log@1.0.0; export jackfield:plugin/routing@1.0.0; }";
     let mut resolve = Resolve::default();
     resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
     let package = resolve.push_str("guest.wit", WORLD).unwrap();

@@ -2,27 +2,32 @@
 
 use tokio::sync::oneshot;
 
-/// Something to be done to the world.
+/// Something to be done to a plugin.
 #[derive(Debug)]
-pub enum Command {
-    /// A plugin's generation before this one is to serve again.
-    RollBack {
-        /// The plugin.
-        name: String,
-        /// Where the answer goes. Nobody listens any more when who asked has gone: then nothing is to be done.
-        answer: oneshot::Sender<Result<RolledBack, NotRolledBack>>,
-    },
+pub struct Command {
+    /// What.
+    pub act: Act,
+    /// The plugin.
+    pub name: String,
+    /// Where the answer goes, once the world is the way that was asked for. Nobody listens any more when who asked
+    /// has gone: then nothing is to be done.
+    pub answer: oneshot::Sender<Result<(), NotDone>>,
 }
 
-/// The generation before serves again.
+/// What can be done to a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RolledBack;
+pub enum Act {
+    /// Its canary is to go, or without one, its generation before this one is to serve again.
+    RollBack,
+    /// Its canary is to serve.
+    Promote,
+}
 
-/// Why nothing was rolled back.
+/// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotRolledBack {
+pub enum NotDone {
     /// No plugin of this name is known.
     Unknown,
-    /// There is nothing to go back to, and why.
+    /// There is nothing to do it with, and why.
     Nothing(String),
 }

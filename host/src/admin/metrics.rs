@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Response};
 
 use jackfield_core::telemetry::metrics;
 
-use super::Admin;
+use super::{Admin, LoadedCanary};
 
 pub(super) async fn text(State(admin): State<Arc<Admin>>) -> Response<Body> {
     look(&admin);
@@ -26,7 +26,10 @@ fn look(admin: &Admin) {
     admin.metrics.plugins.running.set(count(admin.engine.running()));
     for plugin in &admin.roster.load().plugins {
         if let Some(loaded) = &plugin.loaded {
-            loaded.stats.series().looked_at(loaded.peak_memory(), plugin.breaker_open());
+            loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());
+        }
+        if let Some(LoadedCanary { loaded, .. }) = &plugin.canary {
+            loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The admin port: what serves, what it counted, and the way back. For whoever runs the gateway, so everything asks
+//! The admin port: what serves, what it counted, the last requests, and the way back or on. For whoever runs the gateway, so everything asks
 //! for the token (`guard`) and nothing here is reachable from the API's port.
 //!
 //! It changes nothing itself: what is to change is asked of the one task that makes worlds (`command`). It goes on
@@ -8,6 +8,7 @@ mod command;
 mod guard;
 mod metrics;
 mod plugins;
+mod requests;
 mod roster;
 
 use std::net::IpAddr;
@@ -25,14 +26,13 @@ use tokio::sync::mpsc;
 use jackfield_core::base::{RequestId, excerpt};
 use jackfield_core::contract::{Fault, FaultKind};
 use jackfield_core::telemetry::metrics::Metrics;
-use jackfield_gateway::world::{Load, World};
+use jackfield_gateway::world::{Load, Requests, World};
 use jackfield_plugin_host::PluginEngine;
 
 use crate::http::{ServerOptions, respond};
 
-pub use command::{Command, NotRolledBack, RolledBack};
-pub(crate) use plugins::limits_json;
-pub use roster::{LoadedGeneration, PluginStatus, RefusedFile, Roster, Standing};
+pub use command::{Act, Command, NotDone};
+pub use roster::{LoadedCanary, LoadedGeneration, PluginStatus, RefusedFile, Roster, Standing};
 
 /// What bounds the port's connections. A person and a scraper or two need few.
 pub const OPTIONS: ServerOptions = ServerOptions {
@@ -60,12 +60,22 @@ pub struct Admin {
     pub address: IpAddr,
 }
 
+impl Admin {
+    /// The last requests.
+    fn requests(&self) -> Arc<Requests> {
+        Arc::clone(self.world.load().requests())
+    }
+}
+
 /// The port's paths, all behind the guard.
 pub fn routes(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", get(plugins::one))
         .route("/plugins/{name}/rollback", post(plugins::roll_back))
+        .route("/plugins/{name}/promote", post(plugins::promote))
+        .route("/requests", get(requests::list))
+        .route("/requests/{id}", get(requests::one))
         .route("/metrics", get(metrics::text))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path)
@@ -76,7 +86,8 @@ pub fn routes(admin: Arc<Admin>) -> Router {
 async fn unknown_path(request: Request) -> Response {
     let shown = excerpt(request.uri().path(), 128);
     let message = format!(
-        "unknown path {} {shown}; the admin port serves GET /plugins, GET /plugins/NAME, POST /plugins/NAME/rollback and GET /metrics",
+        "unknown path {} {shown}; the admin port serves GET /plugins, GET /plugins/NAME, POST /plugins/NAME/rollback, \
+         POST /plugins/NAME/promote, GET /requests, GET /requests/ID and GET /metrics",
         request.method()
     );
     refuse(Fault::new(FaultKind::UnknownPath, message))

@@ -1,4 +1,4 @@
-//! `GET /plugins`, `GET /plugins/{name}` and `POST /plugins/{name}/rollback`.
+//! `GET /plugins`, `GET /plugins/{name}`, `POST /plugins/{name}/rollback` and `POST /plugins/{name}/promote`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,12 @@ use tokio::time::timeout;
 
 use jackfield_core::base::excerpt;
 use jackfield_core::contract::{Fault, FaultKind};
-use jackfield_plugin_host::{CallLimits, Plugin};
+use jackfield_gateway::policy::ShadowCounts;
+use jackfield_plugin_host::Plugin;
 
-use super::{Admin, Command, LoadedGeneration, NotRolledBack, PluginStatus, Roster, refuse};
+use super::{
+    Act, Admin, Command, LoadedCanary, LoadedGeneration, NotDone, PluginStatus, Roster, Standing, refuse,
+};
 use crate::http::respond;
 
 /// How long to wait for a reload that is under way: a compiler may be at work.
@@ -43,9 +46,21 @@ pub(super) async fn roll_back(
     State(admin): State<Arc<Admin>>,
     name: Result<Path<String>, PathRejection>,
 ) -> Response<Body> {
-    let name = name_in(name);
+    order(&admin, Act::RollBack, name_in(name)).await
+}
+
+/// Has the canary serve, and answers with the plugin as it is then.
+pub(super) async fn promote(
+    State(admin): State<Arc<Admin>>,
+    name: Result<Path<String>, PathRejection>,
+) -> Response<Body> {
+    order(&admin, Act::Promote, name_in(name)).await
+}
+
+/// Has something done by the task that makes worlds.
+async fn order(admin: &Admin, act: Act, name: String) -> Response<Body> {
     let (answer, answered) = oneshot::channel();
-    match admin.commands.try_send(Command::RollBack { name: name.clone(), answer }) {
+    match admin.commands.try_send(Command { act, name: name.clone(), answer }) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => {
             let message = "too many commands wait already: try again in a moment";
@@ -54,14 +69,19 @@ pub(super) async fn roll_back(
         Err(TrySendError::Closed(_)) => return refuse(stopping()),
     }
     match timeout(PATIENCE, answered).await {
-        Ok(Ok(Ok(_))) => found(&admin.roster.load(), &name),
-        Ok(Ok(Err(NotRolledBack::Unknown))) => refuse(unknown(&name)),
-        Ok(Ok(Err(NotRolledBack::Nothing(why)))) => refuse(Fault::new(FaultKind::NothingToRollBack, why)),
+        Ok(Ok(Ok(()))) => found(&admin.roster.load(), &name),
+        Ok(Ok(Err(NotDone::Unknown))) => refuse(unknown(&name)),
+        Ok(Ok(Err(NotDone::Nothing(why)))) => {
+            let kind = match act {
+                Act::RollBack => FaultKind::NothingToRollBack,
+                Act::Promote => FaultKind::NothingToPromote,
+            };
+            refuse(Fault::new(kind, why))
+        }
         // Dropped without an answer: the one who answers is gone.
         Ok(Err(_)) => refuse(stopping()),
         Err(_) => {
-            let message =
-                format!("a reload is under way for more than {PATIENCE:?}: nothing was rolled back");
+            let message = format!("a reload is under way for more than {PATIENCE:?}: nothing was done");
             refuse(Fault::new(FaultKind::Overloaded, message))
         }
     }
@@ -89,56 +109,84 @@ fn stopping() -> Fault {
 }
 
 fn to_json(plugin: &PluginStatus) -> Value {
-    let digest = |hex: &str| format!("sha256:{hex}");
     let refused = plugin.refused.as_ref();
+    let of_refused = || refused.and_then(|refused| refused.digest.as_deref());
     let refusal = refused.map(|refused| {
         json!({
             "reason": refused.reason,
-            "digest": refused.digest.as_deref().map(digest),
+            "digest": of_refused().map(digest),
             "earlier_generation_serves": plugin.loaded.is_some(),
         })
     });
     let loaded = plugin.loaded.as_ref();
     let about = loaded.map(|loaded| &loaded.plugin);
-    let stats = loaded.map(|loaded| &loaded.stats);
-    let of_loaded = about.map(|about| about.digest());
-    let of_refused = || refused.and_then(|refused| refused.digest.as_deref());
-    let since = loaded.map(|l| l.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()));
-    let faults = stats.map(|s| s.faults().map(|(kind, n)| (kind.reason(), n)).collect::<BTreeMap<_, _>>());
-    let latency = stats.and_then(|stats| stats.latencies().quantiles([0.5, 0.95, 0.99]));
     json!({
         "name": plugin.name,
         "state": plugin.state(),
         "generation": loaded.map(|loaded| loaded.number),
         // In seconds since 1970.
-        "since": since,
-        "digest": of_loaded.or_else(of_refused).map(digest),
+        "since": loaded.map(seconds),
+        "digest": about.map(Plugin::digest).or_else(of_refused).map(digest),
         "size": about.map(Plugin::size),
-        "kinds": about.map(kinds),
-        "version": about.and_then(|about| about.about().map(|(_, version)| version)),
+        "kinds": about.map(|about| about.kind().roles()),
+        "version": about.and_then(version),
         "on_error": plugin.on_error.name(),
         "instances": plugin.instances.name(),
-        "limits": limits_json(&plugin.limits),
+        "limits": plugin.limits.show(),
         "refusal": refusal,
-        "calls": stats.map(|stats| stats.calls()),
-        "faults": faults,
-        "latency_us": latency.map(|[p50, p95, p99]| json!({ "p50": p50, "p95": p95, "p99": p99 })),
-        "peak_memory_bytes": loaded.map(LoadedGeneration::peak_memory),
+        "canary": plugin.canary.as_ref().map(canary_to_json),
+        "shadow": shadow_to_json(&plugin.standing),
+        "calls": loaded.map(|loaded| loaded.stats.calls()),
+        "faults": loaded.map(faults),
+        "latency_us": loaded.and_then(latency),
+        "peak_memory_bytes": about.map(Plugin::peak_memory),
     })
 }
 
-fn kinds(plugin: &Plugin) -> Vec<&'static str> {
-    let kind = plugin.kind();
-    let all = [("router", kind.router), ("lifecycle", kind.lifecycle)];
-    all.into_iter().filter_map(|(name, is)| is.then_some(name)).collect()
-}
-
-/// Limits under the names that scripts know.
-pub(crate) fn limits_json(limits: &CallLimits) -> Value {
+fn canary_to_json(LoadedCanary { share, loaded }: &LoadedCanary) -> Value {
     json!({
-        "cpu_ms": limits.cpu.as_secs_f64() * 1_000.0,
-        "wall_ms": limits.wall.as_secs_f64() * 1_000.0,
-        "memory_bytes": limits.memory,
-        "host_calls": limits.host_calls,
+        "share": share,
+        "generation": loaded.number,
+        "since": seconds(loaded),
+        "digest": digest(loaded.plugin.digest()),
+        "version": version(&loaded.plugin),
+        "calls": loaded.stats.calls(),
+        "faults": faults(loaded),
+        "latency_us": latency(loaded),
+        "peak_memory_bytes": loaded.plugin.peak_memory(),
     })
+}
+
+/// What came of asking a shadow; nothing for what is no shadow.
+fn shadow_to_json(standing: &Standing) -> Option<Value> {
+    let Standing::Shadow(tally) = standing else { return None };
+    let ShadowCounts { agreed, disagreed, abstained, failed, skipped } = tally.counts();
+    Some(json!({
+        "agreed": agreed,
+        "disagreed": disagreed,
+        "abstained": abstained,
+        "failed": failed,
+        "skipped": skipped,
+    }))
+}
+
+fn digest(hex: &str) -> String {
+    format!("sha256:{hex}")
+}
+
+fn version(plugin: &Plugin) -> Option<&str> {
+    plugin.about().map(|(_, version)| version)
+}
+
+fn seconds(loaded: &LoadedGeneration) -> u64 {
+    loaded.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn faults(loaded: &LoadedGeneration) -> BTreeMap<&'static str, u64> {
+    loaded.stats.faults().map(|(kind, count)| (kind.reason(), count)).collect()
+}
+
+fn latency(loaded: &LoadedGeneration) -> Option<Value> {
+    let [p50, p95, p99] = loaded.stats.latencies().quantiles([0.5, 0.95, 0.99])?;
+    Some(json!({ "p50": p50, "p95": p95, "p99": p99 }))
 }

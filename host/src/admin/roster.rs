@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackfield_core::config::{Instances, OnError};
-use jackfield_gateway::policy::{Breaker, RouterStats};
-use jackfield_plugin_host::{CallLimits, Plugin};
+use jackfield_core::config::{Instances, OnError, PluginLimits, Share};
+use jackfield_core::telemetry::metrics::PluginSeries;
+use jackfield_gateway::policy::{Breaker, RouterStats, ShadowTally};
+use jackfield_plugin_host::Plugin;
 
 /// Every plugin of the folder, by name.
 #[derive(Default)]
@@ -26,9 +27,11 @@ pub struct PluginStatus {
     /// Whether each call gets an instance of its own.
     pub instances: Instances,
     /// What one call may cost.
-    pub limits: CallLimits,
+    pub limits: PluginLimits,
     /// The generation that is loaded, if one is.
     pub loaded: Option<LoadedGeneration>,
+    /// A newer one that is on trial.
+    pub canary: Option<LoadedCanary>,
     /// Why the file as it is now is not what is loaded, if it is not.
     pub refused: Option<RefusedFile>,
 }
@@ -36,7 +39,9 @@ pub struct PluginStatus {
 /// What became of a plugin.
 pub enum Standing {
     /// It is asked, unless its breaker is open.
-    Serves(Arc<Breaker>),
+    Serves,
+    /// It is asked and not obeyed, and this came of it.
+    Shadow(Arc<ShadowTally>),
     /// It is loaded, and `orchestrator.routers` does not name it.
     NotListed,
     /// `enabled: false`.
@@ -55,6 +60,18 @@ pub struct LoadedGeneration {
     pub plugin: Plugin,
     /// What it did.
     pub stats: Arc<RouterStats>,
+    /// What is counted under its name.
+    pub series: Arc<PluginSeries>,
+    /// Leaves it alone when it keeps failing.
+    pub breaker: Arc<Breaker>,
+}
+
+/// A generation on trial.
+pub struct LoadedCanary {
+    /// The share of the requests that it gets.
+    pub share: Share,
+    /// The generation.
+    pub loaded: LoadedGeneration,
 }
 
 /// A file that was refused.
@@ -73,26 +90,20 @@ impl Roster {
 }
 
 impl PluginStatus {
-    /// Whether its breaker is open at this moment.
+    /// Whether its breaker opened, and no call went well since.
     pub fn breaker_open(&self) -> bool {
-        matches!(&self.standing, Standing::Serves(breaker) if breaker.is_open())
+        self.loaded.as_ref().is_some_and(|loaded| loaded.breaker.has_opened())
     }
 
     /// What became of it, in a word.
     pub fn state(&self) -> &'static str {
         match &self.standing {
-            Standing::Serves(_) if self.breaker_open() => "breaker_open",
-            Standing::Serves(_) => "serves",
+            Standing::Serves | Standing::Shadow(_) if self.breaker_open() => "breaker_open",
+            Standing::Serves => "serves",
+            Standing::Shadow(_) => "shadow",
             Standing::NotListed => "not_listed",
             Standing::Disabled => "disabled",
             Standing::Refused => "refused",
         }
-    }
-}
-
-impl LoadedGeneration {
-    /// The most memory that an instance of it held, in bytes.
-    pub fn peak_memory(&self) -> usize {
-        self.plugin.component_router().map_or(0, |router| router.peak_memory())
     }
 }

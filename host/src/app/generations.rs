@@ -1,109 +1,327 @@
-//! Which generation of each plugin this is, since when it serves, and what it did. Numbers are never used twice while
-//! the name is remembered.
+//! Which generations of each plugin serve: the base, a canary on trial beside it, and what the base took the place of,
+//! to go back to. Each has a breaker of its own.
+//!
+//! The catalog says what is in the folder, and this follows it: the newest generation of a plugin serves at once, or is
+//! a canary where the settings ask for one and something serves already. A canary ends in one of four ways: it lives
+//! through its probation (or is promoted before), its breaker opens, a newer one comes, or what serves is put back. A person may
+//! end it too, and may go back from a base however old it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use jackfield_core::telemetry::metrics::Metrics;
-use jackfield_gateway::policy::RouterStats;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-/// Names that are remembered after they left, so that one that comes back goes on counting.
-const MAX_REMEMBERED: usize = 1_024;
+use jackfield_core::config::{Config, Rollout};
+use jackfield_core::contract::Router;
+use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
+use jackfield_gateway::policy::{Breaker, Seat, ShadowTally};
+use jackfield_plugin_host::{Catalog, Plugin};
 
-/// Every plugin's generations, as far as they matter: the one that serves and the one before.
-#[derive(Default)]
+use super::numbering::{Mark, Numbering};
+
+/// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
+/// a canary whose breaker is open is not promoted.
+const WAITING: usize = 16;
+
+/// The generations of every plugin.
 pub(super) struct Generations {
-    by_name: BTreeMap<String, Line>,
+    by_name: BTreeMap<String, Serving>,
+    /// How many generations there have been.
+    count: u64,
+    numbering: Numbering,
+    metrics: Arc<Metrics>,
+    tell: mpsc::Sender<Failing>,
+    hear: Option<mpsc::Receiver<Failing>>,
 }
 
-/// One generation.
-#[derive(Clone)]
+/// A generation whose breaker opened.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub name: String,
+    number: u64,
+}
+
+/// The generations of one plugin.
+pub(super) struct Serving {
+    pub base: Generation,
+    pub canary: Option<Generation>,
+    /// What the base took the place of, and since when the base has been on trial.
+    before: Option<Before>,
+}
+
+/// What a base took the place of.
+struct Before {
+    plugin: Plugin,
+    mark: Mark,
+    /// Since when the base has been on trial.
+    since: Instant,
+}
+
+/// One loading of one plugin.
 pub(super) struct Generation {
-    pub number: u64,
-    pub since: SystemTime,
-    pub stats: Arc<RouterStats>,
-    digest: String,
+    pub plugin: Plugin,
+    pub breaker: Arc<Breaker>,
+    pub tally: Arc<ShadowTally>,
+    pub mark: Mark,
+    router: Option<Arc<dyn Router>>,
+    shadow: bool,
+    number: u64,
+    since: Instant,
+    tell: mpsc::Sender<Failing>,
 }
 
-#[derive(Default)]
-struct Line {
-    loaded: u64,
-    current: Option<Generation>,
-    before: Option<Generation>,
+/// What is to be done about a generation whose breaker opened.
+pub(super) enum Verdict {
+    /// It is gone by now: its successor is innocent.
+    Gone,
+    /// Nothing: there is nothing better to go back to.
+    Alone,
+    /// It has been undone.
+    Undone(Box<Undone>),
+}
+
+/// A generation that serves no more, and what serves instead.
+pub(super) struct Undone {
+    pub bad: Plugin,
+    pub good: Plugin,
+    pub canary: bool,
 }
 
 impl Generations {
-    /// These bytes were loaded. New settings of the same bytes are no new generation.
-    pub(super) fn loaded(&mut self, name: &str, digest: &str, metrics: &Metrics) {
-        let line = self.by_name.entry(name.to_owned()).or_default();
-        if line.current.as_ref().is_some_and(|current| current.digest == digest) {
-            return;
-        }
-        line.loaded += 1;
-        let series = metrics.plugins.of(name);
-        series.serves(line.loaded);
-        let (number, since) = (line.loaded, SystemTime::now());
-        let stats = Arc::new(RouterStats::new(series));
-        line.before = line.current.replace(Generation { number, since, stats, digest: digest.to_owned() });
+    /// None yet. What becomes of them is counted.
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        let (tell, hear) = mpsc::channel(WAITING);
+        let (by_name, numbering) = (BTreeMap::new(), Numbering::default());
+        Self { by_name, count: 0, numbering, metrics, tell, hear: Some(hear) }
     }
 
-    /// The generation before serves again.
-    pub(super) fn rolled_back(&mut self, name: &str, digest: &str, metrics: &Metrics) {
-        let Some(line) = self.by_name.get_mut(name) else { return };
-        match line.before.take().filter(|before| before.digest == digest) {
-            Some(before) => {
-                before.stats.series().serves(before.number);
-                line.current = Some(Generation { since: SystemTime::now(), ..before });
+    /// Brings the generations up to the catalog and the settings.
+    pub(super) fn follow(&mut self, catalog: &Catalog, config: &Config) {
+        self.by_name.retain(|name, _| {
+            let stays = catalog.get(name).is_some();
+            if !stays {
+                self.metrics.plugins.forget(name, false);
+                self.metrics.plugins.forget(name, true);
             }
-            // Older than what is remembered: then it counts as a new one.
-            None => self.loaded(name, digest, metrics),
+            stays
+        });
+        self.numbering.bound(|name| catalog.get(name).is_some());
+        for plugin in &catalog.plugins {
+            let rollout = config.plugins().settings(plugin.name()).rollout;
+            let mut new = |like: Option<&Generation>| {
+                self.count += 1;
+                // New settings of the same bytes are no new generation.
+                let mark = like.filter(|like| like.plugin.digest() == plugin.digest());
+                let mark = mark.map_or_else(|| self.numbering.next(plugin.name()), |like| like.mark.clone());
+                Generation::new(plugin, &rollout, mark, self.count, &self.tell)
+            };
+            match self.by_name.get_mut(plugin.name()) {
+                Some(serving) => serving.follow(plugin, &rollout, &self.metrics, &mut new),
+                None => {
+                    let serving = Serving { base: new(None), canary: None, before: None };
+                    self.by_name.insert(plugin.name().to_owned(), serving);
+                }
+            }
         }
     }
 
-    /// The plugin left.
-    pub(super) fn removed(&mut self, name: &str, metrics: &Metrics) {
-        metrics.plugins.forget(name);
-        if let Some(line) = self.by_name.get_mut(name) {
-            (line.current, line.before) = (None, None);
+    /// What is counted of a plugin and, apart from it, of its canary if it has one. The metrics are told which they are.
+    pub(super) fn series(&self, serving: &Serving) -> (Arc<PluginSeries>, Option<Arc<PluginSeries>>) {
+        let (plugins, name) = (&self.metrics.plugins, serving.base.plugin.name());
+        let of = |generation: &Generation, canary| {
+            let series = plugins.of(name, canary);
+            series.serves(generation.mark.number);
+            series
+        };
+        if serving.canary.is_none() {
+            plugins.forget(name, true);
         }
-        if self.by_name.len() > MAX_REMEMBERED {
-            self.by_name.retain(|_, line| line.current.is_some());
-        }
+        (of(&serving.base, false), serving.canary.as_ref().map(|canary| of(canary, true)))
     }
 
-    /// The generation that serves.
-    pub(super) fn current(&self, name: &str) -> Option<&Generation> {
-        self.by_name.get(name)?.current.as_ref()
+    /// A plugin's generations.
+    pub(super) fn get(&self, name: &str) -> Option<&Serving> {
+        self.by_name.get(name)
+    }
+
+    /// Judges a generation whose breaker opened, and undoes it if it is new and something better is there. A base is
+    /// not judged while its successor is on trial.
+    pub(super) fn judge(&mut self, failing: &Failing, config: &Config) -> Verdict {
+        let Some(serving) = self.by_name.get_mut(&failing.name) else { return Verdict::Gone };
+        if let Some(canary) = serving.canary.take_if(|canary| canary.number == failing.number) {
+            let good = serving.base.plugin.clone();
+            return Verdict::Undone(Box::new(Undone { bad: canary.plugin, good, canary: true }));
+        }
+        if serving.base.number != failing.number {
+            return Verdict::Gone;
+        }
+        let rollout = config.plugins().settings(&failing.name).rollout;
+        // Later failures have some other cause, and an older rule would not be better.
+        if serving.canary.is_some()
+            || serving.base.shadow
+            || serving.before.as_ref().is_none_or(|before| before.since.elapsed() >= rollout.probation)
+        {
+            return Verdict::Alone;
+        }
+        self.go_back(&failing.name, &rollout)
+            .map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
+    }
+
+    /// Undoes the newest generation of a plugin because somebody says so: its canary, if it has one, or else its
+    /// base, whenever that came. Nothing if it took no other's place, or that is given out already.
+    pub(super) fn undo(&mut self, name: &str, config: &Config) -> Option<Undone> {
+        let serving = self.by_name.get_mut(name)?;
+        if let Some(canary) = serving.canary.take() {
+            return Some(Undone { bad: canary.plugin, good: serving.base.plugin.clone(), canary: true });
+        }
+        self.go_back(name, &config.plugins().settings(name).rollout)
+    }
+
+    /// Puts what a base took the place of back.
+    fn go_back(&mut self, name: &str, rollout: &Rollout) -> Option<Undone> {
+        let serving = self.by_name.get_mut(name)?;
+        let Before { plugin: good, mark, .. } = serving.before.take()?;
+        self.count += 1;
+        let back = Generation::new(&good, rollout, mark.from_now(), self.count, &self.tell);
+        let bad = std::mem::replace(&mut serving.base, back).plugin;
+        Some(Undone { bad, good, canary: false })
+    }
+
+    /// Makes a plugin's canary its base. Says whether there was one.
+    pub(super) fn promote(&mut self, name: &str) -> bool {
+        self.by_name.get_mut(name).is_some_and(|serving| serving.promote(&self.metrics))
+    }
+
+    /// When the next canary's probation is over.
+    pub(super) fn next_promotion(&self, config: &Config) -> Option<Instant> {
+        self.ends(config).map(|(_, end)| end).min()
+    }
+
+    /// The canaries whose probation is over: those that lived through it, and those that did not and were not heard.
+    pub(super) fn due(&self, config: &Config) -> (Vec<String>, Vec<Failing>) {
+        let now = Instant::now();
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for (canary, _) in self.ends(config).filter(|(_, end)| *end <= now) {
+            match canary.breaker.has_opened() {
+                false => good.push(canary.plugin.name().to_owned()),
+                true => bad.push(canary.failing()),
+            }
+        }
+        (good, bad)
+    }
+
+    /// Where openings are heard. There is one listener; a second hears nothing.
+    pub(super) fn listen(&mut self) -> mpsc::Receiver<Failing> {
+        self.hear.take().unwrap_or_else(|| mpsc::channel(1).1)
+    }
+
+    /// Every canary and when its probation is over.
+    fn ends(&self, config: &Config) -> impl Iterator<Item = (&Generation, Instant)> {
+        self.by_name.values().filter_map(|serving| serving.canary.as_ref()).map(|canary| {
+            let probation = config.plugins().settings(canary.plugin.name()).rollout.probation;
+            (canary, canary.since + probation)
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_count_what_was_loaded_and_a_rollback_brings_the_old_one_back() {
-        let (metrics, mut all) = (Metrics::default(), Generations::default());
-        let now = |all: &Generations| all.current("p").map(|generation| generation.number);
-        all.loaded("p", "a", &metrics);
-        all.loaded("p", "a", &metrics);
-        assert_eq!(now(&all), Some(1), "the same bytes");
-        all.loaded("p", "b", &metrics);
-        assert_eq!(now(&all), Some(2));
-        all.rolled_back("p", "a", &metrics);
-        assert_eq!(now(&all), Some(1));
-        all.loaded("p", "c", &metrics);
-        assert_eq!(now(&all), Some(3));
-        all.removed("p", &metrics);
-        assert_eq!(now(&all), None);
-        all.loaded("p", "a", &metrics);
-        assert_eq!(now(&all), Some(4));
-        for n in 0..2 * MAX_REMEMBERED {
-            let name = format!("passing-{n}");
-            all.loaded(&name, "x", &metrics);
-            all.removed(&name, &metrics);
+impl Serving {
+    /// Brings one plugin's generations up to what was loaded last.
+    fn follow(
+        &mut self,
+        plugin: &Plugin,
+        rollout: &Rollout,
+        metrics: &Metrics,
+        new: &mut dyn FnMut(Option<&Generation>) -> Generation,
+    ) {
+        let newest = self.canary.as_ref().unwrap_or(&self.base);
+        if rollout.shadow != self.base.shadow {
+            // Nothing decided under this name before, or nothing does now.
+            *self = Self { base: new(Some(&self.base)), canary: None, before: None };
+        } else if newest.plugin.is(plugin) {
+            if rollout.canary.is_none() {
+                self.promote(metrics);
+            }
+        } else if self.base.plugin.is_like(plugin) {
+            if self.canary.take().is_some() {
+                metrics.host.changed(ReloadChange::CanaryWithdrawn);
+                tracing::info!(target: "jackfield::plugin", plugin = plugin.name(), "the canary is withdrawn: what serves was put back");
+            }
+        } else if let Some(share) =
+            rollout.canary.filter(|_| self.base.router.is_some() && plugin.kind().router)
+        {
+            // Even of the same bytes: what it does is to be seen apart.
+            self.canary = Some(new(None));
+            tracing::info!(
+                target: "jackfield::plugin", plugin = plugin.name(), digest = plugin.digest(), %share,
+                probation = ?rollout.probation, "a canary is on trial"
+            );
+        } else {
+            self.canary = None;
+            let by = new(Some(&self.base));
+            self.take_over(by);
         }
-        assert!(all.by_name.len() <= MAX_REMEMBERED + 1 && now(&all) == Some(4));
+        for generation in [Some(&mut self.base), self.canary.as_mut()].into_iter().flatten() {
+            if generation.breaker.threshold() != rollout.rollback {
+                generation.breaker = Arc::new(Breaker::new(rollout.rollback));
+            }
+        }
+    }
+
+    /// New settings of the same bytes are nothing to go back from.
+    fn take_over(&mut self, by: Generation) {
+        let since = by.since;
+        let Generation { plugin, mark, .. } = std::mem::replace(&mut self.base, by);
+        if plugin.digest() != self.base.plugin.digest() {
+            self.before = Some(Before { plugin, mark, since });
+        }
+    }
+
+    fn promote(&mut self, metrics: &Metrics) -> bool {
+        let Some(mut canary) = self.canary.take() else { return false };
+        canary.mark = canary.mark.from_now();
+        metrics.host.changed(ReloadChange::CanaryPromoted);
+        let plugin = canary.plugin.name().to_owned();
+        let digest = canary.plugin.digest().to_owned();
+        tracing::info!(target: "jackfield::plugin", plugin, digest, "the canary is promoted and gets every request");
+        self.take_over(canary);
+        true
+    }
+}
+
+impl Generation {
+    fn new(
+        plugin: &Plugin,
+        rollout: &Rollout,
+        mark: Mark,
+        number: u64,
+        tell: &mpsc::Sender<Failing>,
+    ) -> Self {
+        Self {
+            plugin: plugin.clone(),
+            breaker: Arc::new(Breaker::new(rollout.rollback)),
+            tally: Arc::default(),
+            mark,
+            router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
+            shadow: rollout.shadow,
+            number,
+            since: Instant::now(),
+            tell: tell.clone(),
+        }
+    }
+
+    /// The generation as the policy sees it, if it is a router, and as it is counted.
+    pub(super) fn seat(&self, series: &Arc<PluginSeries>) -> Option<Seat> {
+        let (tell, failing) = (self.tell.clone(), self.failing());
+        let opened = move || {
+            let _ = tell.try_send(failing.clone());
+        };
+        let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
+        let (stats, series) = (Arc::clone(&self.mark.stats), Arc::clone(series));
+        Some(Seat { router, breaker, opened: Arc::new(opened), stats, series })
+    }
+
+    fn failing(&self) -> Failing {
+        Failing { name: self.plugin.name().to_owned(), number: self.number }
     }
 }

@@ -1,6 +1,8 @@
 //! What outlives worlds, and makes the next one. Boot and every reload take the same path: read what
 //! changed, load it beside the live world, swap one pointer. What cannot be loaded changes nothing.
 
+mod trials;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,18 +10,17 @@ use arc_swap::ArcSwap;
 
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
-use jackfield_gateway::policy::RouterSlot;
+use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks};
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{CallLimits, Catalog, Change, Plugin, PluginEngine, PluginSettings, Scan};
+use jackfield_plugin_host::{
+    Catalog, Change, Concurrency, EngineError, Plugin, PluginEngine, PluginSettings, Scan,
+};
 use jackfield_provider::Registry;
 
-use tokio::sync::mpsc;
-
-use super::generations::Generations;
-use super::guards::{Failing, Guards};
-use super::report::{LoadedPlugin, PluginReport};
+use super::generations::{Generations, Serving};
+use super::report::{LoadedCanary, LoadedPlugin, PluginReport};
 use super::roster::roster;
-use crate::admin::{Command, NotRolledBack, RolledBack, Roster};
+use crate::admin::Roster;
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
 pub(super) struct Keeper {
@@ -32,8 +33,8 @@ pub(super) struct Keeper {
     report: Arc<ArcSwap<PluginReport>>,
     roster: Arc<ArcSwap<Roster>>,
     metrics: Arc<Metrics>,
-    guards: Guards,
     generations: Generations,
+    shadows: Arc<ShadowTasks>,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
     generation: u64,
@@ -53,7 +54,10 @@ impl Keeper {
         engine: PluginEngine,
         load: Arc<Load>,
     ) -> Self {
-        let (live, report, guards) = (Arc::default(), Arc::default(), Guards::default());
+        let (live, report, metrics) = (Arc::default(), Arc::default(), Arc::<Metrics>::default());
+        let generations = Generations::new(Arc::clone(&metrics));
+        // The other half of the permits is for the routers that decide.
+        let shadows = Arc::new(ShadowTasks::new(config.plugins().running() / 2));
         Self {
             config,
             providers,
@@ -63,9 +67,9 @@ impl Keeper {
             load,
             report,
             roster: Arc::default(),
-            metrics: Arc::default(),
-            guards,
-            generations: Generations::default(),
+            metrics,
+            generations,
+            shadows,
             rejected: None,
             generation: 0,
         }
@@ -91,12 +95,17 @@ impl Keeper {
         Arc::clone(&self.metrics)
     }
 
+    /// Where shadows are asked; whoever stops serving ends it.
+    pub(super) fn shadows(&self) -> Arc<ShadowTasks> {
+        Arc::clone(&self.shadows)
+    }
+
     /// The first world.
     pub(super) async fn first(&mut self) -> World {
         let config = Arc::clone(&self.config);
         self.rescan(&config).await;
-        let slots = self.routers();
-        self.world(slots)
+        let rules = self.rules();
+        self.world(rules)
     }
 
     /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
@@ -107,86 +116,19 @@ impl Keeper {
         if let Some(config) = config {
             self.config = config;
         }
-        let slots = self.routers();
+        let rules = self.rules();
         if changed || reconfigured {
-            let routers: Vec<&str> = slots.iter().map(|slot| slot.router.name()).collect();
-            let routers = routers.join(", ");
-            let world = self.world(slots);
+            let routers: Vec<&str> = rules.routers.iter().map(RouterSlot::name).collect();
+            let shadows: Vec<&str> = rules.shadows.iter().map(|slot| slot.seat.router.name()).collect();
+            let (routers, shadows) = (routers.join(", "), shadows.join(", "));
+            let world = self.world(rules);
             tracing::info!(
                 target: "jackfield::world", generation = self.generation, reconfigured,
-                routers, "a new world serves"
+                routers, shadows, "a new world serves"
             );
             published.store(Arc::new(world));
         }
         Reloaded { unsettled }
-    }
-
-    /// Where to hear that a plugin's breaker opened.
-    pub(super) fn failing(&mut self) -> mpsc::Receiver<Failing> {
-        self.guards.listen()
-    }
-
-    /// A plugin keeps failing. If that began with a swap, its last good generation comes back.
-    pub(super) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
-        let name = failing.name.as_str();
-        // Told of a generation that is gone by now: its successor is innocent.
-        let Some(current) = self.catalog.get(name).filter(|p| p.digest() == failing.digest) else { return };
-        let Some(good) = self.guards.last_good(name, current.digest()) else {
-            tracing::warn!(target: "jackfield::plugin", plugin = name, "it keeps failing and is left alone for a while");
-            return;
-        };
-        let why = format!(
-            "it kept failing after it was swapped in, and was rolled back to {}; these bytes are not loaded again until a restart",
-            good.digest()
-        );
-        tracing::warn!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
-        self.put_back(&good, &why, published);
-    }
-
-    /// Does what the admin port asks for, unless whoever asked has gone.
-    pub(super) fn obey(&mut self, command: Command, published: &ArcSwap<World>) {
-        let Command::RollBack { name, answer } = command;
-        if !answer.is_closed() {
-            let _ = answer.send(self.roll_back_by_hand(&name, published));
-        }
-    }
-
-    fn roll_back_by_hand(
-        &mut self,
-        name: &str,
-        published: &ArcSwap<World>,
-    ) -> Result<RolledBack, NotRolledBack> {
-        let Some(current) = self.catalog.get(name) else {
-            return Err(match self.roster.load().get(name) {
-                Some(status) => NotRolledBack::Nothing(format!(
-                    "no generation of `{name}` is loaded: it is {}",
-                    status.state()
-                )),
-                None => NotRolledBack::Unknown,
-            });
-        };
-        let Some(good) = self.guards.earlier(name, current.digest()) else {
-            return Err(NotRolledBack::Nothing(format!(
-                "`{name}` has no earlier generation to go back to: none was replaced since this process started, \
-                 or the last rollback went back to it already"
-            )));
-        };
-        let why = format!(
-            "rolled back by hand to {}; these bytes are not loaded again until a restart",
-            good.digest()
-        );
-        tracing::info!(target: "jackfield::plugin", plugin = name, digest = current.digest(), "{why}");
-        self.put_back(&good, &why, published);
-        Ok(RolledBack)
-    }
-
-    /// Has an earlier generation serve again, and quarantines the bytes that are left.
-    fn put_back(&mut self, good: &Plugin, why: &str, published: &ArcSwap<World>) {
-        self.catalog = self.catalog.rolled_back(good, why);
-        self.generations.rolled_back(good.name(), good.digest(), &self.metrics);
-        self.metrics.host.changed(ReloadChange::PluginRolledBack);
-        let slots = self.routers();
-        published.store(Arc::new(self.world(slots)));
     }
 
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
@@ -235,6 +177,7 @@ impl Keeper {
             ("telemetry", old.telemetry() != new.telemetry()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
+            ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];
         let changed: Vec<&str> =
@@ -252,10 +195,7 @@ impl Keeper {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
-                    self.count(change);
-                    if let Change::Replaced { name, digest } = change {
-                        self.guards.replaced(self.catalog.get(name), digest);
-                    }
+                    self.metrics.host.changed(counted(change));
                 }
                 self.catalog = catalog;
                 // A refusal alone changes nothing that serves.
@@ -270,28 +210,9 @@ impl Keeper {
         }
     }
 
-    /// Brings the generations and the metrics up to a change.
-    fn count(&mut self, change: &Change) {
-        let counted = match change {
-            Change::Added { name, digest } => {
-                self.generations.loaded(name, digest, &self.metrics);
-                ReloadChange::PluginAdded
-            }
-            Change::Replaced { name, digest } => {
-                self.generations.loaded(name, digest, &self.metrics);
-                ReloadChange::PluginReplaced
-            }
-            Change::Removed { name } => {
-                self.generations.removed(name, &self.metrics);
-                ReloadChange::PluginRemoved
-            }
-            Change::Refused { .. } => ReloadChange::PluginRefused,
-        };
-        self.metrics.host.changed(counted);
-    }
-
-    /// The routers in the order in which they are asked. What became of everything else is reported.
-    fn routers(&mut self) -> Vec<RouterSlot> {
+    /// The rules in the order in which they are asked. What became of everything else is reported.
+    fn rules(&mut self) -> Rules {
+        self.generations.follow(&self.catalog, &self.config);
         let mut report = PluginReport::default();
         for refusal in &self.catalog.refusals {
             report.refused.push((refusal.path.display().to_string(), refusal.reason.clone()));
@@ -300,12 +221,15 @@ impl Keeper {
             Some(names) => names.to_vec(),
             None => self.catalog.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
         };
-        let mut slots = Vec::new();
+        let mut rules = Rules { tasks: Arc::clone(&self.shadows), ..Rules::default() };
         for name in names {
-            let found = self.catalog.get(&name).and_then(|plugin| {
-                Some((plugin, plugin.router()?, Arc::clone(&self.generations.current(&name)?.stats)))
+            let found = self.generations.get(&name).and_then(|serving| {
+                let (base, canary) = self.generations.series(serving);
+                let canary = serving.canary.as_ref().zip(canary);
+                let canary = canary.and_then(|(canary, series)| canary.seat(&series));
+                Some((serving, serving.base.seat(&base)?, canary))
             });
-            let Some((plugin, router, stats)) = found else {
+            let Some((serving, base, canary)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
                 let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
                 if !told {
@@ -314,32 +238,61 @@ impl Keeper {
                 report.refused.push((name, reason.to_owned()));
                 continue;
             };
-            let (breaker, opened) = self.guards.of(plugin);
-            let on_error = self.config.plugins().settings(&name).on_error;
-            slots.push(RouterSlot { router, on_error, breaker, opened, stats });
-            report.loaded.push(LoadedPlugin {
-                name,
-                version: plugin.about().map(|(_, version)| version.to_owned()),
-                size: plugin.size(),
-                digest: plugin.digest().to_owned(),
-            });
+            let settings = self.config.plugins().settings(&name);
+            report.loaded.push(loaded(serving, settings));
+            if settings.rollout.shadow {
+                let (place, tally) = (rules.routers.len(), Arc::clone(&serving.base.tally));
+                rules.shadows.push(ShadowSlot { seat: base, place, tally });
+                continue;
+            }
+            let canary = settings.rollout.canary.zip(canary);
+            rules.routers.push(RouterSlot { base, canary, on_error: settings.on_error });
         }
         let refusals = i64::try_from(self.catalog.refusals.len()).unwrap_or(i64::MAX);
         self.metrics.plugins.refusals.set(refusals);
-        let roster = roster(&self.config, &self.catalog, &self.generations, &slots);
+        let roster = roster(&self.config, &self.catalog, &self.generations, &rules);
         self.roster.store(Arc::new(roster));
         self.report.store(Arc::new(report));
-        slots
+        rules
     }
 
-    fn world(&mut self, slots: Vec<RouterSlot>) -> World {
+    fn world(&mut self, rules: Rules) -> World {
         self.generation += 1;
         let provider = |name: &str| self.providers.get(name);
         let (config, metrics) = (Arc::clone(&self.config), &self.metrics);
-        let world = World::build(self.generation, config, slots, &provider, &self.live, &self.load, metrics);
+        let world = World::build(self.generation, config, rules, &provider, &self.live, &self.load, metrics);
         metrics.upstream.keep_only(|provider, model| world.models().counts(provider, model));
         metrics.host.world(self.generation);
         world
+    }
+}
+
+/// What is told of a plugin that serves.
+fn loaded(serving: &Serving, settings: &Configured) -> LoadedPlugin {
+    let version = |plugin: &Plugin| plugin.about().map(|(_, version)| version.to_owned());
+    let plugin = &serving.base.plugin;
+    let canary = settings.rollout.canary.zip(serving.canary.as_ref());
+    LoadedPlugin {
+        name: plugin.name().to_owned(),
+        version: version(plugin),
+        size: plugin.size(),
+        digest: plugin.digest().to_owned(),
+        shadow: settings.rollout.shadow,
+        canary: canary.map(|(share, canary)| LoadedCanary {
+            version: version(&canary.plugin),
+            digest: canary.plugin.digest().to_owned(),
+            share,
+        }),
+    }
+}
+
+/// What a change is counted as.
+fn counted(change: &Change) -> ReloadChange {
+    match change {
+        Change::Added { .. } => ReloadChange::PluginAdded,
+        Change::Replaced { .. } => ReloadChange::PluginReplaced,
+        Change::Removed { .. } => ReloadChange::PluginRemoved,
+        Change::Refused { .. } => ReloadChange::PluginRefused,
     }
 }
 
@@ -385,21 +338,24 @@ fn enabled(config: &Config) -> impl Fn(&str) -> Option<PluginSettings> + Sync + 
 
 /// One plugin's settings as the plugin room takes them.
 pub fn plugin_settings(configured: &Configured) -> PluginSettings {
-    let limits = configured.limits;
     // No section is an empty section: a plugin's own defaults then hold.
     let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
-    PluginSettings {
-        config,
-        warm: configured.instances == Instances::Warm,
-        limits: CallLimits {
-            cpu: limits.cpu,
-            wall: limits.wall,
-            memory: limits.memory,
-            host_calls: u32::try_from(limits.host_calls).unwrap_or(u32::MAX),
-        },
-    }
+    PluginSettings { config, warm: configured.instances == Instances::Warm, limits: configured.limits }
+}
+
+/// The engine that configuration asks for.
+pub fn start_engine(config: &Config) -> Result<PluginEngine, EngineError> {
+    let plugins = config.plugins();
+    PluginEngine::start(Concurrency {
+        running: plugins.running(),
+        queue: plugins.queue(),
+        instances: plugins.instances(),
+    })
 }
 
 fn shown(dir: &Path) -> String {
     std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).display().to_string()
 }
+
+#[cfg(test)]
+mod tests;

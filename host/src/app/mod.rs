@@ -6,8 +6,8 @@
 
 mod cpu;
 mod generations;
-mod guards;
 mod keeper;
+mod numbering;
 mod offline;
 mod report;
 mod roster;
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch as flag};
 
 use jackfield_core::base::{Drain, Signal};
 use jackfield_core::config::Config;
+use jackfield_gateway::policy::ShadowTasks;
 use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
@@ -29,10 +30,11 @@ use jackfield_provider::{Registry, RegistryError};
 use crate::admin::{self, Admin, Command};
 use crate::http::{self, Api, Server, ServerOptions};
 
+pub use jackfield_gateway::world::Requests;
 use keeper::Keeper;
-pub use keeper::{load_catalog, plugin_settings};
+pub use keeper::{load_catalog, plugin_settings, start_engine};
 pub use offline::{first_world, world_without_plugins};
-pub use report::{LoadedPlugin, PluginReport};
+pub use report::{LoadedCanary, LoadedPlugin, PluginReport};
 
 /// The house could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +74,7 @@ pub struct Bound {
     server: Server,
     config: Arc<Config>,
     plugins: Arc<ArcSwap<PluginReport>>,
+    shadows: Arc<ShadowTasks>,
     keeper: Keeper,
     commands: mpsc::Receiver<Command>,
     admin: Option<Server>,
@@ -95,7 +98,7 @@ impl App {
     /// Builds everything that can be built without starting anything but the plugin engine's clock.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         let providers = Registry::build(&config)?;
-        let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+        let engine = start_engine(&config)?;
         Ok(Self { config: Arc::new(config), providers, engine })
     }
 
@@ -139,8 +142,8 @@ impl App {
                 Some(bind("server.admin", address, routes, admin::OPTIONS).await?)
             }
         };
-        let plugins = keeper.report();
-        Ok(Bound { server, config, plugins, keeper, commands, admin, world, drain, signal, cut })
+        let (plugins, shadows) = (keeper.report(), keeper.shadows());
+        Ok(Bound { server, config, plugins, shadows, keeper, commands, admin, world, drain, signal, cut })
     }
 }
 
@@ -179,6 +182,11 @@ impl Bound {
         Arc::clone(&self.plugins)
     }
 
+    /// The last requests, while it serves and after.
+    pub fn requests(&self) -> Arc<Requests> {
+        Arc::clone(self.world.load().requests())
+    }
+
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
@@ -191,6 +199,8 @@ impl Bound {
         let (done, api_is_done) = oneshot::channel::<()>();
         let api = async {
             let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
+            // Nobody waits for what a shadow would have done.
+            self.shadows.end().await;
             drop(done);
             cut
         };

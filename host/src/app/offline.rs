@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jackfield_core::config::Config;
+use jackfield_gateway::policy::Rules;
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_provider::Registry;
 
@@ -21,5 +22,6 @@ pub async fn first_world(config: Config) -> Result<(World, PluginReport), BuildE
 pub fn world_without_plugins(config: Config) -> Result<World, BuildError> {
     let providers = Registry::build(&config)?;
     let (live, load, metrics) = (Arc::<LiveTable>::default(), Arc::<Load>::default(), Arc::default());
-    Ok(World::build(1, Arc::new(config), Vec::new(), &|name| providers.get(name), &live, &load, &metrics))
+    let provider = |name: &str| providers.get(name);
+    Ok(World::build(1, Arc::new(config), Rules::default(), &provider, &live, &load, &metrics))
 }

@@ -1,5 +1,5 @@
 //! The one task that makes worlds while the gateway serves: it watches the plugin folder and the configuration
-//! file, hears of failing plugins, and obeys the admin port. The only place that names notify.
+//! file, hears of failing plugins, ends trials, and obeys the admin port. The only place that names notify.
 //!
 //! Events are hints: whatever they say, the folder is looked at as a whole. A burst is waited out, but
 //! not for ever; one reload runs at a time. Where the system cannot watch, the folder is polled.
@@ -41,9 +41,14 @@ pub(super) async fn hold(
 ) {
     let mut failing = keeper.failing();
     loop {
+        let promotion = keeper.next_promotion();
         tokio::select! {
+            biased;
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => keeper.roll_back(&plugin, &published),
+            () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
+                keeper.promote_due(&published);
+            }
             Some(command) = commands.recv() => keeper.obey(command, &published),
         }
     }
@@ -64,11 +69,18 @@ pub(super) async fn watch(
     let mut look_again = Some(Instant::now() + UNSETTLED);
     loop {
         let poll = keeper.config().plugins().poll().or(watcher.is_none().then_some(FALLBACK_POLL));
+        let promotion = keeper.next_promotion();
         let next = [poll.map(|every| Instant::now() + every), look_again].into_iter().flatten().min();
         tokio::select! {
+            // Whoever fails at the end of its probation is heard before it is promoted.
+            biased;
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => {
                 keeper.roll_back(&plugin, &published);
+                continue;
+            }
+            () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
+                keeper.promote_due(&published);
                 continue;
             }
             Some(command) = commands.recv() => {

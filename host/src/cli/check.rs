@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::{ConfigArg, Failed, Outcome, out, runtime};
 use crate::app;
-use jackfield_plugin_host::PluginEngine;
+use jackfield_core::config::Config;
+use jackfield_plugin_host::Catalog;
 
 #[derive(Args)]
 pub(super) struct CheckArgs {
@@ -15,7 +16,7 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Outcome {
     let config = args.config.load()?;
     out::warnings(&config);
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
     let mut faults: Vec<String> =
         catalog.refusals.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();
@@ -28,10 +29,25 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
         return Err(Failed(format!("error: {} plugin fault(s)\n  {}", faults.len(), faults.join("\n  "))));
     }
     out::line(&format!(
-        "{}: fine ({} models, {} tasks, {} plugins)",
+        "{}: fine ({} models, {} tasks, {} plugins{})",
         config.source(),
         config.model_names().count(),
         config.orchestrator().routes().len(),
-        catalog.plugins.len()
+        catalog.plugins.len(),
+        rollouts(&config, &catalog),
     ))
+}
+
+/// The plugins that do not simply serve, as `; canary 5%: a; shadow: b`.
+fn rollouts(config: &Config, catalog: &Catalog) -> String {
+    let told = catalog.plugins.iter().filter_map(|plugin| {
+        let rollout = config.plugins().settings(plugin.name()).rollout;
+        let how = match (rollout.shadow, rollout.canary) {
+            (true, _) => "shadow".to_owned(),
+            (false, Some(share)) => format!("canary {share}"),
+            (false, None) => return None,
+        };
+        Some(format!("; {how}: {}", plugin.name()))
+    });
+    told.collect()
 }

@@ -98,7 +98,7 @@ fn show(explained: &Explained, candidates: &[Candidate<'_>]) -> Outcome {
     let mut asked = out::table(&["asked", "said", "why", "took"]);
     for step in explained.trail.steps() {
         match step {
-            Step::Router { name, said, reason, micros } => {
+            Step::Router { name, said, reason, micros, .. } => {
                 asked.add_row([name.as_str(), said, reason, &format!("{micros} µs")]);
             }
             Step::RouterFault { name, fault, then } => {
@@ -172,7 +172,7 @@ fn to_json(explained: &Explained, candidates: &[Candidate<'_>]) -> Value {
 
 fn step_json(step: &Step) -> Option<Value> {
     match step {
-        Step::Router { name, said, reason, micros } => {
+        Step::Router { name, said, reason, micros, .. } => {
             Some(json!({ "router": name, "said": said, "why": reason, "micros": micros }))
         }
         Step::RouterFault { name, fault, then } => Some(json!({

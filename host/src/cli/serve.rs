@@ -61,7 +61,11 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
 fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
     let at = bound.addr();
     let plugins = bound.plugins().load_full();
-    let names: Vec<&str> = plugins.loaded.iter().map(|p| p.name.as_str()).collect();
+    let names: Vec<String> = plugins
+        .loaded
+        .iter()
+        .map(|plugin| format!("{}{}", plugin.name, if plugin.shadow { " (shadow)" } else { "" }))
+        .collect();
     let routers = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let key = if keys { " \\\n    -H \"authorization: Bearer $YOUR_KEY\"" } else { "" };
     out::line(&format!(

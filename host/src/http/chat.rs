@@ -44,7 +44,7 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
                 Answer::Stream(stream) => {
                     let model = head.model.clone().unwrap_or_default();
                     respond::events(Body::from_stream(frames(
-                        stream,
+                        *stream,
                         api.cut.clone(),
                         id,
                         model,

@@ -23,14 +23,17 @@ const MAX_HEADER_TEXT: usize = 256;
 pub(super) fn status(kind: FaultKind) -> StatusCode {
     use FaultKind as K;
     match kind {
-        K::MalformedBody | K::InvalidRequest | K::UnknownTask | K::RejectedInvalid | K::UpstreamRefused => {
-            StatusCode::BAD_REQUEST
-        }
+        K::MalformedBody
+        | K::InvalidRequest
+        | K::UnknownTask
+        | K::RejectedInvalid
+        | K::UpstreamRefused
+        | K::ContextLength => StatusCode::BAD_REQUEST,
         K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
-        K::UnknownPath | K::UnknownModel | K::UnknownPlugin => StatusCode::NOT_FOUND,
+        K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        K::NothingToRollBack => StatusCode::CONFLICT,
+        K::NothingToRollBack | K::NothingToPromote => StatusCode::CONFLICT,
         K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -19,9 +19,10 @@ pub use reply::{Ending, ErrorBody, Reply, Stream, Streamed};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use jackfield::app::{App, Stopped};
+use jackfield::app::{App, Requests, Stopped};
 use jackfield_core::config::Config;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -39,6 +40,7 @@ pub struct Gateway {
     address: SocketAddr,
     admin: Option<SocketAddr>,
     log: Log,
+    requests: Arc<Requests>,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: Option<JoinHandle<Stopped>>,
@@ -108,7 +110,7 @@ impl Setup {
                 return Err(why);
             }
         };
-        let (address, admin) = (bound.addr(), bound.admin_addr());
+        let (address, admin, requests) = (bound.addr(), bound.admin_addr(), bound.requests());
         let (stop, stopped) = oneshot::channel::<()>();
         let served = runtime.spawn(bound.serve(async move {
             let _ = stopped.await;
@@ -119,6 +121,7 @@ impl Setup {
             address,
             admin,
             log,
+            requests,
             client: client.expect("a client"),
             stop: Some(stop),
             served: Some(served),
@@ -164,6 +167,28 @@ impl Gateway {
     /// What it has logged.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The request of this id as it is kept, once it has ended.
+    ///
+    /// # Panics
+    /// When it is not kept within the patience of all tests.
+    pub async fn record(&self, id: &str) -> Value {
+        let kept = async {
+            loop {
+                match self.requests.get(id) {
+                    Some(record) => return serde_json::to_value(&*record).expect("a record is JSON"),
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        soon("the request to be kept", kept).await
+    }
+
+    /// The last requests as they are kept, the newest first.
+    pub fn records(&self) -> Vec<Value> {
+        let record = |record| serde_json::to_value(record).expect("a record is JSON");
+        self.requests.recent().iter().map(|kept| record(&**kept)).collect()
     }
 
     /// Sends any request and reads the whole answer.

@@ -1,5 +1,5 @@
 //! The admin port over real HTTP: only who has the token gets in, and only by a name that is the port's own; it
-//! tells what serves; and it brings the generation before back.
+//! tells what serves and the last requests; and it brings the generation before back, or the next one on.
 
 use std::path::Path;
 
@@ -103,6 +103,25 @@ async fn only_the_token_and_a_name_of_its_own_open_the_port() {
         ),
         ("rollback by GET", Some(&right), None, "GET", "/plugins/rule/rollback", 405, "method_not_allowed"),
         ("list by POST", Some(&right), None, "POST", "/plugins", 405, "method_not_allowed"),
+        (
+            "unknown plugin, promote",
+            Some(&right),
+            None,
+            "POST",
+            "/plugins/nobody/promote",
+            404,
+            "plugin_not_found",
+        ),
+        ("no canary", Some(&right), None, "POST", "/plugins/rule/promote", 409, "nothing_to_promote"),
+        ("promote by GET", Some(&right), None, "GET", "/plugins/rule/promote", 405, "method_not_allowed"),
+        ("wrong token, promote", Some(&wrong), None, "POST", "/plugins/rule/promote", 401, none.1),
+        ("no requests yet", Some(&right), None, "GET", "/requests", 200, ""),
+        ("no token, requests", none.0, None, "GET", "/requests", 401, none.1),
+        ("no token, one request", none.0, None, "GET", "/requests/req_1", 401, none.1),
+        ("unknown request", Some(&right), None, "GET", "/requests/req_1", 404, "request_not_found"),
+        ("no number", Some(&right), None, "GET", "/requests?limit=all", 400, "invalid_request"),
+        ("none at all", Some(&right), None, "GET", "/requests?limit=0", 400, "invalid_request"),
+        ("too many", Some(&right), None, "GET", "/requests?limit=1001", 400, "invalid_request"),
         ("nothing before", Some(&right), None, "POST", "/plugins/rule/rollback", 409, "nothing_to_roll_back"),
     ] {
         let token = token.map(|token| ("authorization", token.as_str()));
@@ -204,15 +223,16 @@ async fn every_plugin_of_the_folder_is_told_with_what_became_of_it() {
     let seen = plugin(gateway, "urgent-router").await;
     for (pointer, want) in [
         ("/generation", json!(1)),
-        ("/kinds", json!(["router", "lifecycle"])),
+        ("/kinds", json!(["router"])),
         ("/version", json!("1.0.0")),
         ("/size", json!(example.len())),
         ("/on_error", json!("fail")),
         ("/instances", json!("warm")),
-        (
-            "/limits",
-            json!({ "cpu_ms": 10.0, "wall_ms": 50.0, "memory_bytes": 64 << 20, "host_calls": 10_000 }),
-        ),
+        ("/limits/cpu", json!("10ms")),
+        ("/limits/memory", json!("64MiB")),
+        ("/limits/host_calls", json!("10k")),
+        ("/canary", Value::Null),
+        ("/shadow", Value::Null),
         ("/refusal", Value::Null),
         ("/calls", json!(7)),
         ("/faults", json!({})),
@@ -290,6 +310,133 @@ async fn a_good_plugin_is_rolled_back_by_hand_once() {
     assert_eq!((reply.status, reply.json()["generation"].clone()), (200, json!(1)), "{}", reply.text());
 }
 
+/// A gateway whose rule has this generation on trial, beside one that leads to `model-a`.
+async fn on_trial(canary: &[u8]) -> World {
+    let yaml = format!("{YAML}plugins: {{ dir: PLUGINS, settings: {{ rule: {{ canary: 50% }} }} }}\n");
+    let world = World::with_plugins(&yaml, &[("rule.wasm", &router_to("model-a"))]).await;
+    world.upstream.always(openai::chat("ok"));
+    until(&world.gateway, "model-a").await;
+    put(world.plugins(), "rule.wasm", canary);
+    let seen = async { while plugin(&world.gateway, "rule").await["canary"].is_null() {} };
+    soon("the canary", seen).await;
+    world
+}
+
+#[tokio::test]
+async fn a_canary_is_told_apart_and_promoted_by_hand() {
+    let world = on_trial(&router_to("model-b")).await;
+    let gateway = &world.gateway;
+    until(gateway, "model-b").await;
+    let first = plugin(gateway, "rule").await;
+    assert_eq!((&first["generation"], &first["state"]), (&json!(1), &json!("serves")), "{first:#}");
+    let canary = &first["canary"];
+    assert_eq!((&canary["generation"], &canary["share"]), (&json!(2), &json!("50%")), "{first:#}");
+    assert_ne!(canary["digest"], first["digest"], "{first:#}");
+    assert!(canary["calls"].as_u64().unwrap() >= 1 && canary["since"].as_u64() >= first["since"].as_u64());
+    assert_eq!(canary["faults"], json!({}), "{first:#}");
+    let text = ask(gateway, "GET", "/metrics").await.text();
+    for (canary, generation) in [(false, 1), (true, 2)] {
+        let line =
+            format!("jackfield_plugin_generation{{plugin=\"rule\",canary=\"{canary}\"}} {generation}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+    assert!(!text.contains("{plugin=\"rule\",canary=\"true\",outcome=\"ok\"} 0\n"), "{text}");
+
+    let reply = ask(gateway, "POST", "/plugins/rule/promote").await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let now = reply.json();
+    assert_eq!((&now["generation"], &now["digest"]), (&json!(2), &canary["digest"]), "{now:#}");
+    assert_eq!(now["canary"], Value::Null, "{now:#}");
+    assert_eq!(now["calls"].as_u64(), canary["calls"].as_u64(), "its calls are its own");
+    for _ in 0..20 {
+        assert_eq!(model(gateway).await, "model-b");
+    }
+    let text = ask(gateway, "GET", "/metrics").await.text();
+    assert!(text.contains("jackfield_reload_changes_total{change=\"canary_promoted\"} 1\n"), "{text}");
+    assert!(!text.contains("canary=\"true\""), "{text}");
+    let again = ask(gateway, "POST", "/plugins/rule/promote").await;
+    assert_eq!((again.status, again.error().code.as_deref()), (409, Some("nothing_to_promote")));
+    // What it took the place of is there to go back to.
+    let back = ask(gateway, "POST", "/plugins/rule/rollback").await;
+    assert_eq!((back.status, &back.json()["digest"]), (200, &first["digest"]), "{}", back.text());
+    assert_eq!(model(gateway).await, "model-a");
+}
+
+#[tokio::test]
+async fn a_rollback_by_hand_withdraws_a_canary_first() {
+    let world = on_trial(&trapping()).await;
+    let gateway = &world.gateway;
+    let failing = async {
+        while plugin(gateway, "rule").await["canary"]["faults"] != json!({ "trap": 1 }) {
+            assert_eq!(model(gateway).await, "model-a");
+        }
+    };
+    soon("a fault of the canary", failing).await;
+    let before = plugin(gateway, "rule").await;
+    assert_eq!(before["faults"], json!({}), "{before:#}");
+    let reply = ask(gateway, "POST", "/plugins/rule/rollback").await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let now = reply.json();
+    assert_eq!((&now["generation"], &now["canary"]), (&json!(1), &Value::Null), "{now:#}");
+    assert!(now["refusal"]["reason"].as_str().unwrap().contains("withdrawn by hand"), "{now:#}");
+    assert_eq!(now["refusal"]["digest"], before["canary"]["digest"], "{now:#}");
+    let again = ask(gateway, "POST", "/plugins/rule/rollback").await;
+    assert_eq!(again.status, 409, "{}", again.text());
+    let text = ask(gateway, "GET", "/metrics").await.text();
+    assert!(text.contains("jackfield_reload_changes_total{change=\"canary_withdrawn\"} 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_shadow_shows_what_came_of_it() {
+    let yaml = format!("{YAML}plugins: {{ dir: PLUGINS, settings: {{ rule: {{ shadow: true }} }} }}\n");
+    let world = World::with_plugins(&yaml, &[("rule.wasm", &router_to("model-a"))]).await;
+    world.upstream.always(openai::chat("ok"));
+    let gateway = &world.gateway;
+    for model in ["model-a", "model-b", "model-b"] {
+        let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hello"}}]}}"#);
+        assert_eq!(gateway.chat(body).await.header("x-jackfield-model"), Some(model));
+    }
+    let want = json!({ "agreed": 1, "disagreed": 2, "abstained": 0, "failed": 0, "skipped": 0 });
+    soon("the shadow's tally", async { while plugin(gateway, "rule").await["shadow"] != want {} }).await;
+    let seen = plugin(gateway, "rule").await;
+    assert_eq!((&seen["state"], &seen["calls"]), (&json!("shadow"), &json!(3)), "{seen:#}");
+    let text = ask(gateway, "GET", "/metrics").await.text();
+    for (outcome, count) in [("agreed", 1), ("disagreed", 2), ("abstained", 0), ("failed", 0), ("skipped", 0)]
+    {
+        let line = format!("jackfield_shadow_total{{plugin=\"rule\",outcome=\"{outcome}\"}} {count}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_requests_are_told_newest_first() {
+    let world = World::with_plugins(YAML, &[("rule.wasm", &router_to("model-a"))]).await;
+    world.upstream.always(openai::chat("ok"));
+    let gateway = &world.gateway;
+    let mut ids = Vec::new();
+    for _ in 0..52 {
+        let reply = gateway.chat(r#"{"messages":[{"role":"user","content":"my secret plan"}]}"#).await;
+        ids.push(reply.header("x-jackfield-request-id").unwrap().to_owned());
+        gateway.record(&ids[ids.len() - 1]).await;
+    }
+    ids.reverse();
+    let told = async |query: &str| {
+        let reply = ask(gateway, "GET", &format!("/requests{query}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(!reply.text().contains("secret plan"), "{}", reply.text());
+        let requests = reply.json()["requests"].as_array().unwrap().clone();
+        requests.iter().map(|request| request["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("").await, ids[..50]);
+    assert_eq!(told("?limit=2").await, ids[..2]);
+    assert_eq!(told("?limit=1000").await, ids);
+    let reply = ask(gateway, "GET", &format!("/requests/{}", ids[7])).await;
+    assert_eq!((reply.status, reply.json()), (200, gateway.record(&ids[7]).await));
+    let seen = reply.json();
+    assert_eq!((&seen["outcome"], &seen["model"]), (&json!("answered"), &json!("model-a")), "{seen:#}");
+    assert_eq!(seen["steps"][0]["step"], "router", "{seen:#}");
+}
+
 #[tokio::test]
 async fn commands_are_answered_when_nothing_is_watched() {
     let yaml = format!("{YAML}plugins: {{ dir: PLUGINS, watch: false }}\n");
@@ -297,6 +444,7 @@ async fn commands_are_answered_when_nothing_is_watched() {
     let reply = ask(&world.gateway, "POST", "/plugins/rule/rollback").await;
     assert_eq!(reply.status, 409, "{}", reply.text());
     assert_eq!(ask(&world.gateway, "POST", "/plugins/nobody/rollback").await.status, 404);
+    assert_eq!(ask(&world.gateway, "POST", "/plugins/rule/promote").await.status, 409);
     assert_eq!(world.gateway.stop().await, Stopped::Drained);
 }
 

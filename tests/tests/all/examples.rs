@@ -35,7 +35,7 @@ async fn the_next_candidate_answers_when_the_cheapest_fails() {
     let yaml = r#"
 orchestrator: { default_model: dear }
 models:
-  cheap: { provider: up, price: { input: 0.1, output: 0.4 } }
+  cheap: { provider: up, price: { input: 0.1, output: 0.4 }, retries: 0 }
   dear: { provider: up, price: { input: 15, output: 75 } }
 "#;
     let world =

@@ -21,7 +21,8 @@ models:
   model-b: { provider: up }
 "#;
 
-const ASK: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
+/// A request that names no model.
+pub(crate) const ASK: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
 
 /// The model that answers now.
 async fn model(gateway: &Gateway) -> String {
@@ -37,7 +38,7 @@ async fn until(gateway: &Gateway, want: &str) {
 }
 
 /// Replaces a file as deployment tools do: written beside, then renamed into place.
-fn put(dir: &Path, name: &str, bytes: &[u8]) {
+pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) {
     let beside = dir.join(format!(".{name}.tmp"));
     std::fs::write(&beside, bytes).unwrap();
     std::fs::rename(&beside, dir.join(name)).unwrap();

@@ -7,8 +7,12 @@
 
 /// The admin port: who may ask, what it tells, and the way back.
 mod admin;
+/// Candidates, repeated calls, keys, breakers and hedges.
+mod attempts;
 /// Who may ask, and for what.
 mod auth;
+/// New generations on trial, and rules that are only compared.
+mod canary;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// The contract in every language: routers from real toolchains.
@@ -21,6 +25,8 @@ mod limits;
 mod metrics;
 /// Same-dialect calls change no byte but the named ones.
 mod passthrough;
+/// What a plugin may cost is what configuration says.
+mod plugin_limits;
 /// The folder of plugins, bad files included.
 mod plugins;
 /// Who decides which model answers, and how the answer says so.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_tests::gateway::Gateway;
-use jackfield_tests::guest::{looping, router_to, trapping};
+use jackfield_tests::guest::{endless, router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Upstream, openai};
 
@@ -124,7 +124,8 @@ async fn reaches(gateway: &Gateway, want: &[(&str, f64)]) -> Series {
 
 #[tokio::test]
 async fn requests_and_model_calls_move_their_numbers() {
-    let world = World::start(&format!("{YAML}  gpt-4o: {{ provider: up }}\n")).await;
+    let yaml = YAML.replace("model-b: { provider: up }", "model-b: { provider: up, retries: 0 }");
+    let world = World::start(&format!("{yaml}  gpt-4o: {{ provider: up }}\n")).await;
     let gateway = &world.gateway;
     let start = scrape(gateway).await;
     assert_eq!(get(&start, r#"requests_total{outcome="answered",reason="none"}"#), 0.0);
@@ -225,18 +226,18 @@ async fn plugin_calls_faults_swaps_and_refusals_move_their_numbers() {
     }
     let one = scrape(gateway).await;
     for (id, want) in [
-        (r#"plugin_calls_total{plugin="rule",outcome="ok"}"#, 3.0),
-        (r#"plugin_call_duration_seconds_count{plugin="rule"}"#, 3.0),
-        (r#"plugin_peak_memory_bytes{plugin="rule"}"#, 65_536.0),
-        (r#"plugin_generation{plugin="rule"}"#, 1.0),
-        (r#"plugin_breaker_open{plugin="rule"}"#, 0.0),
+        (r#"plugin_calls_total{plugin="rule",canary="false",outcome="ok"}"#, 3.0),
+        (r#"plugin_call_duration_seconds_count{plugin="rule",canary="false"}"#, 3.0),
+        (r#"plugin_peak_memory_bytes{plugin="rule",canary="false"}"#, 65_536.0),
+        (r#"plugin_generation{plugin="rule",canary="false"}"#, 1.0),
+        (r#"plugin_breaker_open{plugin="rule",canary="false"}"#, 0.0),
         ("plugin_refusals", 0.0),
         ("world_generation", 1.0),
         (r#"reload_changes_total{change="plugin_added"}"#, 1.0),
     ] {
         assert_eq!(get(&one, id), want, "{id} in {one:#?}");
     }
-    assert!(get(&one, r#"plugin_call_duration_seconds_sum{plugin="rule"}"#) > 0.0);
+    assert!(get(&one, r#"plugin_call_duration_seconds_sum{plugin="rule",canary="false"}"#) > 0.0);
 
     // A swap; then a broken file; then one that fails from the start, under another name.
     put(dir, "rule.wasm", &router_to("model-b"));
@@ -247,27 +248,29 @@ async fn plugin_calls_faults_swaps_and_refusals_move_their_numbers() {
         loop {
             model(gateway).await;
             let now = scrape(gateway).await;
-            if now.get(r#"jackfield_plugin_breaker_open{plugin="failing"}"#) == Some(&1.0) {
+            if now.get(r#"jackfield_plugin_breaker_open{plugin="failing",canary="false"}"#) == Some(&1.0) {
                 return now;
             }
         }
     });
     let two = failing.await;
-    assert_eq!(get(&two, r#"plugin_calls_total{plugin="failing",outcome="trap"}"#), 5.0);
+    assert_eq!(get(&two, r#"plugin_calls_total{plugin="failing",canary="false",outcome="trap"}"#), 5.0);
     model(gateway).await;
     let two = reaches(
         gateway,
         &[
             ("plugin_refusals", 1.0),
-            (r#"plugin_generation{plugin="rule"}"#, 2.0),
-            (r#"plugin_generation{plugin="failing"}"#, 1.0),
+            (r#"plugin_generation{plugin="rule",canary="false"}"#, 2.0),
+            (r#"plugin_generation{plugin="failing",canary="false"}"#, 1.0),
             (r#"reload_changes_total{change="plugin_added"}"#, 2.0),
             (r#"reload_changes_total{change="plugin_replaced"}"#, 1.0),
             (r#"reload_changes_total{change="plugin_refused"}"#, 1.0),
         ],
     )
     .await;
-    assert!(get(&two, r#"plugin_calls_total{plugin="failing",outcome="breaker_open"}"#) >= 1.0);
+    assert!(
+        get(&two, r#"plugin_calls_total{plugin="failing",canary="false",outcome="breaker_open"}"#) >= 1.0
+    );
     assert!(get(&two, "world_generation") >= 3.0);
 
     // Back, by hand; and one that leaves takes its series along.
@@ -276,7 +279,7 @@ async fn plugin_calls_faults_swaps_and_refusals_move_their_numbers() {
     let three = reaches(
         gateway,
         &[
-            (r#"plugin_generation{plugin="rule"}"#, 1.0),
+            (r#"plugin_generation{plugin="rule",canary="false"}"#, 1.0),
             (r#"reload_changes_total{change="plugin_rolled_back"}"#, 1.0),
             (r#"reload_changes_total{change="plugin_removed"}"#, 1.0),
         ],
@@ -284,7 +287,7 @@ async fn plugin_calls_faults_swaps_and_refusals_move_their_numbers() {
     .await;
     assert!(!three.keys().any(|id| id.contains(r#"plugin="failing""#)), "{three:#?}");
     // What was counted under its name goes on over its generations.
-    assert!(get(&three, r#"plugin_calls_total{plugin="rule",outcome="ok"}"#) > 3.0);
+    assert!(get(&three, r#"plugin_calls_total{plugin="rule",canary="false",outcome="ok"}"#) > 3.0);
 }
 
 #[tokio::test]
@@ -293,7 +296,7 @@ async fn guests_that_run_and_calls_that_wait_are_seen() {
         "{YAML}plugins:\n  dir: PLUGINS\n  concurrency: {{ running: 1, queue: 4 }}\n  \
          router_defaults: {{ limits: {{ cpu: 10s, wall: 60s }} }}\n"
     );
-    let world = World::with_plugins(&yaml, &[("looping.wasm", &looping())]).await;
+    let world = World::with_plugins(&yaml, &[("endless.wasm", &endless())]).await;
     let body = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
     {
         let gateway = &world.gateway;

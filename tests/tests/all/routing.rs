@@ -18,7 +18,7 @@ const SEED: &str = r#"orchestrator:
 const MODELS: &str = r#"
 models:
   claude-3-opus: { provider: up }
-  gpt-3.5-turbo: { provider: up }
+  gpt-3.5-turbo: { provider: up, retries: 0 }
   fast-model: { provider: up }
   smart-model: { provider: up }
   named-model: { provider: up }

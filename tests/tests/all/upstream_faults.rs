@@ -178,8 +178,8 @@ async fn a_provider_that_is_not_there_is_a_502_and_serves_again_when_it_is_back(
 /// A model with so little patience that a test need not have much.
 fn impatient(timeouts: &str) -> String {
     BASE.replace(
-        "test-model: { provider: up }",
-        &format!("test-model: {{ provider: up, timeouts: {timeouts} }}"),
+        "test-model: { provider: up,",
+        &format!("test-model: {{ provider: up, timeouts: {timeouts},"),
     )
 }
 

@@ -16,15 +16,16 @@ pub(crate) const PLAIN: &str = r#"{"model":"test-model","messages":[{"role":"use
 pub(crate) const STREAM: &str =
     r#"{"model":"test-model","messages":[{"role":"user","content":"hello"}],"stream":true}"#;
 
-/// Two models of the scripted provider, one of them under another name there, and a task.
+/// Two models of the scripted provider, one of them under another name there, and a task. Nothing is repeated: what the
+/// provider does once is what is looked at.
 pub(crate) const BASE: &str = r#"
 orchestrator:
   default_model: test-model
   routes:
     - { task: code, model: test-model }
 models:
-  test-model: { provider: up }
-  renamed-model: { provider: up, id: upstream-id }
+  test-model: { provider: up, retries: 0 }
+  renamed-model: { provider: up, id: upstream-id, retries: 0 }
 "#;
 
 /// A gateway in front of a scripted provider, with a plugin folder of its own.

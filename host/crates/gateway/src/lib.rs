@@ -2,6 +2,8 @@
 //!
 //! Names neither wasmtime nor reqwest nor axum: routers and providers come in as the contract's traits.
 
+/// Leaves alone what keeps failing.
+mod breaker;
 /// One request from admission to its last byte.
 pub mod pipeline;
 /// Who decides which models may answer, and why.

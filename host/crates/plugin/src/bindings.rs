@@ -1,12 +1,12 @@
-//! The types and traits generated from `wit/`.
+//! The types and traits generated from `wit/`, for the world in `host.wit`: all that this host links and calls.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 
 wasmtime::component::bindgen!({
-    path: "../../../wit",
-    world: "router",
+    path: ["../../../wit", "src/host.wit"],
+    world: "jackfield:host/host",
     imports: { default: trappable },
     exports: { default: async },
 });
 
-pub(crate) use Router as RouterWorld;
+pub(crate) use Host_ as HostWorld;

@@ -5,82 +5,87 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
-use wasmtime::component::{Instance, InstancePre};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Routing};
+use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Review, Routing, Validation};
 
-use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
+use crate::bindings::exports::jackfield::plugin::lifecycle;
 use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo};
 use crate::convert;
-use crate::limits::{CHECK_CPU, CallLimits, LIFT_BYTES_PER_CALL, LimitHit};
-use crate::state::{CallState, Shared};
-use crate::warm::{IdleInstances, WarmInstance};
+use crate::engine::Inner;
+use crate::instances::{Instances, Lease};
+use crate::session::{CallCost, Callable, Session, fault};
+use crate::ticker::Running;
 
-/// How much longer than its computing time `check-config` may take on the wall.
-const CHECK_WALL: Duration = Duration::from_secs(2);
-
-/// What a call needs of a loaded plugin.
-#[derive(Clone)]
-pub(crate) struct Callable {
-    pub shared: Arc<Shared>,
-    pub pre: InstancePre<CallState>,
-    pub limits: CallLimits,
-}
-
-/// What a call cost, for `plugin run` and the metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CallCost {
-    /// Bytes of linear memory the instance held at its end.
-    pub memory: usize,
-    /// Host functions called.
-    pub host_calls: u32,
-}
+/// How much longer than its computing time `check-config` may take by the clock: the machine may be busy.
+const CHECK_SLACK: Duration = Duration::from_secs(2);
 
 /// Asks a router about one request.
 pub(crate) async fn route(
     plugin: &Callable,
-    export: &routing::GuestIndices,
-    idle: Option<&IdleInstances>,
+    instances: &Arc<Instances>,
     ask: Ask,
 ) -> Result<(Routing, CallCost), PluginFault> {
+    let limits = &plugin.shared.limits;
     let summary = convert::summary(&ask);
-    within(plugin, plugin.limits.wall, async {
-        let used = idle.and_then(IdleInstances::take);
-        let mut instance = match used {
-            Some(mut instance) => {
-                instance.session.renew(plugin, Some(ask.clone()));
-                instance
-            }
-            None => {
-                let mut session = Session::open(plugin, &plugin.limits, Some(ask.clone())).await?;
-                match export.load(&mut session.store, &session.instance) {
-                    Ok(guest) => WarmInstance { session, guest, calls: 0 },
-                    Err(error) => return Err(explain(&error, session.store.data())),
-                }
-            }
-        };
-        // From here to the end an early return, a trap or a cancelled future drops the instance.
-        let WarmInstance { session, guest, .. } = &mut instance;
-        let answer = guest.call_route(&mut session.store, &summary).await;
-        let (answer, cost) = session.close(answer)?;
+    let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
+    let call = async {
+        let session = turn.lease.session().ok_or_else(gone)?;
+        session.begin(limits.cpu, Some(ask.clone()), None);
+        let (answer, cost) = session.route(&summary).await?;
         let routing = answer.map_err(|error| convert::reported(&error))?;
-        let routing = convert::routing(routing, &ask)?;
-        if let Some(idle) = idle {
-            instance.session.rest();
-            idle.give(instance);
-        }
-        Ok((routing, cost))
-    })
-    .await
+        Ok((convert::routing(routing, &ask)?, cost))
+    };
+    let answer = timed(turn.deadline, limits.wall, call).await;
+    if answer.is_ok() {
+        turn.lease.went_well();
+    }
+    answer
 }
 
-/// Makes an instance and throws it away.
+/// Asks a validator about one answer.
+pub(crate) async fn validate(
+    plugin: &Callable,
+    instances: &Arc<Instances>,
+    review: Review,
+) -> Result<(Validation, CallCost), PluginFault> {
+    let limits = &plugin.shared.limits;
+    let (request, response) = (convert::summary(&review.ask), convert::response_summary(&review.draft));
+    let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
+    let call = async {
+        let session = turn.lease.session().ok_or_else(gone)?;
+        session.begin(limits.cpu, Some(review.ask.clone()), Some(Arc::clone(&review.draft)));
+        let (answer, cost) = session.validate(&request, &response).await?;
+        let validation = answer.map_err(|error| convert::reported(&error))?;
+        Ok((convert::validation(validation)?, cost))
+    };
+    let answer = timed(turn.deadline, limits.wall, call).await;
+    if answer.is_ok() {
+        turn.lease.went_well();
+    }
+    answer
+}
+
+/// Makes an instance and throws it away: what a call with fresh memory pays when none is in stock. A plugin that
+/// cannot even start is told from one that can.
 pub(crate) async fn instantiate(plugin: &Callable) -> Result<(), PluginFault> {
-    within(plugin, plugin.limits.wall, async { Session::open(plugin, &plugin.limits, None).await.map(drop) })
-        .await
+    let none = Arc::new(Instances::warm());
+    Turn::take(plugin, none.lease(), plugin.shared.limits.wall).await.map(drop)
+}
+
+/// Makes an instance for a call to come, if there is room for it and it starts well.
+pub(crate) async fn make_ahead(plugin: &Callable) -> Option<Session> {
+    let engine = &plugin.shared.engine;
+    // What is kept ready must not be what others wait for.
+    if engine.live.available_permits() <= engine.live_limit / 2 {
+        return None;
+    }
+    let live = Arc::clone(&engine.live).try_acquire_owned().ok()?;
+    let _permit = engine.permits.acquire().await.ok()?;
+    let _running = engine.ticker.run();
+    let deadline = Instant::now() + plugin.shared.limits.wall;
+    timeout_at(deadline, Session::open(plugin, live)).await.ok()?.ok()
 }
 
 /// Asks a plugin whether its settings make sense.
@@ -88,130 +93,111 @@ pub(crate) async fn check_config(
     plugin: &Callable,
     export: &lifecycle::GuestIndices,
 ) -> Result<Result<PluginInfo, PluginError>, PluginFault> {
-    let limits = CallLimits { cpu: CHECK_CPU, ..plugin.limits };
-    let (answer, _) = within(plugin, CHECK_WALL, async {
-        let mut session = Session::open(plugin, &limits, None).await?;
-        let guest = export.load(&mut session.store, &session.instance);
-        let answer = match guest {
-            Ok(guest) => guest.call_check_config(&mut session.store, &plugin.shared.config).await,
-            Err(error) => Err(error),
-        };
-        session.close(answer)
-    })
-    .await?;
-    Ok(answer)
+    let limits = &plugin.shared.limits;
+    let wall = limits.check_config + CHECK_SLACK;
+    let none = Arc::new(Instances::warm());
+    let mut turn = Turn::take(plugin, none.lease(), wall).await?;
+    let call = async {
+        let session = turn.lease.session().ok_or_else(gone)?;
+        session.begin(limits.check_config, None, None);
+        session.check_config(export, &plugin.shared.config).await
+    };
+    timed(turn.deadline, wall, call).await
 }
 
-/// Runs one call under a permit and a wall-clock deadline.
-async fn within<T>(
-    plugin: &Callable,
+/// What a call holds while it runs: an instance, a permit, and the clock.
+pub(crate) struct Turn<'a> {
+    pub deadline: Instant,
+    pub lease: Lease,
+    _permit: SemaphorePermit<'a>,
+    _running: Running<'a>,
+}
+
+impl<'a> Turn<'a> {
+    /// Waits for a place and a permit, and makes an instance where none was ready. A guest that never ran is not to
+    /// blame for the wait.
+    pub(crate) async fn take(
+        plugin: &'a Callable,
+        mut lease: Lease,
+        wall: Duration,
+    ) -> Result<Self, PluginFault> {
+        let engine = &*plugin.shared.engine;
+        let deadline = Instant::now() + wall;
+        let live = match lease.is_ready() {
+            true => None,
+            false => Some(engine.place(deadline, wall).await?),
+        };
+        let permit = engine.permit(deadline, wall).await?;
+        let running = engine.ticker.run();
+        if let Some(live) = live {
+            lease.fill(timed(deadline, wall, Session::open(plugin, live)).await?);
+        }
+        Ok(Self { deadline, lease, _permit: permit, _running: running })
+    }
+}
+
+impl Inner {
+    /// A place for an instance that lives.
+    async fn place(&self, deadline: Instant, wall: Duration) -> Result<OwnedSemaphorePermit, PluginFault> {
+        if let Ok(place) = Arc::clone(&self.live).try_acquire_owned() {
+            return Ok(place);
+        }
+        self.wait(Arc::clone(&self.live).acquire_owned(), "place for an instance", deadline, wall).await
+    }
+
+    /// A permit to run.
+    async fn permit(&self, deadline: Instant, wall: Duration) -> Result<SemaphorePermit<'_>, PluginFault> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        self.wait(self.permits.acquire(), "permit to run", deadline, wall).await
+    }
+
+    /// Waits in the queue, if there is room in it.
+    async fn wait<T>(
+        &self,
+        turn: impl Future<Output = Result<T, AcquireError>>,
+        what: &str,
+        deadline: Instant,
+        wall: Duration,
+    ) -> Result<T, PluginFault> {
+        let queue = self.queue;
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _place = Place(&self.waiting);
+        if before >= queue {
+            return Err(fault(
+                PluginFaultKind::Overloaded,
+                format!("{queue} plugin calls are waiting already"),
+            ));
+        }
+        match timeout_at(deadline, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) => Err(fault(PluginFaultKind::Overloaded, "the plugin engine is stopping")),
+            Err(_) => Err(fault(PluginFaultKind::Overloaded, format!("no {what} was free within {wall:?}"))),
+        }
+    }
+}
+
+/// A place in the queue.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a call comes to by its deadline.
+pub(crate) async fn timed<T>(
+    deadline: Instant,
     wall: Duration,
     call: impl Future<Output = Result<T, PluginFault>>,
 ) -> Result<T, PluginFault> {
-    let engine = &plugin.shared.engine;
-    let deadline = Instant::now() + wall;
-    // A guest that never ran is not to blame for the wait.
-    let permit = timeout_at(deadline, permit(&engine.permits, &engine.waiting, engine.queue));
-    let _permit = permit.await.unwrap_or_else(|_| {
-        Err(fault(PluginFaultKind::Overloaded, format!("no permit to run was free within {wall:?}")))
-    })?;
-    let _running = engine.ticker.run();
     timeout_at(deadline, call).await.unwrap_or_else(|_| {
         Err(fault(PluginFaultKind::WallLimit, format!("took longer than {wall:?}, waiting included")))
     })
 }
 
-/// A permit to run, or a place in the queue, or neither.
-async fn permit<'a>(
-    permits: &'a Semaphore,
-    waiting: &'a AtomicUsize,
-    queue: usize,
-) -> Result<SemaphorePermit<'a>, PluginFault> {
-    struct Place<'a>(&'a AtomicUsize);
-    impl Drop for Place<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-    if let Ok(permit) = permits.try_acquire() {
-        return Ok(permit);
-    }
-    let before = waiting.fetch_add(1, Ordering::Relaxed);
-    let _place = Place(waiting);
-    if before >= queue {
-        return Err(fault(PluginFaultKind::Overloaded, format!("{queue} plugin calls are waiting already")));
-    }
-    permits.acquire().await.map_err(|_| fault(PluginFaultKind::Overloaded, "the plugin engine is stopping"))
-}
-
-/// One instance and its store.
-pub(crate) struct Session {
-    store: Store<CallState>,
-    instance: Instance,
-}
-
-impl Session {
-    async fn open(plugin: &Callable, limits: &CallLimits, ask: Option<Ask>) -> Result<Self, PluginFault> {
-        let state = CallState::new(Arc::clone(&plugin.shared), limits, ask);
-        let mut store = Store::new(&plugin.shared.engine.engine, state);
-        store.limiter(|state| &mut state.space);
-        store.set_hostcall_fuel(LIFT_BYTES_PER_CALL);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut store| {
-            store.data_mut().meter.tick()?;
-            // Give way to other requests; the next tick is counted again.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        match plugin.pre.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self { store, instance }),
-            Err(error) => Err(explain(&error, store.data())),
-        }
-    }
-
-    /// Makes a used instance ready for its next call: counters at zero, a deadline of its own.
-    fn renew(&mut self, plugin: &Callable, ask: Option<Ask>) {
-        self.store.data_mut().renew(&plugin.limits, ask);
-        self.store.set_epoch_deadline(1);
-    }
-
-    /// Lets go of the request that was decided about.
-    fn rest(&mut self) {
-        self.store.data_mut().rest();
-    }
-
-    fn close<T>(&self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
-        let state = self.store.data();
-        let cost = CallCost { memory: state.space.memory(), host_calls: state.meter.host_calls() };
-        answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))
-    }
-}
-
-/// What ended a guest, as a typed fault.
-fn explain(error: &wasmtime::Error, state: &CallState) -> PluginFault {
-    if let Some(hit) = error.downcast_ref::<LimitHit>() {
-        return fault(hit.kind, &hit.message);
-    }
-    if error.is::<PoolConcurrencyLimitError>() {
-        return fault(PluginFaultKind::Overloaded, "no instance is free");
-    }
-    if let Some(denied) = &state.space.denied {
-        return fault(denied.kind, &denied.message);
-    }
-    let cause = error.root_cause();
-    match error.downcast_ref::<Trap>() {
-        Some(
-            trap @ (Trap::InvalidChar
-            | Trap::InvalidDiscriminant
-            | Trap::ListOutOfBounds
-            | Trap::StringOutOfBounds
-            | Trap::UnalignedPointer),
-        ) => fault(PluginFaultKind::Abi, trap),
-        Some(trap) => fault(PluginFaultKind::Trap, trap),
-        // What is no trap was found by the host while reading the guest's answer.
-        None => fault(PluginFaultKind::Abi, cause),
-    }
-}
-
-fn fault(kind: PluginFaultKind, message: impl std::fmt::Display) -> PluginFault {
-    PluginFault { kind, message: convert::tame(&message.to_string(), 1_024) }
+pub(crate) fn gone() -> PluginFault {
+    fault(PluginFaultKind::Overloaded, "no instance is free")
 }

@@ -126,7 +126,7 @@ impl Catalog {
                 next.keep(self, &path, last);
                 continue;
             }
-            let bytes = match Plugin::read(&path).await {
+            let bytes = match Plugin::read(&path, settings.limits.file).await {
                 // Gone between the listing and the reading.
                 Err(LoadError::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
@@ -186,11 +186,14 @@ impl Catalog {
     }
 
     /// This catalog with an earlier generation of a plugin back in its place. The bytes it had are not loaded
-    /// again for as long as this process lives.
+    /// again for as long as this process lives; settings are tried again when they change.
     pub fn rolled_back(&self, to: &Plugin, why: &str) -> Self {
         let mut next = self.clone();
         for plugin in next.plugins.iter_mut().filter(|plugin| plugin.name() == to.name()) {
-            next.quarantine.insert(plugin.digest().to_owned(), why.to_owned());
+            // The same bytes with other settings are not to blame.
+            if plugin.digest() != to.digest() {
+                next.quarantine.insert(plugin.digest().to_owned(), why.to_owned());
+            }
             *plugin = to.clone();
         }
         let path = self.seen.keys().find(|path| name_of(path) == Some(to.name()));

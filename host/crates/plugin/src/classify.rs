@@ -1,7 +1,7 @@
 //! Whether a component is of use here, and for what.
 
 use crate::convert;
-use crate::inspect::{self, Difference, InspectError, ROLE};
+use crate::inspect::{self, Difference, InspectError, ROLES};
 
 /// The differences told of one component; the rest is counted.
 const MAX_TOLD: usize = 4;
@@ -13,8 +13,24 @@ const MAX_TEXT: usize = 4 << 10;
 pub struct Kind {
     /// It routes.
     pub router: bool,
+    /// It judges whole answers.
+    pub validator: bool,
+    /// It judges answers while they stream.
+    pub stream_validator: bool,
     /// It checks its own settings.
     pub lifecycle: bool,
+}
+
+impl Kind {
+    /// What it can be used for, in the contract's words.
+    pub fn roles(self) -> Vec<&'static str> {
+        let roles = [
+            (self.router, "router"),
+            (self.validator, "validator"),
+            (self.stream_validator, "stream-validator"),
+        ];
+        roles.into_iter().filter(|(can, _)| *can).map(|(_, name)| name).collect()
+    }
 }
 
 /// Why a component is of no use here.
@@ -25,7 +41,8 @@ pub enum Unfit {
     Differs(Vec<Difference>),
     /// It exports nothing that this host calls.
     #[error(
-        "exports nothing that this host calls: expected `jackfield:plugin/{ROLE}@{version}`, found {0}",
+        "exports nothing that this host calls: expected one of {expected} of jackfield:plugin@{version}, found {0}",
+        expected = ROLES.map(|role| format!("`{role}`")).join(", "),
         version = inspect::version()
     )]
     NoRole(String),
@@ -37,19 +54,15 @@ pub enum Unfit {
 /// Reads what a valid component imports and exports.
 pub(crate) fn classify(component: &[u8]) -> Result<Kind, Unfit> {
     let seen = inspect::inspect_valid(component)?;
-    let kind = Kind { router: seen.calls(ROLE), lifecycle: seen.calls("lifecycle") };
+    let [router, validator, stream_validator] = ROLES.map(|role| seen.calls(role));
+    let kind = Kind { router, validator, stream_validator, lifecycle: seen.calls("lifecycle") };
     if !seen.differences.is_empty() {
         return Err(Unfit::Differs(seen.differences));
     }
-    if !kind.router {
-        let kinds = seen.kinds();
-        let also = match kinds.is_empty() {
-            true => String::new(),
-            false => format!(" (a {}, which this host does not run)", kinds.join(" and a ")),
-        };
+    if !(router || validator || stream_validator) {
         let exports: Vec<String> = seen.exports.into_iter().map(|face| face.name).collect();
         let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(Unfit::NoRole(format!("{}{also}", convert::tame(&found, 512))));
+        return Err(Unfit::NoRole(convert::tame(&found, 512)));
     }
     Ok(kind)
 }

@@ -1,8 +1,8 @@
 //! Guest words to contract words and back. What comes from a guest is checked here, once.
 
 use jackfield_core::contract::{
-    self, Ask, Decision, Overrides, PluginFault, PluginFaultKind, ReasoningLevel, RejectClass, Routing,
-    Target,
+    self, Ask, Decision, Draft, FinishReason, Overrides, PluginFault, PluginFaultKind, ReasoningLevel,
+    RejectClass, Routing, Target, Validation, Verdict,
 };
 
 use crate::bindings::jackfield::plugin::types as wit;
@@ -15,6 +15,8 @@ const MAX_LABEL_NAME: usize = 64;
 const MAX_LABEL_VALUE: usize = 1_024;
 const MAX_MODEL_NAME: usize = 256;
 const MAX_TEMPLATE: usize = 64 << 10;
+const MAX_ISSUES: usize = 64;
+const MAX_INSTRUCTION: usize = 64 << 10;
 
 /// What a guest is told of a request.
 pub(crate) fn summary(ask: &Ask) -> wit::RequestSummary {
@@ -62,6 +64,65 @@ pub(crate) fn routing(routing: wit::Routing, ask: &Ask) -> Result<Routing, Plugi
         }
     };
     Ok(Routing { decision, reason: tame(&routing.reason, MAX_REASON), labels: labels(routing.labels)? })
+}
+
+/// What a guest is told of an answer.
+pub(crate) fn response_summary(draft: &Draft) -> wit::ResponseSummary {
+    let calls = draft.reply.choices.first().map_or(0, |choice| choice.tool_calls.len());
+    wit::ResponseSummary {
+        model: draft.model.clone(),
+        attempt: draft.attempt,
+        finish: finish(draft.finish()),
+        text_length: draft.text().len() as u64,
+        tool_call_count: u32::try_from(calls).unwrap_or(u32::MAX),
+    }
+}
+
+/// Why a model stopped, in the guest's words.
+pub(crate) fn finish(reason: Option<FinishReason>) -> wit::FinishReason {
+    match reason {
+        Some(FinishReason::Stop) => wit::FinishReason::Stop,
+        Some(FinishReason::Length) => wit::FinishReason::Length,
+        Some(FinishReason::ToolCalls) => wit::FinishReason::ToolCalls,
+        Some(FinishReason::ContentFilter) => wit::FinishReason::ContentFilter,
+        None => wit::FinishReason::Unknown,
+    }
+}
+
+/// What a guest found. Nonsense is a fault that names it.
+pub(crate) fn validation(validation: wit::Validation) -> Result<Validation, PluginFault> {
+    let mut found = issues(validation.issues)?;
+    let verdict = match validation.verdict {
+        wit::Verdict::Accept => Verdict::Accept,
+        wit::Verdict::Replace(text) => Verdict::Replace(text),
+        wit::Verdict::Repair(instruction) => {
+            if instruction.trim().is_empty() || instruction.len() > MAX_INSTRUCTION {
+                let length = instruction.len();
+                return Err(nonsense(format!(
+                    "an instruction to repair of {length} bytes; 1 to {MAX_INSTRUCTION}"
+                )));
+            }
+            Verdict::Repair(instruction)
+        }
+        wit::Verdict::Reject(why) => {
+            found.extend(issues(why)?);
+            Verdict::Reject
+        }
+    };
+    if let Some(score) = validation.score
+        && !(0.0..=1.0).contains(&score)
+    {
+        return Err(nonsense(format!("the score {score}; it must be 0 to 1")));
+    }
+    Ok(Validation { verdict, score: validation.score, issues: found, labels: labels(validation.labels)? })
+}
+
+/// A guest's issues, each on one line.
+pub(crate) fn issues(issues: Vec<String>) -> Result<Vec<String>, PluginFault> {
+    if issues.len() > MAX_ISSUES {
+        return Err(nonsense(format!("{} issues; at most {MAX_ISSUES}", issues.len())));
+    }
+    Ok(issues.into_iter().map(|issue| tame(&issue, MAX_REASON)).collect())
 }
 
 /// What a guest says went wrong.

@@ -8,14 +8,13 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::bindings;
+use crate::imports::wasi;
 use crate::state::CallState;
 use crate::ticker::Ticker;
 
 /// Guest stack, and the native stack a guest's fiber runs on.
 const WASM_STACK: usize = 512 << 10;
 const ASYNC_STACK: usize = 2 << 20;
-/// Instances alive at once, at most: slots of the pool.
-const LIVE_INSTANCES: u32 = 256;
 /// Memory a pooled slot keeps, and clears by writing instead of by a system call.
 const KEEP_RESIDENT: usize = 256 << 10;
 
@@ -26,6 +25,17 @@ pub enum Allocator {
     Pooling,
     /// Mapped when needed, for hosts that bound address space.
     OnDemand,
+}
+
+/// How many guests there may be at once, over all plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Calls that run.
+    pub running: usize,
+    /// Calls that wait for their turn; further ones fail at once.
+    pub queue: usize,
+    /// Instances that live: those that run, that wait for the host, and that are kept ready. 1 to 1000.
+    pub instances: usize,
 }
 
 /// The engine could not be made.
@@ -44,34 +54,41 @@ pub(crate) struct Inner {
     pub(crate) linker: Linker<CallState>,
     pub(crate) ticker: Ticker,
     pub(crate) permits: Semaphore,
+    /// Places for instances that live, and how many there are.
+    pub(crate) live: Arc<Semaphore>,
+    pub(crate) live_limit: usize,
     pub(crate) waiting: AtomicUsize,
     pub(crate) queue: usize,
     allocator: Allocator,
 }
 
 impl PluginEngine {
-    /// Starts an engine that runs at most `running` guests at once and lets `queue` more wait.
-    /// Pooling is tried first and given up when the system refuses the address space.
-    pub fn start(running: usize, queue: usize) -> Result<Self, EngineError> {
-        match Self::with_allocator(running, queue, Allocator::Pooling) {
+    /// Starts an engine. Pooling is tried first and given up when the system refuses the address space.
+    pub fn start(concurrency: Concurrency) -> Result<Self, EngineError> {
+        match Self::with_allocator(concurrency, Allocator::Pooling) {
             Ok(engine) => Ok(engine),
             Err(refused) => {
                 tracing::warn!(reason = %refused, "plugins run without a memory pool");
-                Self::with_allocator(running, queue, Allocator::OnDemand)
+                Self::with_allocator(concurrency, Allocator::OnDemand)
             }
         }
     }
 
     /// Starts an engine on this allocator or not at all.
-    pub fn with_allocator(running: usize, queue: usize, allocator: Allocator) -> Result<Self, EngineError> {
+    pub fn with_allocator(concurrency: Concurrency, allocator: Allocator) -> Result<Self, EngineError> {
+        let Concurrency { running, queue, instances } = concurrency;
         let fail = |e: wasmtime::Error| EngineError(format!("{e:#}"));
-        let engine = Engine::new(&settings(allocator)).map_err(fail)?;
+        let live_limit = instances.clamp(1, 1_000);
+        let engine = Engine::new(&settings(allocator, live_limit as u32)).map_err(fail)?;
         let mut linker = Linker::new(&engine);
-        bindings::RouterWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
+        bindings::HostWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
+        wasi::link(&mut linker).map_err(fail)?;
         let ticker = Ticker::start(&engine).map_err(|e| EngineError(format!("start its clock: {e}")))?;
         let permits = Semaphore::new(running.max(1));
+        let live = Arc::new(Semaphore::new(live_limit));
         let waiting = AtomicUsize::new(0);
-        Ok(Self { inner: Arc::new(Inner { engine, linker, ticker, permits, waiting, queue, allocator }) })
+        let inner = Inner { engine, linker, ticker, permits, live, live_limit, waiting, queue, allocator };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Where instances get their memory from.
@@ -94,7 +111,7 @@ impl PluginEngine {
     }
 }
 
-fn settings(allocator: Allocator) -> Config {
+fn settings(allocator: Allocator, instances: u32) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -109,11 +126,11 @@ fn settings(allocator: Allocator) -> Config {
         .memory_init_cow(true);
     if allocator == Allocator::Pooling {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(LIVE_INSTANCES)
-            .total_core_instances(LIVE_INSTANCES * 4)
-            .total_memories(LIVE_INSTANCES)
-            .total_tables(LIVE_INSTANCES * 2)
-            .total_stacks(LIVE_INSTANCES)
+        pool.total_component_instances(instances)
+            .total_core_instances(instances * 4)
+            .total_memories(instances)
+            .total_tables(instances * 2)
+            .total_stacks(instances)
             .max_core_instances_per_component(64)
             .max_memories_per_component(8)
             .max_tables_per_component(64)
@@ -122,7 +139,7 @@ fn settings(allocator: Allocator) -> Config {
             .linear_memory_keep_resident(KEEP_RESIDENT)
             .table_keep_resident(KEEP_RESIDENT)
             .async_stack_keep_resident(KEEP_RESIDENT)
-            .max_unused_warm_slots(LIVE_INSTANCES);
+            .max_unused_warm_slots(instances);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config

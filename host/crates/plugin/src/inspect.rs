@@ -15,10 +15,11 @@ use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Function, InterfaceId, PackageName, Resolve, WorldItem, WorldKey};
 
 use crate::classify::Unfit;
+use crate::imports::wasi;
 use crate::load::{self, LoadError};
 use contract::Contract;
 pub use contract::ContractError;
-pub(crate) use contract::{ROLE, version};
+pub(crate) use contract::{ROLES, version};
 pub use difference::Difference;
 
 /// Interfaces whose import needs a grant of the same name.
@@ -38,6 +39,8 @@ pub struct Inspection {
     pub exports: Vec<Face>,
     /// The contracts it is made for, with their versions; more than one when its parts disagree.
     pub abi: Vec<String>,
+    /// The interfaces of WASI it imports, which this host offers without anything behind them.
+    pub wasi: Vec<String>,
     /// What keeps it from working here; empty when it fits.
     pub differences: Vec<Difference>,
     /// Interfaces of the contract that it exports and this host calls, without package and version.
@@ -87,7 +90,7 @@ impl Inspection {
 
 /// The bytes of a plugin file, bounded as [`crate::Plugin::load`] bounds them.
 pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, LoadError> {
-    load::read(path)
+    load::read(path, usize::MAX)
 }
 
 /// Looks at a component's imports and exports, if it is a valid one.
@@ -104,7 +107,7 @@ pub(crate) fn inspect_valid(component: &[u8]) -> Result<Inspection, InspectError
         DecodedWasm::Component(resolve, world) => (resolve, world),
         DecodedWasm::WitPackage(..) => return Err(undescribable(&"it is a package of WIT, not a component")),
     };
-    let mut seen = Seen { contract, resolve: &resolve, found: Inspection::default(), wasi: Vec::new() };
+    let mut seen = Seen { contract, resolve: &resolve, found: Inspection::default(), refused: Vec::new() };
     for (key, item) in &resolve.worlds[world].imports {
         seen.import(key, item);
     }
@@ -119,7 +122,8 @@ struct Seen<'a> {
     contract: &'static Contract,
     resolve: &'a Resolve,
     found: Inspection,
-    wasi: Vec<String>,
+    /// Interfaces of WASI that this host does not have.
+    refused: Vec<String>,
 }
 
 /// An interface with a package.
@@ -144,7 +148,8 @@ impl Seen<'_> {
                 self.found.imported.push(interface.name.to_owned());
                 self.compare_import(&interface);
             }
-            Some(Named { package, .. }) if package.namespace == WASI => self.wasi.push(full),
+            Some(Named { package, .. }) if is_inert(package) => self.found.wasi.push(full),
+            Some(Named { package, .. }) if package.namespace == WASI => self.refused.push(full),
             _ => self.found.differences.push(Difference::Foreign {
                 name: full,
                 host: self.host(),
@@ -261,12 +266,20 @@ impl Seen<'_> {
     }
 
     fn finish(mut self) -> Inspection {
-        let others = self.wasi.len().saturating_sub(1);
-        if let Some(first) = self.wasi.into_iter().next() {
+        let others = self.refused.len().saturating_sub(1);
+        if let Some(first) = self.refused.into_iter().next() {
             self.found.differences.push(Difference::Wasi { first, others });
         }
         self.found
     }
+}
+
+/// Whether this host links the interfaces of this package of WASI: those of preview 2, in any of its versions.
+fn is_inert(package: &PackageName) -> bool {
+    let version = package.version.as_ref();
+    package.namespace == WASI
+        && wasi::PACKAGES.contains(&package.name.as_str())
+        && version.is_some_and(|version| (version.major, version.minor) == (0, 2) && version.pre.is_empty())
 }
 
 /// An import or export as an interface of some package; nothing for bare functions and unnamed interfaces.

@@ -7,6 +7,8 @@
 
 /// The types and traits generated from `wit/`.
 mod bindings;
+/// Limits that wasmtime tells of in its own words.
+mod blame;
 /// One call from permit to fault.
 mod call;
 /// Every file of the plugin folder.
@@ -21,26 +23,33 @@ mod engine;
 mod imports;
 /// A component held against the contract, each difference named.
 mod inspect;
+/// Instances made ahead, used again, thrown away.
+mod instances;
 /// What bounds a call, and what counts against it.
 mod limits;
 /// A plugin file from bytes to something callable.
 mod load;
 /// A component behind the contract's `Router`.
 mod router;
+/// One instance and its store.
+mod session;
 /// What one call keeps on the host's side.
 mod state;
 mod ticker;
-/// Instances that are used again.
-mod warm;
 
-pub use call::CallCost;
 pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};
 pub use classify::{Kind, Unfit};
-pub use engine::{Allocator, EngineError, PluginEngine};
+pub use engine::{Allocator, Concurrency, EngineError, PluginEngine};
 pub use inspect::{ContractError, Difference, Face, InspectError, Inspection, inspect, read_file};
-pub use limits::CallLimits;
 pub use load::{LoadError, Plugin, PluginSettings};
 pub use router::ComponentRouter;
+pub use session::CallCost;
+pub use validator::ComponentValidator;
+
+/// A component behind the contract's `StreamValidator`.
+mod stream_validator;
+/// A component behind the contract's `Validator`.
+mod validator;
 
 #[cfg(test)]
 mod guests;

@@ -1,41 +1,18 @@
 //! What bounds a call, and what counts against it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::PluginFaultKind;
 
-/// The bounds of one call of one plugin.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CallLimits {
-    /// Computing time, counted in ticks of one millisecond while the guest runs.
-    pub cpu: Duration,
-    /// Time from permit to answer, waiting included.
-    pub wall: Duration,
-    /// Bytes of linear memory, summed over all memories of the instance.
-    pub memory: usize,
-    /// Calls of host functions.
-    pub host_calls: u32,
-}
-
-/// Computing time of `check-config`, which may parse and build tables.
-pub(crate) const CHECK_CPU: Duration = Duration::from_secs(1);
-/// Table elements, summed over all tables.
-const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances, tables and memories of one component instance.
-const INSTANCES: usize = 64;
+/// Tables of one instance. Their elements are what costs; those are bounded by configuration.
 const TABLES: usize = 64;
-const MEMORIES: usize = 8;
-/// Bytes of arguments the guest may pass in one host call; also of its answer.
-pub(crate) const LIFT_BYTES_PER_CALL: usize = 4 << 20;
-/// Bytes of arguments summed over one call.
-pub(crate) const LIFT_BYTES_TOTAL: usize = 16 << 20;
-/// Lines a guest may log in one call, and the bytes of each.
-pub(crate) const LOG_LINES: u32 = 64;
-pub(crate) const LOG_LINE_BYTES: usize = 2 << 10;
 
 /// A bound that was hit. Travels as the error of the trap that ends the guest.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,7 +32,7 @@ impl LimitHit {
 /// `memory.grow` answers -1), and remembered: the trap that usually follows has this as its cause.
 #[derive(Debug)]
 pub(crate) struct SpaceMeter {
-    memory_limit: usize,
+    limits: PluginLimits,
     memory: usize,
     /// The most that any instance of the plugin held.
     peak: Arc<AtomicUsize>,
@@ -64,8 +41,8 @@ pub(crate) struct SpaceMeter {
 }
 
 impl SpaceMeter {
-    pub(crate) fn new(memory_limit: usize, peak: Arc<AtomicUsize>) -> Self {
-        Self { memory_limit, memory: 0, peak, table: 0, denied: None }
+    pub(crate) fn new(limits: PluginLimits, peak: Arc<AtomicUsize>) -> Self {
+        Self { limits, memory: 0, peak, table: 0, denied: None }
     }
 
     /// Bytes of linear memory now in use.
@@ -87,8 +64,8 @@ impl ResourceLimiter for SpaceMeter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let sum = self.memory.saturating_add(desired.saturating_sub(current));
-        if sum > self.memory_limit {
-            let limit = self.memory_limit;
+        let limit = self.limits.memory;
+        if sum > limit {
             return Ok(self.deny(format!("wanted {sum} bytes of memory; its limit is {limit}")));
         }
         self.memory = sum;
@@ -103,15 +80,16 @@ impl ResourceLimiter for SpaceMeter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let sum = self.table.saturating_add(desired.saturating_sub(current));
-        if sum > TABLE_ELEMENTS {
-            return Ok(self.deny(format!("wanted {sum} table elements; the limit is {TABLE_ELEMENTS}")));
+        let limit = self.limits.table_elements as usize;
+        if sum > limit {
+            return Ok(self.deny(format!("wanted {sum} table elements; its limit is {limit}")));
         }
         self.table = sum;
         Ok(true)
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        self.limits.instances as usize
     }
 
     fn tables(&self) -> usize {
@@ -119,6 +97,6 @@ impl ResourceLimiter for SpaceMeter {
     }
 
     fn memories(&self) -> usize {
-        MEMORIES
+        self.limits.memories as usize
     }
 }

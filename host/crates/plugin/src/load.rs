@@ -4,25 +4,32 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use jackfield_core::contract::{PluginFault, PluginFaultKind, Router};
+use jackfield_core::config::PluginLimits;
+use jackfield_core::contract::{PluginFault, PluginFaultKind, Router, StreamValidator, Validator};
 
-use crate::bindings::exports::jackfield::plugin::{lifecycle, routing};
-use crate::call::{self, Callable};
+use crate::bindings::exports::jackfield::plugin::{lifecycle, routing, stream_validation, validation};
+use crate::call;
 use crate::classify::{Kind, Unfit, classify};
 use crate::convert;
 use crate::engine::PluginEngine;
 use crate::imports::KvStore;
-use crate::limits::CallLimits;
+use crate::instances::Instances;
 use crate::router::ComponentRouter;
+use crate::session::{Callable, Exports};
 use crate::state::{Shared, origin};
-use crate::warm::IdleInstances;
+use crate::stream_validator::ComponentStreamValidator;
+use crate::validator::ComponentValidator;
 
-/// The largest component file taken, in bytes.
-const MAX_FILE: u64 = 32 << 20;
+/// The largest component file that is looked at, in bytes, whatever configuration says.
+const MAX_FILE: usize = 256 << 20;
+
+/// A page of WebAssembly's memory, in bytes.
+const PAGE: u64 = 65_536;
 
 /// What configuration says about one plugin.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +38,8 @@ pub struct PluginSettings {
     pub config: String,
     /// Whether instances are used again, or each call gets its own.
     pub warm: bool,
-    /// The bounds of each call.
-    pub limits: CallLimits,
+    /// What it may cost.
+    pub limits: PluginLimits,
 }
 
 /// Why a file did not become a plugin. The text is for the person who put it there.
@@ -44,11 +51,13 @@ pub enum LoadError {
     /// A directory, a pipe, a device.
     #[error("is not a regular file")]
     NotAFile,
-    /// More than 32 MiB.
-    #[error("is {size} bytes long; at most {MAX_FILE} are taken")]
+    /// More than its limit.
+    #[error("is {size} bytes long; its limit is {limit} (`limits.file`)")]
     TooLarge {
         /// Its size, in bytes.
         size: u64,
+        /// What is taken, in bytes.
+        limit: usize,
     },
     /// Nothing in it.
     #[error("is empty")]
@@ -70,6 +79,12 @@ pub enum LoadError {
     /// Its imports have other types than this host's.
     #[error("does not fit this host's contract {version}: {0}", version = crate::inspect::version())]
     Mismatch(String),
+    /// It needs more than it may have before it has done anything.
+    #[error("{0}")]
+    Exceeds(String),
+    /// It did not live through its own start.
+    #[error("failed while it started: {0}")]
+    StartFailed(#[source] PluginFault),
     /// It did not live through the check of its settings.
     #[error("failed while checking its settings: {0}")]
     CheckFailed(#[source] PluginFault),
@@ -81,7 +96,8 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the same file may load a moment later: the host had no room to try it.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::CheckFailed(fault) if matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit))
+        let (Self::CheckFailed(fault) | Self::StartFailed(fault)) = self else { return false };
+        matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit)
     }
 }
 
@@ -106,8 +122,13 @@ pub struct Plugin {
     digest: String,
     size: u64,
     about: Option<(String, String)>,
+    /// What it was loaded with. Each loading has its own.
+    settings: Arc<PluginSettings>,
     router: Option<Arc<ComponentRouter>>,
+    validator: Option<Arc<ComponentValidator>>,
+    stream_validator: Option<Arc<ComponentStreamValidator>>,
     kv: Arc<KvStore>,
+    peak_memory: Arc<AtomicUsize>,
 }
 
 impl Plugin {
@@ -118,14 +139,15 @@ impl Plugin {
         path: &Path,
         settings: PluginSettings,
     ) -> Result<Self, LoadError> {
-        Self::load_bytes(engine, name, Self::read(path).await?, settings, None).await
+        let file = Self::read(path, settings.limits.file).await?;
+        Self::load_bytes(engine, name, file, settings, None).await
     }
 
-    /// A file's bytes, bounded, and their digest.
-    pub(crate) async fn read(path: &Path) -> Result<FileBytes, LoadError> {
+    /// A file's bytes, at most so many, and their digest.
+    pub(crate) async fn read(path: &Path, most: usize) -> Result<FileBytes, LoadError> {
         let path = path.to_owned();
         blocking(move || {
-            let bytes = read(&path)?;
+            let bytes = read(&path, most)?;
             let digest = hex(&Sha256::digest(&bytes));
             Ok(FileBytes { bytes, digest })
         })
@@ -141,6 +163,7 @@ impl Plugin {
         kv: Option<Arc<KvStore>>,
     ) -> Result<Self, LoadError> {
         origin();
+        let loaded_with = Arc::new(settings.clone());
         let kv = kv.unwrap_or_default();
         let FileBytes { bytes, digest } = file;
         let size = bytes.len() as u64;
@@ -156,31 +179,77 @@ impl Plugin {
         let inner = Arc::clone(engine.inner());
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
+        fits(&component, &settings.limits)?;
+        let exports = Exports {
+            lifecycle: kind
+                .lifecycle
+                .then(|| lifecycle::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(mismatch)?,
+            routing: kind.router.then(|| routing::GuestIndices::new(&pre)).transpose().map_err(mismatch)?,
+            validation: kind
+                .validator
+                .then(|| validation::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(mismatch)?,
+            stream_validation: kind
+                .stream_validator
+                .then(|| stream_validation::GuestIndices::new(&pre))
+                .transpose()
+                .map_err(mismatch)?,
+        };
         let shared = Shared {
             name: name.to_owned(),
             config: settings.config,
+            limits: settings.limits,
             kv: Arc::clone(&kv),
             peak_memory: Arc::default(),
+            log: Arc::default(),
+            shadow: false,
             engine: inner,
         };
-        let callable = Callable { shared: Arc::new(shared), pre, limits: settings.limits };
-        let idle = settings.warm.then(IdleInstances::default);
+        let callable = Arc::new(Callable { shared: Arc::new(shared), pre, exports });
         let mut about = None;
-        if kind.lifecycle {
-            let export = lifecycle::GuestIndices::new(&callable.pre).map_err(mismatch)?;
-            match call::check_config(&callable, &export).await.map_err(LoadError::CheckFailed)? {
-                Ok(info) => about = Some((convert::tame(&info.name, 64), convert::tame(&info.version, 64))),
-                Err(error) => return Err(LoadError::BadConfig(convert::reported(&error).message)),
+        match &callable.exports.lifecycle {
+            None => call::instantiate(&callable).await.map_err(LoadError::StartFailed)?,
+            Some(export) => {
+                match call::check_config(&callable, export).await.map_err(LoadError::CheckFailed)? {
+                    Ok(info) => {
+                        about = Some((convert::tame(&info.name, 64), convert::tame(&info.version, 64)));
+                    }
+                    Err(error) => return Err(LoadError::BadConfig(convert::reported(&error).message)),
+                }
             }
         }
-        let router = match kind.router {
-            true => {
-                let export = routing::GuestIndices::new(&callable.pre).map_err(mismatch)?;
-                Some(Arc::new(ComponentRouter::new(callable, export, idle)))
-            }
-            false => None,
-        };
-        Ok(Self { name: name.to_owned(), kind, digest, size, about, router, kv })
+        let instances = Arc::new(match settings.warm {
+            true => Instances::warm(),
+            false => Instances::fresh(&callable),
+        });
+        let parts = || (Arc::clone(&callable), Arc::clone(&instances));
+        let router = kind.router.then(parts).map(|(c, i)| Arc::new(ComponentRouter::new(c, i)));
+        let validator = kind.validator.then(parts).map(|(c, i)| Arc::new(ComponentValidator::new(c, i)));
+        let stream_validator =
+            kind.stream_validator.then(parts).map(|(c, i)| Arc::new(ComponentStreamValidator::new(c, i)));
+        let peak_memory = Arc::clone(&callable.shared.peak_memory);
+        let name = name.to_owned();
+        Ok(Self {
+            name,
+            kind,
+            digest,
+            size,
+            about,
+            settings: loaded_with,
+            router,
+            validator,
+            stream_validator,
+            kv,
+            peak_memory,
+        })
+    }
+
+    /// The most linear memory that an instance of it has held, in bytes; that of `check-config` counts too.
+    pub fn peak_memory(&self) -> usize {
+        self.peak_memory.load(Ordering::Relaxed)
     }
 
     pub(crate) fn kv(&self) -> Arc<KvStore> {
@@ -217,6 +286,36 @@ impl Plugin {
         self.router.clone().map(|router| router as Arc<dyn Router>)
     }
 
+    /// The plugin as a check of answers, if it is one.
+    pub fn validator(&self) -> Option<Arc<dyn Validator>> {
+        self.validator.clone().map(|validator| validator as Arc<dyn Validator>)
+    }
+
+    /// The plugin as a check of streamed answers, if it is one.
+    pub fn stream_validator(&self) -> Option<Arc<dyn StreamValidator>> {
+        self.stream_validator.clone().map(|validator| validator as Arc<dyn StreamValidator>)
+    }
+
+    /// The plugin as a check of answers that also tells what each call cost.
+    pub fn component_validator(&self) -> Option<&ComponentValidator> {
+        self.validator.as_deref()
+    }
+
+    /// The plugin as a routing rule whose calls leave no trace, for asking it beside the rules that decide.
+    pub fn shadow(&self) -> Option<Arc<dyn Router>> {
+        self.router.as_ref().map(|router| Arc::new(router.shadow()) as Arc<dyn Router>)
+    }
+
+    /// Whether both are the same loading of the same file.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.settings, &other.settings)
+    }
+
+    /// Whether both are the same bytes with the same settings, whenever they were loaded.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.settings == other.settings
+    }
+
     /// The plugin as a routing rule that also tells what each call cost.
     pub fn component_router(&self) -> Option<&ComponentRouter> {
         self.router.as_deref()
@@ -229,21 +328,51 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         .map_err(|e| LoadError::Invalid(format!("its compilation panicked: {e}")))
 }
 
+/// Whether what the component declares is within its limits. Its sum of memories is counted when it starts.
+fn fits(component: &Component, limits: &PluginLimits) -> Result<(), LoadError> {
+    // A component that imports modules does not know; it cannot be linked here either.
+    let Some(needs) = component.resources_required() else { return Ok(()) };
+    let exceeds = |what: String| Err(LoadError::Exceeds(what));
+    if needs.num_memories > limits.memories {
+        let most = limits.memories;
+        return exceeds(format!(
+            "has {} memories; its limit is {most} (`limits.memories`)",
+            needs.num_memories
+        ));
+    }
+    let first = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
+    if first > limits.memory as u64 {
+        let most = limits.memory;
+        return exceeds(format!(
+            "begins with {first} bytes of memory; its limit is {most} (`limits.memory`)"
+        ));
+    }
+    let elements = needs.max_initial_table_size.unwrap_or(0);
+    if elements > u64::from(limits.table_elements) {
+        let most = limits.table_elements;
+        return exceeds(format!(
+            "has a table of {elements} elements; its limit is {most} (`limits.table_elements`)"
+        ));
+    }
+    Ok(())
+}
+
 /// The file's bytes. The bound holds even for a file that grows while it is read.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, LoadError> {
+    let limit = most.min(MAX_FILE);
     // Looked at before it is opened: opening a pipe would wait for its writer.
     let before = std::fs::metadata(path)?;
     if !before.is_file() {
         return Err(LoadError::NotAFile);
     }
-    if before.len() > MAX_FILE {
-        return Err(LoadError::TooLarge { size: before.len() });
+    if before.len() > limit as u64 {
+        return Err(LoadError::TooLarge { size: before.len(), limit });
     }
     let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0));
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 {
+    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    match bytes.len() {
         0 => Err(LoadError::Empty),
-        size if size > MAX_FILE => Err(LoadError::TooLarge { size }),
+        size if size > limit => Err(LoadError::TooLarge { size: size as u64, limit }),
         _ => Ok(bytes),
     }
 }

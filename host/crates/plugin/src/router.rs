@@ -1,39 +1,46 @@
 //! A component behind the contract's `Router`.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use jackfield_core::contract::{Ask, BoxFuture, PluginFault, Router, Routing};
 
-use crate::bindings::exports::jackfield::plugin::routing::GuestIndices;
-use crate::call::{self, CallCost, Callable};
-use crate::warm::IdleInstances;
+use crate::call;
+use crate::instances::Instances;
+use crate::session::{CallCost, Callable};
+use crate::state::Shared;
 
 /// A routing rule that is a WebAssembly component.
 pub struct ComponentRouter {
-    callable: Callable,
-    export: GuestIndices,
-    /// Instances that wait for their next call, where they are used again.
-    idle: Option<IdleInstances>,
+    callable: Arc<Callable>,
+    instances: Arc<Instances>,
 }
 
 impl ComponentRouter {
-    pub(crate) fn new(callable: Callable, export: GuestIndices, idle: Option<IdleInstances>) -> Self {
-        Self { callable, export, idle }
+    pub(crate) fn new(callable: Arc<Callable>, instances: Arc<Instances>) -> Self {
+        Self { callable, instances }
     }
 
-    /// The most linear memory an instance of it has held, in bytes; that of `check-config` counts too.
-    pub fn peak_memory(&self) -> usize {
-        self.callable.shared.peak_memory.load(Ordering::Relaxed)
+    /// The same rule, for calls that leave no trace. Instances that are used again are its own.
+    pub(crate) fn shadow(&self) -> Self {
+        let shared = Shared { shadow: true, ..Shared::clone(&self.callable.shared) };
+        let callable = Arc::new(Callable { shared: Arc::new(shared), ..Callable::clone(&self.callable) });
+        let instances = Arc::new(self.instances.like(&callable));
+        Self { callable, instances }
     }
 
-    /// Makes an instance and throws it away: what a call with fresh memory pays before it begins.
+    /// Makes an instance and throws it away: what a call with fresh memory pays when none is in stock.
     pub async fn instantiate(&self) -> Result<(), PluginFault> {
         call::instantiate(&self.callable).await
     }
 
+    #[cfg(test)]
+    pub(crate) fn in_stock(&self) -> usize {
+        self.instances.in_stock()
+    }
+
     /// Decides about one request, and says what it cost.
     pub async fn route_measured(&self, ask: Ask) -> Result<(Routing, CallCost), PluginFault> {
-        call::route(&self.callable, &self.export, self.idle.as_ref(), ask).await
+        call::route(&self.callable, &self.instances, ask).await
     }
 }
 

@@ -4,22 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use jackfield_core::contract::{Ask, PluginFaultKind};
+use jackfield_core::config::PluginLimits;
+use jackfield_core::contract::{Ask, Draft, PluginFaultKind};
 
 use crate::engine::Inner;
-use crate::imports::KvStore;
-use crate::limits::{CallLimits, LIFT_BYTES_TOTAL, LimitHit, SpaceMeter};
+use crate::imports::wasi::Wasi;
+use crate::imports::{KvStore, LogBucket};
+use crate::limits::{LimitHit, SpaceMeter};
 use crate::ticker::TICK;
 
-/// What all calls of one plugin share.
+/// What all calls of one plugin generation share.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub name: String,
     /// The plugin's own settings, as JSON text.
     pub config: String,
+    pub limits: PluginLimits,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
     /// The most linear memory that an instance of this generation held, in bytes, however its call ended.
     pub peak_memory: Arc<AtomicUsize>,
+    pub log: Arc<LogBucket>,
+    /// A shadow's calls leave no trace: what they write to `kv` is not kept. Nothing that costs or changes anything
+    /// outside of the call may be granted to one.
+    pub shadow: bool,
     pub engine: Arc<Inner>,
 }
 
@@ -28,44 +36,83 @@ pub(crate) struct CallState {
     pub plugin: Arc<Shared>,
     pub space: SpaceMeter,
     pub meter: Meter,
+    /// Made at the guest's first call of WASI, and kept for as long as the instance lives.
+    pub wasi: Option<Box<Wasi>>,
     /// What the guest is asked; nothing while it starts or checks its settings.
     ask: Option<Ask>,
+    /// The answer that is being judged, where one is.
+    draft: Option<Arc<Draft>>,
 }
 
 /// Counts what a guest does against its bounds.
 #[derive(Debug)]
 pub(crate) struct Meter {
+    limits: PluginLimits,
+    /// What the guest may compute now: a call's time, or that of the check of its settings.
+    cpu: Duration,
+    /// Whether a call has begun. Before, while the guest starts, the host does not answer: an instance may be
+    /// made long before its call.
+    open: bool,
     host_calls: u32,
-    host_call_limit: u32,
     lifted: usize,
     pub log_lines: u32,
     ticks: u32,
-    tick_limit: u32,
-    cpu: Duration,
 }
 
 impl CallState {
-    pub(crate) fn new(plugin: Arc<Shared>, limits: &CallLimits, ask: Option<Ask>) -> Self {
-        let space = SpaceMeter::new(limits.memory, Arc::clone(&plugin.peak_memory));
-        Self { plugin, space, meter: Meter::new(limits), ask }
+    /// The state of an instance that is being made.
+    pub(crate) fn new(plugin: Arc<Shared>) -> Self {
+        let limits = plugin.limits;
+        let space = SpaceMeter::new(limits, Arc::clone(&plugin.peak_memory));
+        Self {
+            plugin,
+            space,
+            meter: Meter::new(limits, limits.cpu, false),
+            wasi: None,
+            ask: None,
+            draft: None,
+        }
     }
 
-    /// The same instance for another call: every counter but that of its memory, which it keeps, starts again.
-    pub(crate) fn renew(&mut self, limits: &CallLimits, ask: Option<Ask>) {
-        self.meter = Meter::new(limits);
+    /// A call of the instance begins: every counter but that of its memory, which it keeps, starts again.
+    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
+        self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
+        self.draft = draft;
+        if let Some(wasi) = &self.wasi {
+            wasi.stdio().renew(self.request_id());
+        }
     }
 
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
+        self.meter.open = false;
         self.ask = None;
+        self.draft = None;
     }
 
-    /// What the guest is asked. A trap outside a call: a guest that starts has nothing to look at yet.
+    /// Counts a line for the log, printed or logged; whether it is still to be told.
+    pub(crate) fn counts_line(&mut self) -> bool {
+        if let Some(wasi) = &self.wasi {
+            return wasi.stdio().count();
+        }
+        self.meter.log_lines = self.meter.log_lines.saturating_add(1);
+        self.meter.log_lines <= self.plugin.limits.log_lines
+    }
+
+    /// What the guest is asked. A trap outside a call: there is nothing to look at.
     pub(crate) fn ask(&self) -> wasmtime::Result<&Ask> {
         self.ask.as_ref().ok_or_else(|| {
             let message = "asked about a request while none was being decided".to_owned();
+            LimitHit::new(PluginFaultKind::Trap, message).into()
+        })
+    }
+
+    /// The answer that is being judged. A trap where none is: a router has nothing to read yet.
+    pub(crate) fn draft(&self) -> wasmtime::Result<&Arc<Draft>> {
+        self.draft.as_ref().ok_or_else(|| {
+            let message = "asked about an answer while none was being judged".to_owned();
             LimitHit::new(PluginFaultKind::Trap, message).into()
         })
     }
@@ -77,36 +124,44 @@ impl CallState {
 }
 
 impl Meter {
-    fn new(limits: &CallLimits) -> Self {
-        Self {
-            host_calls: 0,
-            host_call_limit: limits.host_calls,
-            lifted: 0,
-            log_lines: 0,
-            ticks: 0,
-            tick_limit: u32::try_from(limits.cpu.as_nanos() / TICK.as_nanos()).unwrap_or(u32::MAX).max(1),
-            cpu: limits.cpu,
-        }
+    fn new(limits: PluginLimits, cpu: Duration, open: bool) -> Self {
+        Self { limits, cpu, open, host_calls: 0, lifted: 0, log_lines: 0, ticks: 0 }
     }
 
     /// Counts one host call with so many bytes of arguments.
     pub(crate) fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.host_calls += 1;
+        self.count();
         self.lifted = self.lifted.saturating_add(bytes);
-        let message = if self.host_calls > self.host_call_limit {
-            format!("called the host more than {} times", self.host_call_limit)
-        } else if self.lifted > LIFT_BYTES_TOTAL {
-            format!("passed the host more than {LIFT_BYTES_TOTAL} bytes")
+        if !self.open {
+            let message = "called the host while it started, before any call".to_owned();
+            return Err(LimitHit::new(PluginFaultKind::Trap, message).into());
+        }
+        self.verdict().map_err(Into::into)
+    }
+
+    /// Counts one host call that cannot fail by itself; the next tick, the next call that can, or the end of the
+    /// guest's call tells whether it was one too many.
+    pub(crate) fn count(&mut self) {
+        self.host_calls = self.host_calls.saturating_add(1);
+    }
+
+    /// Whether the host was called no more than it may be.
+    pub(crate) fn verdict(&self) -> Result<(), LimitHit> {
+        let message = if self.host_calls > self.limits.host_calls {
+            format!("called the host more than {} times", self.limits.host_calls)
+        } else if self.lifted > self.limits.host_calls_size {
+            format!("passed the host more than {} bytes", self.limits.host_calls_size)
         } else {
             return Ok(());
         };
-        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message).into())
+        Err(LimitHit::new(PluginFaultKind::HostCallLimit, message))
     }
 
     /// Counts one tick of computing.
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
+        self.verdict()?;
         self.ticks += 1;
-        if self.ticks <= self.tick_limit {
+        if u128::from(self.ticks) <= (self.cpu.as_nanos() / TICK.as_nanos()).max(1) {
             return Ok(());
         }
         Err(LimitHit::new(PluginFaultKind::CpuLimit, format!("computed longer than {:?}", self.cpu)))

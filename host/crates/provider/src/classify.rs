@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
 use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::contract::{Fault, FaultKind, UpstreamAnswer};
-use jackfield_dialect::openai::parse_error;
+use jackfield_dialect::openai::{ErrorBody, parse_error};
 
 /// The longest `retry-after` believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
@@ -25,14 +25,20 @@ pub(crate) fn status_fault(
 ) -> Fault {
     let leaks =
         secrets.iter().any(|secret| memchr::memmem::find(&body, secret.expose().as_bytes()).is_some());
-    let said = if leaks { String::new() } else { said(&body) };
-    match status {
+    let error = parse_error(&body);
+    let said = if leaks { String::new() } else { said(&error) };
+    let fault = match status {
         // The provider's words stay here: some repeat a part of the key.
         401..=403 => Fault::new(
             FaultKind::UpstreamAuth,
             format!(
                 "`{provider}` refused this gateway's key (status {status}); check the provider's api_key"
             ),
+        ),
+        // OpenAI's word for an account without money: no wait helps.
+        429 if error.code.as_deref() == Some("insufficient_quota") => Fault::new(
+            FaultKind::UpstreamAuth,
+            format!("the quota of this gateway's key at `{provider}` is spent (status {status})"),
         ),
         429 => Fault::new(FaultKind::UpstreamRateLimited, format!("`{provider}` is limiting its rate{said}"))
             .with_retry_after(retry_after(headers)),
@@ -45,17 +51,30 @@ pub(crate) fn status_fault(
                 .with_retry_after(retry_after(headers))
         }
         _ => {
-            let fault = Fault::new(
-                FaultKind::UpstreamRefused,
-                format!("`{provider}` refused the request with status {status}{said}"),
-            );
+            let kind = match is_context_length(&error) {
+                true => FaultKind::ContextLength,
+                false => FaultKind::UpstreamRefused,
+            };
+            let fault =
+                Fault::new(kind, format!("`{provider}` refused the request with status {status}{said}"));
             if leaks {
-                return fault;
+                return fault.with_status(status);
             }
             let content_type = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned);
             fault.with_upstream(UpstreamAnswer { status, content_type, body })
         }
-    }
+    };
+    fault.with_status(status)
+}
+
+/// Whether the conversation is too long for the model. OpenAI and others say so by code; the rest in words: vLLM and
+/// Mistral (“maximum context length”), llama.cpp (“available context size”), Anthropic (“prompt is too long”),
+/// Gemini (“input token count … exceeds”).
+fn is_context_length(error: &ErrorBody) -> bool {
+    const WORDS: &[&str] =
+        &["context length", "context size", "context window", "prompt is too long", "input token count"];
+    let said = error.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+    error.code.as_deref() == Some("context_length_exceeded") || WORDS.iter().any(|words| said.contains(words))
 }
 
 /// The fault without our secrets, should the provider have repeated one.
@@ -96,11 +115,9 @@ fn root(error: &dyn Error) -> String {
     at.to_string()
 }
 
-fn said(body: &[u8]) -> String {
-    match parse_error(body).message {
-        Some(message) => {
-            format!(": {}", excerpt(&message, MAX_QUOTE))
-        }
+fn said(error: &ErrorBody) -> String {
+    match &error.message {
+        Some(message) => format!(": {}", excerpt(message, MAX_QUOTE)),
         None => String::new(),
     }
 }
@@ -139,7 +156,38 @@ mod tests {
             (529, FaultKind::UpstreamFailed),
         ];
         for (status, kind) in cases {
-            assert_eq!(fault(status, &[], "{}").kind, kind, "{status}");
+            let fault = fault(status, &[], "{}");
+            assert_eq!((fault.kind, fault.status), (kind, Some(status)));
+        }
+    }
+
+    #[test]
+    fn some_words_change_what_a_status_means() {
+        use FaultKind as K;
+        let cases = [
+            (400, r#"{"error":{"message":"no","code":"context_length_exceeded"}}"#, K::ContextLength),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8192 tokens"}}"#,
+                K::ContextLength,
+            ),
+            (400, r#"{"error":{"message":"prompt is too long: 9 > 8"}}"#, K::ContextLength),
+            (
+                413,
+                r#"{"error":{"message":"the request exceeds the available context size"}}"#,
+                K::ContextLength,
+            ),
+            (400, r#"{"error":{"message":"max_tokens is too large"}}"#, K::UpstreamRefused),
+            (500, r#"{"error":{"message":"context length"}}"#, K::UpstreamFailed),
+            (429, r#"{"error":{"message":"no money","code":"insufficient_quota"}}"#, K::UpstreamAuth),
+            (
+                429,
+                r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
+                K::UpstreamRateLimited,
+            ),
+        ];
+        for (status, body, kind) in cases {
+            assert_eq!(fault(status, &[], body).kind, kind, "{status} {body}");
         }
     }
 

@@ -8,6 +8,8 @@
 mod classify;
 /// Connections and their deadlines.
 mod client;
+/// A provider's keys, and what is held against each.
+mod keys;
 /// APIs that speak OpenAI's chat completions.
 mod openai;
 /// Every provider of a configuration, by name.

@@ -8,11 +8,12 @@ use reqwest::{Method, Request, Response, Url};
 
 use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::config::OpenAiProvider;
-use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
+use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, KeyPick, Provider};
 use jackfield_dialect::openai::{Rewrite, parse_reply, rewrite_request};
 
 use crate::classify::{scrubbed, status_fault};
 use crate::client::Clients;
+use crate::keys::Keys;
 use crate::registry::RegistryError;
 use crate::stream::{self, Events};
 
@@ -21,7 +22,8 @@ pub(crate) struct OpenAi {
     name: Arc<str>,
     url: Url,
     headers: HeaderMap,
-    /// What must not be repeated to anybody: the key, and the values of configured headers.
+    keys: Keys,
+    /// What must not be repeated to anybody: the keys, and the values of configured headers.
     secrets: Arc<[Secret]>,
     clients: Arc<Clients>,
 }
@@ -36,17 +38,19 @@ impl OpenAi {
         let url = Url::parse(&endpoint).map_err(|e| RegistryError::new(name, format!("{endpoint}: {e}")))?;
         let mut headers: HeaderMap = settings.headers.iter().cloned().collect();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = &settings.api_key {
+        let bearer = |key: &Secret| {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
                 .map_err(|_| RegistryError::new(name, "its api_key has characters no header can carry"))?;
             value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
+            Ok(value)
+        };
+        let keys = settings.api_keys.iter().map(bearer).collect::<Result<_, _>>()?;
         let clients = Clients::build(name, connect).map_err(|e| RegistryError::new(name, e))?;
         Ok(Self {
             name: name.into(),
             url,
             headers,
+            keys: Keys::new(keys),
             secrets: secrets_of(settings),
             clients: Arc::new(clients),
         })
@@ -57,6 +61,9 @@ impl OpenAi {
         let rewrite = Rewrite { model_id: &call.model_id, overrides: &call.overrides };
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = self.headers.clone();
+        if let Some(key) = self.keys.header(call.key) {
+            request.headers_mut().insert(AUTHORIZATION, key.clone());
+        }
         *request.body_mut() = Some(rewrite_request(chat, rewrite).into());
         let (timeouts, deadline) = (call.timeouts, call.deadline);
         let client = self.clients.get(&timeouts)?;
@@ -65,8 +72,11 @@ impl OpenAi {
         let status = response.status().as_u16();
         if !(200..300).contains(&status) {
             let body = self.clients.read_error(&mut response, &timeouts, deadline).await;
-            return Err(status_fault(&self.name, &self.secrets, status, response.headers(), body));
+            let fault = status_fault(&self.name, &self.secrets, status, response.headers(), body);
+            self.keys.failed(call.key, &call.model_id, &fault, Instant::now());
+            return Err(fault);
         }
+        self.keys.worked(call.key, &call.model_id);
         self.refuse_encoded(&response)?;
         if chat.stream {
             self.refuse_other_than_events(&response)?;
@@ -120,12 +130,16 @@ fn secrets_of(settings: &OpenAiProvider) -> Arc<[Secret]> {
     let headers = settings.headers.iter().filter_map(|(_, value)| value.to_str().ok());
     let headers =
         headers.filter(|value| value.len() >= MIN_SECRET).map(|value| Secret::new(value.to_owned()));
-    settings.api_key.iter().cloned().chain(headers).collect()
+    settings.api_keys.iter().cloned().chain(headers).collect()
 }
 
 impl Provider for OpenAi {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn pick_key(&self, model_id: &str, tried: &[usize]) -> Option<KeyPick> {
+        self.keys.pick(model_id, tried, Instant::now())
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {

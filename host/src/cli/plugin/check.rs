@@ -5,9 +5,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use jackfield_plugin_host::{Face, LoadError, Plugin, PluginEngine};
+use jackfield_plugin_host::{Face, LoadError, Plugin};
 
 use super::file::{self, FileArgs, Looked};
+use crate::app;
 use crate::cli::{Failed, Outcome, out, runtime};
 
 #[derive(Args, Clone, Debug)]
@@ -48,7 +49,7 @@ fn judge(args: &CheckArgs) -> Result<Verdict, Failed> {
     let name = args.file.name()?;
     let config = args.file.load_config()?;
     let (settings, written) = args.file.settings(&config, name);
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let loaded = runtime(false)?.block_on(Plugin::load(&engine, name, &args.file.file, settings));
     let about =
         loaded.map(|plugin| plugin.about().map(|(name, version)| (name.to_owned(), version.to_owned())));
@@ -79,6 +80,12 @@ fn show(path: &str, looked: &Looked, verdict: &Verdict) -> Outcome {
         rows("imports", &face.imports)?;
         rows("exports", &face.exports)?;
         row("grants", &or_none(&face.grants().join(", ")))?;
+        if !face.wasi.is_empty() {
+            row(
+                "wasi",
+                &"imported, and inert here: no files, no network, no environment; output goes to the log",
+            )?;
+        }
     }
     row("size", &file::bytes(*size))?;
     row("digest", &format!("sha256:{digest}"))?;
@@ -135,6 +142,7 @@ fn to_json(path: &str, looked: &Looked, verdict: &Verdict) -> Value {
         "imports": face.map(|face| faces(&face.imports)),
         "exports": face.map(|face| faces(&face.exports)),
         "grants": face.map(|face| face.grants()),
+        "inert_wasi": face.map(|face| &face.wasi),
         "differences": face.map(|face| -> Vec<String> {
             face.differences.iter().map(ToString::to_string).collect()
         }),

@@ -94,7 +94,6 @@ pub(super) fn abi(face: &Inspection) -> String {
     face.abi.join(", ")
 }
 
-/// What one call may cost, as JSON with the units in the names.
 fn settings_json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|e| format!("it is not JSON: {e}"))
 }

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use jackfield_core::config::{Config, OnError};
-use jackfield_plugin_host::{CallLimits, Catalog, PluginEngine, name_of, plugin_files};
+use jackfield_core::config::{Config, OnError, PluginLimits, Rollout, Share};
+use jackfield_plugin_host::{Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
-use crate::admin::limits_json;
 use crate::app;
 use crate::cli::{ConfigArg, Failed, Outcome, out, runtime};
 
@@ -34,13 +33,18 @@ struct Entry {
     name: String,
     looked: Option<Looked>,
     state: State,
+    rollout: Rollout,
     on_error: OnError,
-    limits: CallLimits,
+    limits: PluginLimits,
 }
 
 /// What became of a file.
 enum State {
     Serves,
+    /// It serves, and the next generation of it begins with a share of the requests.
+    Canary(Share),
+    /// It is asked and compared.
+    Shadow,
     Disabled,
     NotListed,
     Refused(String),
@@ -49,7 +53,8 @@ enum State {
 impl State {
     fn name(&self) -> &'static str {
         match self {
-            Self::Serves => "serves",
+            Self::Serves | Self::Canary(_) => "serves",
+            Self::Shadow => "shadow",
             Self::Disabled => "disabled",
             Self::NotListed => "not_listed",
             Self::Refused(_) => "refused",
@@ -59,6 +64,8 @@ impl State {
     fn text(&self) -> String {
         match self {
             Self::Serves => "serves".to_owned(),
+            Self::Canary(share) => format!("canary {share}"),
+            Self::Shadow => "shadow".to_owned(),
             Self::Disabled => "enabled: false".to_owned(),
             Self::NotListed => "not in orchestrator.routers".to_owned(),
             Self::Refused(reason) => format!("refused: {reason}"),
@@ -72,7 +79,7 @@ pub(in crate::cli) fn run(args: &ListArgs) -> Outcome {
     let files = plugin_files(dir).map_err(|e| {
         Failed(format!("error: read the plugin folder {}: {e}; see `plugins.dir`", dir.display()))
     })?;
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
     let entries: Vec<Entry> = files.into_iter().map(|path| entry(&config, &catalog, path)).collect();
     for name in config.orchestrator().routers().unwrap_or_default() {
@@ -100,12 +107,14 @@ fn entry(config: &Config, catalog: &Catalog, path: PathBuf) -> Entry {
         State::Disabled
     } else if config.orchestrator().routers().is_some_and(|listed| !listed.contains(&name)) {
         State::NotListed
+    } else if settings.rollout.shadow {
+        State::Shadow
     } else {
-        State::Serves
+        settings.rollout.canary.map_or(State::Serves, State::Canary)
     };
     let looked = file::look(&path).ok();
     let limits = app::plugin_settings(settings).limits;
-    Entry { looked, state, on_error: settings.on_error, limits, name, path }
+    Entry { looked, state, rollout: settings.rollout, on_error: settings.on_error, limits, name, path }
 }
 
 fn show(dir: &Path, entries: &[Entry]) -> Outcome {
@@ -163,6 +172,8 @@ fn to_json(entry: &Entry) -> Value {
         "state": entry.state.name(),
         "reason": reason,
         "on_error": entry.on_error.name(),
-        "limits": limits_json(&entry.limits),
+        "limits": entry.limits.show(),
+        "canary": entry.rollout.canary,
+        "shadow": entry.rollout.shadow,
     })
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
+use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Ask, PluginFault, Routing};
 use jackfield_gateway::pipeline::first_ask;
-use jackfield_plugin_host::{CallCost, CallLimits, ComponentRouter, Plugin, PluginEngine};
+use jackfield_plugin_host::{CallCost, ComponentRouter, Plugin};
 
 use super::file::{self, FileArgs};
 use crate::app;
@@ -61,7 +62,7 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
         None => ("the built-in request".to_owned(), request::of_prompt(PROMPT)),
     };
     let incoming = request::incoming(&from, body, None)?;
-    let engine = PluginEngine::start(config.plugins().running(), config.plugins().queue())?;
+    let engine = app::start_engine(&config)?;
     let ask = first_ask(&app::world_without_plugins(config)?, incoming);
     let measured = runtime(false)?.block_on(async {
         let plugin = Plugin::load(&engine, name, &args.file.file, settings).await;
@@ -117,7 +118,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn show(path: &str, from: &str, measured: &Measured, limits: &CallLimits) -> Outcome {
+fn show(path: &str, from: &str, measured: &Measured, limits: &PluginLimits) -> Outcome {
     let Measured { first, latencies, cost } = measured;
     out::line(&format!("{path}, asked about {from}"))?;
     let row = |name: &str, text: &dyn std::fmt::Display| out::line(&format!("  {name:<10} {text}"));

@@ -5,7 +5,7 @@
 //! Keys are left alone, and so are values under the names in `EXPRESSIONS`: there `${…}` is an
 //! expression that is evaluated per request.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -22,8 +22,19 @@ pub(crate) struct Replaced {
     pub(crate) from_environment: BTreeSet<Pointer>,
     /// Leaves with a fault: they keep their text, and further checks of it would only confuse.
     pub(crate) unusable: BTreeSet<Pointer>,
-    /// Providers whose key's variable is not set, and that variable.
-    pub(crate) keyless: BTreeMap<String, String>,
+    /// Providers' keys whose variables are not set.
+    pub(crate) keyless: Vec<Keyless>,
+}
+
+/// A provider's key whose variable is not set.
+#[derive(Debug)]
+pub(crate) struct Keyless {
+    /// The provider.
+    pub(crate) provider: String,
+    /// The variable.
+    pub(crate) variable: String,
+    /// Where it is named.
+    pub(crate) at: Pointer,
 }
 
 /// Replaces every variable in the document.
@@ -79,9 +90,8 @@ fn leaf(
         }
         Err(Problem::Missing(variable)) => match provider_of_key(at) {
             Some(provider) => {
-                let message = format!("the provider `{provider}` is disabled: `{variable}` is not set");
-                found.warn(at, message, format!("set {variable} in the environment to use it"));
-                replaced.keyless.insert(provider, variable);
+                // Told with the provider's other keys in view.
+                replaced.keyless.push(Keyless { provider, variable, at: at.clone() });
                 *value = Value::String(String::new());
             }
             None => {
@@ -98,11 +108,12 @@ fn leaf(
     }
 }
 
-/// The provider whose `api_key` this is.
+/// The provider whose `api_key` this is, or one of whose `api_keys`.
 fn provider_of_key(at: &Pointer) -> Option<String> {
     let segments: Vec<String> = at.segments().collect();
     match &segments[..] {
         [section, name, key] if section == "providers" && key == "api_key" => Some(name.clone()),
+        [section, name, key, _] if section == "providers" && key == "api_keys" => Some(name.clone()),
         _ => None,
     }
 }

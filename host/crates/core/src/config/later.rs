@@ -6,11 +6,10 @@ use super::pointer::Pointer;
 /// Sections and the keys in them that are to come. `*` stands for any name.
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
-    (&["models", "*"], &["retries"]),
-    (&["orchestrator"], &["budgets", "cache", "fallback", "router", "validators"]),
-    (&["orchestrator", "routes", "*"], &["fallback", "result", "template", "validators"]),
+    (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
+    (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "settings", "*"], &["canary", "grants", "sha256", "shadow", "stream"]),
+    (&["plugins", "settings", "*"], &["grants", "sha256", "stream"]),
     (&["telemetry"], &["otlp"]),
 ];
 

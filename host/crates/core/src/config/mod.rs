@@ -20,6 +20,7 @@ mod text;
 
 // One file a section: what is written, and what is checked.
 mod admin;
+mod fallback;
 mod keys;
 mod models;
 mod orchestrator;
@@ -27,6 +28,7 @@ mod plugin_limits;
 mod plugins;
 mod providers;
 mod raw;
+mod rollout;
 mod server;
 mod telemetry;
 
@@ -47,6 +49,7 @@ mod units;
 pub use admin::Admin;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use checked::Config;
+pub use fallback::{Fallback, MAX_CANDIDATES};
 pub use fault::Fault;
 pub use keys::Keys;
 pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};
@@ -55,11 +58,12 @@ pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
 pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
 pub use report::Report;
+pub use rollout::{Rollback, Rollout};
 pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
-pub use units::{Count, Period, Size, UnitError};
+pub use units::{Count, Period, Share, Size, UnitError};
 
 #[cfg(test)]
 mod tests;

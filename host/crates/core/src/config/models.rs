@@ -35,9 +35,34 @@ pub(crate) struct RawModel {
     /// What it can do. Left out: not known.
     #[serde(default)]
     capabilities: Vec<Capability>,
-    /// How long to wait for it.
+    /// How long to wait for it. `total` is for all repeated calls together.
     #[serde(default)]
     timeouts: RawTimeouts,
+    /// How often a call is repeated when the provider fails, is not there or is too slow, before the next candidate
+    /// is tried; 0: never. A share of all requests bounds repeated calls as well.
+    #[serde(default = "default_retries")]
+    retries: Count,
+    /// The longest wait before the first repeated call; it doubles with each further one, up to 5 s. The wait itself
+    /// is any time up to that, at random.
+    #[serde(default = "default_backoff")]
+    backoff: Period,
+    /// Whether a second call is made beside one that has not begun to answer when nineteen of twenty have. Left
+    /// out: as `orchestrator.hedge` says.
+    hedge: Option<bool>,
+}
+
+/// The retries of one candidate when nothing is said.
+const DEFAULT_RETRIES: u32 = 2;
+
+fn default_retries() -> Count {
+    Count::new(u64::from(DEFAULT_RETRIES))
+}
+
+/// The most retries of one candidate.
+const MOST_RETRIES: u32 = 10;
+
+fn default_backoff() -> Period {
+    Period::from_millis(100)
 }
 
 /// A price.
@@ -167,6 +192,12 @@ pub struct ResolvedModel {
     pub capabilities: Vec<Capability>,
     /// How long to wait for it.
     pub timeouts: ModelTimeouts,
+    /// How often a failed call is repeated, at most 10.
+    pub retries: u32,
+    /// The longest wait before the first repeated call; above zero.
+    pub backoff: Duration,
+    /// Whether slow calls get a second one beside them; `None`: as for all models.
+    pub hedge: Option<bool>,
 }
 
 impl ResolvedModel {
@@ -182,6 +213,9 @@ impl ResolvedModel {
             max_output: None,
             capabilities: Vec::new(),
             timeouts: ModelTimeouts::default(),
+            retries: DEFAULT_RETRIES,
+            backoff: default_backoff().get(),
+            hedge: None,
         }
     }
 
@@ -207,7 +241,12 @@ impl ResolvedModel {
                 "connect": Period::from(connect), "first_byte": Period::from(first_byte),
                 "idle": Period::from(idle), "total": Period::from(total),
             },
+            "retries": self.retries,
+            "backoff": Period::from(self.backoff),
         });
+        if let Some(hedge) = self.hedge {
+            shown["hedge"] = json!(hedge);
+        }
         if let Some(price) = self.price {
             shown["price"] = json!({ "input": price.input, "output": price.output });
         }
@@ -249,6 +288,11 @@ impl RawModel {
             found.name(&at.key("tags").index(index), "tag", tag);
         }
         let timeouts = at.key("timeouts");
+        let retries = u32::try_from(self.retries.get()).unwrap_or(u32::MAX);
+        if retries > MOST_RETRIES {
+            let at = at.key("retries");
+            found.fault(&at, format!("`{at}` is {}", self.retries), format!("use 0 to {MOST_RETRIES}"));
+        }
         ResolvedModel {
             name: name.to_owned(),
             provider: self.provider.clone(),
@@ -264,6 +308,9 @@ impl RawModel {
                 idle: found.period(&timeouts.key("idle"), self.timeouts.idle),
                 total: found.period(&timeouts.key("total"), self.timeouts.total),
             },
+            retries,
+            backoff: found.period(&at.key("backoff"), self.backoff),
+            hedge: self.hedge,
         }
     }
 }

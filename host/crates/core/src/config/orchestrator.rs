@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
+use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
 use super::names::Names;
 use super::pointer::Pointer;
@@ -25,6 +26,13 @@ pub(crate) struct RawOrchestrator {
     /// Which model answers which task.
     #[serde(default)]
     routes: Vec<RawRoute>,
+    /// What to try when a model fails, by model: `{ claude-3-opus: [gpt-4], "*": [fast-model] }`. `*` is for
+    /// models without a list of their own. Lists do not chain.
+    #[serde(default)]
+    fallback: BTreeMap<String, Vec<String>>,
+    /// Whether a call that is slow to begin gets a second one beside it, for every model that does not say.
+    #[serde(default)]
+    hedge: bool,
 }
 
 /// One task and the model that answers it.
@@ -43,6 +51,10 @@ struct RawRoute {
     temperature: Option<f64>,
     /// The longest answer, in tokens.
     max_tokens: Option<Count>,
+    /// What to try when the model fails, in order: models, which keep this route's settings, and other tasks as
+    /// `task/NAME`, which bring their own model, settings and fallback. `orchestrator.fallback` comes after.
+    #[serde(default)]
+    fallback: Vec<String>,
 }
 
 /// Which model answers which task, checked.
@@ -51,6 +63,8 @@ pub struct Orchestrator {
     default_model: Option<String>,
     routers: Option<Vec<String>>,
     routes: Vec<Route>,
+    fallback: ModelFallback,
+    hedge: bool,
 }
 
 /// One task and where it goes.
@@ -61,6 +75,8 @@ pub struct Route {
     pub task: String,
     /// The model and what the route changes of the request.
     pub target: Target,
+    /// What to try when that fails, in order. Tasks in it exist and lead to no circle.
+    pub fallback: Vec<Fallback>,
 }
 
 impl Orchestrator {
@@ -91,9 +107,13 @@ impl Orchestrator {
                 first_at.insert(&route.task, task);
             }
             names.refer(&route.model, &at.key("model"), found);
-            routes.push(Route { task: route.task.clone(), target: route.target(&at, found) });
+            let fallback = fallback::check_route(&route.fallback, &at.key("fallback"), names, found);
+            routes.push(Route { task: route.task.clone(), target: route.target(&at, found), fallback });
         }
-        Self { default_model: raw.default_model.clone(), routers: raw.routers.clone(), routes }
+        fallback::check_tasks(&routes, &all, found);
+        let fallback = ModelFallback::check(&raw.fallback, &at.key("fallback"), names, found);
+        let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
+        Self { default_model, routers, routes, fallback, hedge: raw.hedge }
     }
 
     /// The model for requests that no rule decides.
@@ -116,6 +136,16 @@ impl Orchestrator {
         self.routes.iter().find(|route| route.task == task)
     }
 
+    /// What to try when this model fails, in order: its own list, else the one for the rest.
+    pub fn fallback_of(&self, model: &str) -> &[String] {
+        self.fallback.of(model)
+    }
+
+    /// Whether slow calls get a second one beside them, for models that do not say.
+    pub fn hedge(&self) -> bool {
+        self.hedge
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -127,6 +157,12 @@ impl Orchestrator {
             shown.insert("routers".into(), json!(routers));
         }
         shown.insert("routes".into(), json!(routes));
+        if let Some(fallback) = self.fallback.show() {
+            shown.insert("fallback".into(), fallback);
+        }
+        if self.hedge {
+            shown.insert("hedge".into(), json!(true));
+        }
         Value::Object(shown)
     }
 }
@@ -167,6 +203,9 @@ impl Route {
         }
         if let Some(tokens) = max_output_tokens {
             shown["max_tokens"] = json!(tokens);
+        }
+        if !self.fallback.is_empty() {
+            shown["fallback"] = json!(self.fallback.iter().map(Fallback::show).collect::<Vec<_>>());
         }
         shown
     }

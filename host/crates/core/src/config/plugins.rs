@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use super::findings::Located;
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
+use super::rollout::{RawRollback, Rollout};
 use super::secrets;
-use super::units::{Count, Period};
+use super::units::{Count, Period, Share};
 
 /// The folder of WebAssembly plugins, and what each may cost.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -102,6 +103,11 @@ struct RawPolicy {
     instances: Instances,
     /// What one call may cost. What is left out has the gateway's default.
     limits: RawLimits,
+    /// For how long after a swap failures are held against it, 10m if nothing else is said. A canary that lives
+    /// through it takes every request. 0: they never are.
+    probation: Option<Period>,
+    /// How many failures it takes until a router is left alone and, if it was swapped in of late, rolled back.
+    rollback: RawRollback,
 }
 
 /// One plugin's settings.
@@ -122,6 +128,16 @@ struct RawSettings {
     /// What one call may cost. What is left out has the value of `router_defaults`.
     #[serde(default)]
     limits: RawLimits,
+    /// A new generation of the plugin gets this share of the requests until its probation is over. Left out: all.
+    canary: Option<Share>,
+    /// Ask the plugin about every request beside the others, compare what it says with what was done, and do nothing else.
+    #[serde(default)]
+    shadow: bool,
+    /// For how long after a swap failures are held against it. Left out: as `router_defaults` say.
+    probation: Option<Period>,
+    /// How many failures it takes until the plugin is left alone and, if it was swapped in of late, rolled back.
+    #[serde(default)]
+    rollback: RawRollback,
 }
 
 /// Bounds on plugin calls over the whole gateway.
@@ -133,6 +149,9 @@ struct RawConcurrency {
     running: Option<Count>,
     /// How many calls may wait for their turn; further ones fail at once. Left out: 64.
     queue: Option<Count>,
+    /// How many instances may live at once: those that run, that wait, and that are kept ready. 1 to 1000; left
+    /// out: 256.
+    instances: Option<Count>,
 }
 
 /// One plugin's settings, defaults filled in.
@@ -149,6 +168,8 @@ pub struct PluginSettings {
     pub instances: Instances,
     /// What one call of it may cost.
     pub limits: PluginLimits,
+    /// How a new generation of it comes in, and goes again.
+    pub rollout: Rollout,
 }
 
 /// The plugin folder and its rules, checked.
@@ -161,6 +182,7 @@ pub struct Plugins {
     settings: BTreeMap<String, PluginSettings>,
     running: usize,
     queue: usize,
+    instances: usize,
 }
 
 impl Plugins {
@@ -183,6 +205,12 @@ impl Plugins {
             on_error: defaults.on_error,
             instances: defaults.instances,
             limits,
+            rollout: Rollout::of_defaults(
+                defaults.probation,
+                defaults.rollback,
+                &at.key("router_defaults"),
+                found,
+            ),
         };
         let mut settings = BTreeMap::new();
         for (name, raw) in &raw.settings {
@@ -201,6 +229,13 @@ impl Plugins {
             settings,
             running: raw.concurrency.running.map_or(2 * cores, |n| found.count(&at.key("running"), n)),
             queue: raw.concurrency.queue.map_or(64, Count::as_usize),
+            instances: raw.concurrency.instances.map_or(256, |instances| {
+                let at = at.key("instances");
+                if !(1..=1_000).contains(&instances.get()) {
+                    found.fault(&at, format!("`{at}` is {instances}"), "use 1 to 1000");
+                }
+                instances.as_usize()
+            }),
         }
     }
 
@@ -240,6 +275,11 @@ impl Plugins {
         self.queue
     }
 
+    /// How many instances may live at once; 1 to 1000.
+    pub fn instances(&self) -> usize {
+        self.instances
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let settings: Map<String, Value> =
@@ -248,27 +288,57 @@ impl Plugins {
             "dir": self.dir,
             "watch": self.watch,
             "poll": self.poll.map(Period::from),
-            "router_defaults": { "on_error": self.defaults.on_error, "instances": self.defaults.instances, "limits": self.defaults.limits.show() },
+            "router_defaults": {
+                "on_error": self.defaults.on_error,
+                "instances": self.defaults.instances,
+                "limits": self.defaults.limits.show(),
+                "probation": Period::from(self.defaults.rollout.probation),
+                "rollback": self.defaults.rollout.rollback.show(),
+            },
             "settings": settings,
-            "concurrency": { "running": self.running, "queue": self.queue },
+            "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
         })
     }
 }
 
 impl PluginSettings {
     fn show(&self) -> Value {
-        json!({ "enabled": self.enabled, "config": masked(&self.config), "on_error": self.on_error, "instances": self.instances, "limits": self.limits.show() })
+        json!({
+            "enabled": self.enabled,
+            "config": masked(&self.config),
+            "on_error": self.on_error,
+            "instances": self.instances,
+            "limits": self.limits.show(),
+            "canary": self.rollout.canary,
+            "shadow": self.rollout.shadow,
+            "probation": Period::from(self.rollout.probation),
+            "rollback": self.rollout.rollback.show(),
+        })
     }
 }
 
 impl RawSettings {
     fn over(&self, defaults: &PluginSettings, at: &Pointer, found: &mut Located<'_>) -> PluginSettings {
+        let written = Rollout {
+            canary: self.canary,
+            shadow: self.shadow,
+            probation: self.probation.map_or(defaults.rollout.probation, Period::get),
+            rollback: self.rollback.over(defaults.rollout.rollback, &at.key("rollback"), found),
+        };
+        if self.shadow && self.on_error.is_some() {
+            found.warn(
+                &at.key("on_error"),
+                "`on_error` means nothing while the plugin is a shadow: its failures touch no request",
+                "remove it, or `shadow: true`",
+            );
+        }
         PluginSettings {
             enabled: self.enabled,
             config: self.config.clone(),
             on_error: self.on_error.unwrap_or(defaults.on_error),
             instances: self.instances.unwrap_or(defaults.instances),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),
+            rollout: written.checked(at, found),
         }
     }
 }

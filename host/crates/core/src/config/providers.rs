@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::base::Secret;
 
 use super::base_url::BaseUrl;
+use super::environment::Keyless;
 use super::findings::Located;
 use super::pointer::Pointer;
 use super::units::{Count, Period};
@@ -28,6 +29,9 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// Each may be tried for one request.
+const MAX_KEYS: usize = 16;
+
 /// One provider.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -41,6 +45,10 @@ pub(crate) enum RawProvider {
         base_url: String,
         /// The key sent as a bearer token, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
         api_key: Option<String>,
+        /// More keys. The first in order is used; when it is refused or told to slow down, the next takes over. One
+        /// whose variable is not set is left out.
+        #[serde(default)]
+        api_keys: Vec<String>,
         /// Headers to send with every call.
         #[serde(default)]
         headers: BTreeMap<String, String>,
@@ -102,8 +110,8 @@ pub enum ProviderKind {
 pub struct OpenAiProvider {
     /// Where the API is.
     pub base_url: BaseUrl,
-    /// The bearer token, if one is sent.
-    pub api_key: Option<Secret>,
+    /// The bearer tokens in order of preference: `api_key`, then `api_keys`. Empty: none is sent.
+    pub api_keys: Vec<Secret>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -126,16 +134,29 @@ impl Provider {
     /// Checks all declared providers. Those in `keyless` name a variable that is not set.
     pub(crate) fn check_all(
         raw: &BTreeMap<String, RawProvider>,
-        keyless: &BTreeMap<String, String>,
+        keyless: &[Keyless],
         found: &mut Located<'_>,
     ) -> BTreeMap<String, Self> {
         let all = Pointer::root().key("providers");
         let mut checked = BTreeMap::new();
+        let mut by_provider: BTreeMap<&str, Vec<&Keyless>> = BTreeMap::new();
+        for missing in keyless {
+            by_provider.entry(&missing.provider).or_default().push(missing);
+        }
         for (name, raw) in raw {
             let at = all.key(name);
             found.name(&at, "provider", name);
             let kind = raw.check(&at, found);
-            let disabled = keyless.get(name).map(|variable| no_key(variable));
+            let has_key = matches!(&kind, ProviderKind::OpenAi(api) if !api.api_keys.is_empty());
+            let missing = by_provider.remove(name.as_str()).unwrap_or_default();
+            for Keyless { variable, at, .. } in &missing {
+                let message = match has_key {
+                    true => format!("a key of the provider `{name}` is left out: `{variable}` is not set"),
+                    false => format!("the provider `{name}` is disabled: `{variable}` is not set"),
+                };
+                found.warn(at, message, format!("set {variable} in the environment to use it"));
+            }
+            let disabled = missing.first().filter(|_| !has_key).map(|missing| no_key(&missing.variable));
             checked.insert(name.clone(), Self { name: name.clone(), kind, disabled });
         }
         checked
@@ -144,7 +165,8 @@ impl Provider {
     /// The provider behind a family of well-known models, when nobody declared it.
     pub(crate) fn implied(name: &str, base_url: BaseUrl, variable: &str, key: Option<Secret>) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
-        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_key: key, headers: Vec::new() });
+        let api_keys = key.into_iter().collect();
+        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_keys, headers: Vec::new() });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -173,8 +195,10 @@ impl Provider {
         match &self.kind {
             ProviderKind::OpenAi(api) => {
                 let mut shown = json!({ "kind": "openai", "base_url": api.base_url.as_str() });
-                if api.api_key.is_some() {
-                    shown["api_key"] = json!("***");
+                match api.api_keys.len() {
+                    0 => {}
+                    1 => shown["api_key"] = json!("***"),
+                    count => shown["api_keys"] = json!(vec!["***"; count]),
                 }
                 let headers: BTreeMap<&str, &str> =
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
@@ -201,7 +225,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
-            Self::OpenAi { base_url, api_key, headers } => {
+            Self::OpenAi { base_url, api_key, api_keys, headers } => {
                 let url = BaseUrl::parse(base_url).unwrap_or_else(|e| {
                     found.fault(
                         &at.key("base_url"),
@@ -210,21 +234,13 @@ impl RawProvider {
                     );
                     BaseUrl::unusable()
                 });
-                let api_key = api_key.as_ref().filter(|key| !key.is_empty());
-                if api_key.is_some_and(|key| HeaderValue::from_str(key).is_err()) {
-                    let hint = "a key is one line of printable characters; check the variable it comes from";
-                    found.fault(&at.key("api_key"), "the key cannot be sent in a header", hint);
-                }
-                if api_key.is_some() && url.is_exposed() {
+                let api_keys = check_keys(api_key.as_deref(), api_keys, at, found);
+                if !api_keys.is_empty() && url.is_exposed() {
                     let hint = "use https, or an address of this machine";
                     found.warn(&at.key("base_url"), "the key goes over the network unencrypted", hint);
                 }
-                let headers = check_headers(headers, api_key.is_some(), &at.key("headers"), found);
-                ProviderKind::OpenAi(OpenAiProvider {
-                    base_url: url,
-                    api_key: api_key.cloned().map(Secret::new),
-                    headers,
-                })
+                let headers = check_headers(headers, !api_keys.is_empty(), &at.key("headers"), found);
+                ProviderKind::OpenAi(OpenAiProvider { base_url: url, api_keys, headers })
             }
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
@@ -236,6 +252,26 @@ impl RawProvider {
             }
         }
     }
+}
+
+/// The keys in order of preference, without the empty ones: their variables are not set.
+fn check_keys(first: Option<&str>, more: &[String], at: &Pointer, found: &mut Located<'_>) -> Vec<Secret> {
+    let list = at.key("api_keys");
+    let first = first.map(|key| (key, at.key("api_key")));
+    let more = more.iter().enumerate().map(|(index, key)| (key.as_str(), list.index(index)));
+    let mut keys = Vec::new();
+    for (key, at) in first.into_iter().chain(more).filter(|(key, _)| !key.is_empty()) {
+        if HeaderValue::from_str(key).is_err() {
+            let hint = "a key is one line of printable characters; check the variable it comes from";
+            found.fault(&at, "the key cannot be sent in a header", hint);
+        }
+        if keys.len() == MAX_KEYS {
+            found.fault(&at, format!("a provider has at most {MAX_KEYS} keys"), "remove the rest");
+            break;
+        }
+        keys.push(Secret::new(key.to_owned()));
+    }
+    keys
 }
 
 fn check_headers(

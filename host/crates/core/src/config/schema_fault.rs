@@ -12,7 +12,7 @@ use super::places::Place;
 use super::pointer::Pointer;
 use super::suggest;
 use super::text::Text;
-use super::units::{Count, Period, Size, Unit};
+use super::units::{Count, Period, Share, Size, Unit};
 
 /// One place where the document does not fit the schema.
 #[derive(Debug)]
@@ -141,7 +141,8 @@ fn not_one_of(at: &Pointer, value: &Value, options: &[Value]) -> Misfit {
 }
 
 fn wrong_type(at: &Pointer, value: &Value, rule: &Value) -> Misfit {
-    let wanted = match rule.get("format").and_then(Value::as_str).and_then(unit) {
+    let quantity = rule.get("format").and_then(Value::as_str).and_then(unit);
+    let wanted = match quantity {
         Some((what, _)) => what.to_owned(),
         None => match rule.get("type") {
             Some(Value::String(name)) => type_name(name).to_owned(),
@@ -152,7 +153,7 @@ fn wrong_type(at: &Pointer, value: &Value, rule: &Value) -> Misfit {
         },
     };
     let hint = match (rule.get("type").and_then(Value::as_str), value) {
-        (Some("string"), Value::Number(_) | Value::Bool(_)) => {
+        (Some("string"), Value::Number(_) | Value::Bool(_)) if quantity.is_none() => {
             match rule.get("default").and_then(Value::as_str) {
                 Some(default) => Some(format!("write it like `{default}`")),
                 None => Some("put it in quotes".to_owned()),
@@ -164,7 +165,7 @@ fn wrong_type(at: &Pointer, value: &Value, rule: &Value) -> Misfit {
         (Some("number" | "integer" | "boolean"), Value::String(_)) => {
             Some("write it without quotes; what comes from the environment is always text".to_owned())
         }
-        _ => match rule.get("format").and_then(Value::as_str).and_then(unit) {
+        _ => match quantity {
             Some((_, write)) => Some(format!("write {write}")),
             None if at.is_root() => {
                 Some("begin with a section's name and a colon, as in `server:`".to_owned())
@@ -185,6 +186,7 @@ fn no_quantity(at: &Pointer, value: &Value, format: &str) -> Misfit {
     let why = match format {
         f if f == Period::FORMAT => text.parse::<Period>().err(),
         f if f == Size::FORMAT => text.parse::<Size>().err(),
+        f if f == Share::FORMAT => text.parse::<Share>().err(),
         _ => text.parse::<Count>().err(),
     };
     let (what, write) = unit(format).unwrap_or(("what it should be", "another value"));
@@ -206,6 +208,7 @@ fn unit(format: &str) -> Option<(&'static str, &'static str)> {
         (Period::FORMAT, Period::WHAT, Period::WRITE),
         (Size::FORMAT, Size::WHAT, Size::WRITE),
         (Count::FORMAT, Count::WHAT, Count::WRITE),
+        (Share::FORMAT, Share::WHAT, Share::WRITE),
     ]
     .into_iter()
     .find(|(name, _, _)| *name == format)

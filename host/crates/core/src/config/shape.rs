@@ -16,7 +16,7 @@ use super::pointer::Pointer;
 use super::raw::RawConfig;
 use super::schema::schema;
 use super::schema_fault::{self, Misfit};
-use super::units::{Count, Period, Size, Unit};
+use super::units::{Count, Period, Share, Size, Unit};
 
 /// Reads the raw configuration. `skip` are leaves whose fault was told already.
 pub(crate) fn read(document: &mut Document, skip: &BTreeSet<Pointer>, found: &mut Findings) -> RawConfig {
@@ -111,6 +111,7 @@ pub(crate) fn validator(schema: &Value) -> Result<Validator, Box<jsonschema::Val
         .with_format(Period::FORMAT, |text: &str| text.parse::<Period>().is_ok())
         .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
         .with_format(Count::FORMAT, |text: &str| text.parse::<Count>().is_ok())
+        .with_format(Share::FORMAT, |text: &str| text.parse::<Share>().is_ok())
         .build(schema)
         .map_err(Box::new)
 }

@@ -65,6 +65,10 @@ pub enum FaultKind {
     UnknownPlugin,
     /// The plugin has no earlier generation to go back to.
     NothingToRollBack,
+    /// The plugin has no canary to promote.
+    NothingToPromote,
+    /// No request of this id is kept.
+    UnknownRequest,
     /// A routing rule called the request wrong.
     RejectedInvalid,
     /// A routing rule forbade the request.
@@ -79,6 +83,8 @@ pub enum FaultKind {
     ProviderDisabled,
     /// The provider refused the request as the client's mistake.
     UpstreamRefused,
+    /// The conversation is longer than the model takes.
+    ContextLength,
     /// The provider refused our key.
     UpstreamAuth,
     /// The provider wants us to slow down.
@@ -119,7 +125,10 @@ impl FaultKind {
             | K::HostNotAllowed
             | K::UnknownPlugin
             | K::NothingToRollBack
-            | K::UpstreamRefused => Blame::Client,
+            | K::NothingToPromote
+            | K::UnknownRequest
+            | K::UpstreamRefused
+            | K::ContextLength => Blame::Client,
             K::RejectedInvalid
             | K::RejectedForbidden
             | K::RejectedRateLimited
@@ -137,7 +146,14 @@ impl FaultKind {
 
     /// Whether another model may do better with the same request.
     pub fn try_next(self) -> bool {
-        self.blame() == Blame::Upstream || self == Self::ProviderDisabled
+        self.blame() == Blame::Upstream || matches!(self, Self::ProviderDisabled | Self::ContextLength)
+    }
+
+    /// Whether the same call may do better in a moment: the provider was down, slow or confused. Says that the
+    /// model is not well.
+    pub fn is_transient(self) -> bool {
+        use FaultKind as K;
+        matches!(self, K::UpstreamFailed | K::UpstreamUnreachable | K::UpstreamTimeout | K::UpstreamBroken)
     }
 
     /// The low-cardinality name: `error.code` in bodies, `reason` in logs and metrics.
@@ -159,12 +175,15 @@ impl FaultKind {
             K::HostNotAllowed => "host_not_allowed",
             K::UnknownPlugin => "plugin_not_found",
             K::NothingToRollBack => "nothing_to_roll_back",
+            K::NothingToPromote => "nothing_to_promote",
+            K::UnknownRequest => "request_not_found",
             K::RejectedInvalid | K::RejectedForbidden | K::RejectedRateLimited | K::RejectedUnavailable => {
                 "rejected_by_router"
             }
             K::PluginFailed => "plugin_failed",
             K::ProviderDisabled => "provider_disabled",
             K::UpstreamRefused => "upstream_refused",
+            K::ContextLength => "context_length_exceeded",
             K::UpstreamAuth => "upstream_auth",
             K::UpstreamRateLimited => "upstream_rate_limited",
             K::UpstreamFailed => "upstream_failed",
@@ -201,6 +220,8 @@ pub struct Fault {
     pub param: Option<String>,
     /// When trying again makes sense.
     pub retry_after: Option<Duration>,
+    /// The status of the provider's error answer, when it sent one.
+    pub status: Option<u16>,
     /// The provider's own words, when it sent any.
     pub upstream: Option<Box<UpstreamAnswer>>,
 }
@@ -208,7 +229,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without further details.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after: None, upstream: None }
+        Self { kind, message: message.into(), param: None, retry_after: None, status: None, upstream: None }
     }
 
     /// A field is wrong.
@@ -220,6 +241,12 @@ impl Fault {
     #[must_use]
     pub fn with_param(self, param: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..self }
+    }
+
+    /// The same fault, with the status of the provider's answer.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
     }
 
     /// The same fault, with the provider's own answer.

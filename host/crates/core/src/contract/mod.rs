@@ -13,9 +13,11 @@ mod message;
 mod provider;
 mod reply;
 mod router;
+mod stream_validator;
 mod target;
 mod trail;
 mod usage;
+mod validator;
 mod view;
 
 pub use chat::{ChatRequest, Dialect};
@@ -23,12 +25,14 @@ pub use chunk::{Chunk, Delta, ToolCallDelta};
 pub use exchange::{Caller, Exchange, Facts};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
 pub use message::{Content, Message, Part, Role};
-pub use provider::{Answer, Call, ChunkStream, Provider, Timeouts};
+pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};
 pub use reply::{Choice, FinishReason, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
+pub use stream_validator::{Held, Piece, StreamValidator, StreamWatch};
 pub use target::{Overrides, ReasoningLevel, Target};
-pub use trail::{Step, Trail};
+pub use trail::{Called, Step, Trail};
 pub use usage::Usage;
+pub use validator::{Draft, Review, Validation, Validator, Verdict};
 pub use view::{BudgetScope, Headroom, HostView, LiveState, LoadState, ModelInfo};
 
 /// A boxed future that can move between threads: what the seams return.

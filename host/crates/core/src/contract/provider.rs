@@ -28,6 +28,8 @@ pub struct Call {
     pub model_id: Arc<str>,
     /// What routing changes of the request.
     pub overrides: Overrides,
+    /// Which of the provider's keys to use; `None` where it takes none.
+    pub key: Option<usize>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// When everything must be over.
@@ -55,10 +57,25 @@ pub enum Answer {
     },
 }
 
+/// One of a provider's keys, by its place among them: what it says stays in the provider's room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPick {
+    /// Its place, from 0, in the order of the configuration.
+    pub index: usize,
+    /// Whether nothing is held against it: it was neither refused nor limited of late.
+    pub fresh: bool,
+}
+
 /// A provider of models.
 pub trait Provider: Send + Sync {
     /// The provider's name in configuration, trail and metrics.
     fn name(&self) -> &str;
+
+    /// The best key for the next call of this model that is not among `tried`: a fresh one if there is any, else the
+    /// one that is free again soonest. `None` when all were tried, or none is needed.
+    fn pick_key(&self, _model_id: &str, _tried: &[usize]) -> Option<KeyPick> {
+        None
+    }
 
     /// Makes one call. Cancelled by dropping the future or the stream it returned.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;

@@ -1,5 +1,7 @@
 //! What happened to one request, in order. Only ever appended to.
 
+use std::time::Duration;
+
 use super::{Fault, PluginFault};
 
 /// One step on a request's way.
@@ -15,6 +17,8 @@ pub enum Step {
         reason: String,
         /// How long it took, in microseconds.
         micros: u64,
+        /// Whether this was a new generation of the rule, on trial with a share of the requests.
+        canary: bool,
     },
     /// A routing rule failed, and what its `on_error` made of it.
     RouterFault {
@@ -22,7 +26,8 @@ pub enum Step {
         name: String,
         /// What went wrong.
         fault: PluginFault,
-        /// What was done instead: `next`, `default_route` or `fail`.
+        /// What was done instead: `next`, `default_route` or `fail`; `base` when a canary failed, and the generation
+        /// that it is to replace was asked.
         then: &'static str,
     },
     /// The way was decided.
@@ -34,22 +39,89 @@ pub enum Step {
         /// The models to try, best first.
         models: Vec<String>,
     },
-    /// A model was called and failed.
-    AttemptFailed {
+    /// What is tried when those fail.
+    Fallback {
+        /// The models, best first.
+        models: Vec<String>,
+    },
+    /// A candidate was left out.
+    Skipped {
         /// The model.
         model: String,
         /// Its provider.
         provider: String,
+        /// Why, in one word: `breaker_open`, `context_window` or `deadline`.
+        why: &'static str,
+    },
+    /// A model was called and failed.
+    AttemptFailed {
+        /// The call.
+        call: Called,
         /// What went wrong.
         fault: Fault,
     },
-    /// A model was called and answered.
+    /// A model was called and began to answer.
     Answered {
+        /// The call.
+        call: Called,
+    },
+    /// A model was called and given up before it answered: another was quicker, or the client left.
+    Abandoned {
+        /// The call.
+        call: Called,
+    },
+    /// The provider's next key takes over for one that does not work.
+    KeyRotated {
         /// The model.
         model: String,
         /// Its provider.
         provider: String,
+        /// The place of the key that did not work.
+        from: usize,
+        /// The place of the one used now.
+        to: usize,
+        /// Why, in one word: `refused` or `rate_limited`.
+        why: &'static str,
     },
+    /// The same model is called once more.
+    Retry {
+        /// The model.
+        model: String,
+        /// How long was waited before.
+        wait: Duration,
+        /// What the wait is by: `backoff`, or the provider's `retry_after`.
+        why: &'static str,
+    },
+    /// The same model, or a second one beside it, would have been called, and was not.
+    RetryDenied {
+        /// The model.
+        model: String,
+        /// Why, in one word: `budget`, `breaker_open`, `deadline`, or `retry_after` when the provider wants more
+        /// time than is waited.
+        why: &'static str,
+    },
+    /// A model took unusually long to begin, and a second call was started beside it.
+    Hedged {
+        /// The slow model.
+        slow: String,
+        /// The model called beside it.
+        model: String,
+        /// How long the slow one had taken by then.
+        after: Duration,
+    },
+}
+
+/// One call of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The model.
+    pub model: String,
+    /// Its provider.
+    pub provider: String,
+    /// The place of the key it was made with; never the key itself.
+    pub key: Option<usize>,
+    /// How long it took to fail, to begin in earnest, or to be given up.
+    pub took: Duration,
 }
 
 /// The steps of one request.
@@ -69,9 +141,23 @@ impl Trail {
         &self.steps
     }
 
-    /// How many calls of models were made.
+    /// How many calls of models were made and are over, or answer.
     pub fn attempts(&self) -> usize {
-        self.steps.iter().filter(|s| matches!(s, Step::AttemptFailed { .. } | Step::Answered { .. })).count()
+        let call = |s: &&Step| {
+            matches!(s, Step::AttemptFailed { .. } | Step::Answered { .. } | Step::Abandoned { .. })
+        };
+        self.steps.iter().filter(call).count()
+    }
+
+    /// How many of them repeated one before: after a wait, or with another key.
+    pub fn retries(&self) -> usize {
+        self.steps.iter().filter(|s| matches!(s, Step::Retry { .. } | Step::KeyRotated { .. })).count()
+    }
+
+    /// Whether who decided the way is a canary. Nobody who decides has spoken before in the same request.
+    pub fn by_canary(&self) -> bool {
+        let Some((by, _)) = self.decision() else { return false };
+        self.steps.iter().any(|s| matches!(s, Step::Router { name, canary: true, .. } if name == by))
     }
 
     /// Who decided the way and why, once somebody has.

@@ -7,11 +7,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use jackfield_core::contract::{
-    Answer, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, Step, Target,
+    Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
+    Reply,
 };
 
-use super::settle::Closing;
-use crate::world::{LiveCall, World};
+use crate::world::LiveCall;
 
 /// Chunks held back at most before the first with substance.
 const MAX_PREAMBLE: usize = 64;
@@ -37,59 +37,28 @@ impl Answered {
     }
 }
 
-/// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any
-/// failure here leaves the next candidate free to try.
-pub(super) async fn attempt(
-    world: &World,
-    closing: &mut Closing,
-    target: &Target,
-) -> Result<Answered, Fault> {
-    let Some(model) = world.models().get(&target.model) else {
-        // Policy only plans models that exist in the same world.
-        return Err(Fault::new(FaultKind::Internal, format!("the planned model `{}` is gone", target.model)));
-    };
-    let deadline = closing.exchange.deadline.min(Instant::now() + model.spec().timeouts.total);
-    let call = Call {
-        facts: Arc::clone(&closing.exchange.facts),
-        model_id: model.spec().id.as_str().into(),
-        overrides: target.overrides.clone(),
-        timeouts: model.timeouts(),
-        deadline,
-    };
-    closing.trying(&target.model, model.provider().name());
-    let mut live = model.begin();
-    let began = Instant::now();
-    let outcome = match model.provider().call(call).await {
-        Ok(Answer::Whole { reply, waited }) => {
-            live.first_token();
-            closing.waited(waited);
-            Ok(Proven::Whole(reply))
-        }
-        Ok(Answer::Stream { chunks, waited }) => {
-            closing.waited(waited);
-            let proving = Instant::now();
-            let proven = prove(chunks).await;
-            closing.waited(proving.elapsed());
-            live.first_token();
-            proven
-        }
-        Err(fault) => {
-            closing.waited(began.elapsed());
-            Err(fault)
-        }
-    };
-    let (name, provider) = (target.model.clone(), model.provider().name().to_owned());
-    match outcome {
-        Ok(answer) => {
-            closing.exchange.trail.push(Step::Answered { model: name, provider });
-            Ok(Answered { answer, call: Some(live) })
-        }
-        Err(fault) => {
-            live.failed(fault.kind);
-            closing.exchange.trail.push(Step::AttemptFailed { model: name, provider, fault: fault.clone() });
-            Err(fault)
-        }
-    }
+/// A call that has come out.
+pub(super) struct Ended {
+    pub result: Result<Proven, Fault>,
+    /// How much of the time was spent in this process: the rest was the provider's.
+    pub own: Duration,
+}
+
+/// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any failure here
+/// leaves the next candidate free to try. Dropped, it is cancelled.
+pub(super) fn call(provider: Arc<dyn Provider>, call: Call) -> BoxFuture<'static, Ended> {
+    Box::pin(async move {
+        let began = Instant::now();
+        let (result, waited) = match provider.call(call).await {
+            Ok(Answer::Whole { reply, waited }) => (Ok(Proven::Whole(reply)), waited),
+            Ok(Answer::Stream { chunks, waited }) => {
+                let proving = Instant::now();
+                (prove(chunks).await, waited + proving.elapsed())
+            }
+            Err(fault) => (Err(fault), began.elapsed()),
+        };
+        Ended { result, own: began.elapsed().saturating_sub(waited) }
+    })
 }
 
 /// Waits for the first chunk with substance. A stream that fails before it has told the client nothing.

@@ -1,5 +1,5 @@
 //! What would become of a request, without calling a model: the pipeline's own admission and policy, and no attempt.
-//! Routers are really asked, so what they keep and log is kept and logged; no request is closed or written down.
+//! Routers are really asked, so what they keep and log is kept and logged, but no canary and no shadow is; no request is closed or written down.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Explained {
 /// Decides about one request and stops there.
 pub async fn explain(world: &World, incoming: Incoming) -> Explained {
     let (mut exchange, _place) = admit(world, incoming);
-    let plan = world.policy().plan(world, &mut exchange).await;
+    let plan = world.policy().explain(world, &mut exchange).await;
     Explained { facts: exchange.facts, trail: exchange.trail, plan }
 }
 

@@ -1,15 +1,20 @@
 //! One request from admission to its last byte. Read `run` first: it is the product.
 
 mod attempt;
+mod candidate;
 mod delivery;
 mod explain;
+mod failed;
+mod record;
 mod settle;
+mod tries;
+mod walk;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, FaultKind, Trail};
+use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, Trail};
 
 use crate::policy::Plan;
 use crate::world::{LoadGuard, World};
@@ -44,7 +49,8 @@ pub struct Incoming {
 /// closed exactly once: its log line is written when the last byte is out or the future is dropped.
 pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Failure> {
     let (exchange, place) = admit(&world, incoming);
-    let mut closing = Closing::open(exchange, place, Arc::clone(world.metrics()));
+    let (requests, metrics) = (Arc::clone(world.requests()), Arc::clone(world.metrics()));
+    let mut closing = Closing::open(exchange, place, requests, metrics);
     match steps(&world, &mut closing).await {
         Ok(body) => Ok(closing.deliver(body)),
         Err(fault) => Err(closing.fail(fault)),
@@ -57,17 +63,7 @@ async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered
             closing.trying(&format!("router/{router}"), "none");
             Ok(attempt::Answered::text(text))
         }
-        Plan::Candidates(targets) => {
-            let mut failed = Vec::new();
-            for target in &targets {
-                match attempt::attempt(world, closing, target).await {
-                    Ok(answered) => return Ok(answered),
-                    Err(fault) if fault.kind.try_next() => failed.push((target.model.as_str(), fault)),
-                    Err(fault) => return Err(fault),
-                }
-            }
-            Err(all_failed(failed))
-        }
+        Plan::Candidates(targets) => walk::walk(world, closing, targets).await,
     }
 }
 
@@ -85,14 +81,5 @@ fn admit(world: &World, incoming: Incoming) -> (Exchange, LoadGuard) {
     (Exchange { facts, started, deadline, trail: Trail::default() }, place)
 }
 
-/// One error for all attempts.
-fn all_failed(mut failed: Vec<(&str, Fault)>) -> Fault {
-    if failed.len() == 1
-        && let Some((_, fault)) = failed.pop()
-    {
-        return fault;
-    }
-    let listed: Vec<String> = failed.iter().map(|(model, fault)| format!("{model}: {fault}")).collect();
-    let kind = failed.last().map_or(FaultKind::Internal, |(_, fault)| fault.kind);
-    Fault::new(kind, format!("every candidate failed: {}", listed.join("; ")))
-}
+#[cfg(test)]
+mod tests;

@@ -10,11 +10,15 @@ use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, Upstre
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
-use crate::world::{LiveCall, LoadGuard};
+use super::record::{self, micros};
+use super::tries::{Tries, Try};
+use crate::world::{CallEnd, LiveCall, LoadGuard, RequestRecord, Requests};
 
 /// An open exchange. Dropped without an end, it tells that the client left.
 pub(super) struct Closing {
     pub exchange: Exchange,
+    pub tries: Tries,
+    requests: Arc<Requests>,
     waited: Duration,
     model: Option<String>,
     provider: Option<String>,
@@ -30,9 +34,17 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    pub(super) fn open(exchange: Exchange, place: LoadGuard, metrics: Arc<Metrics>) -> Self {
+    /// Opens an exchange, to be kept among `requests` and counted in `metrics` when it is over.
+    pub(super) fn open(
+        exchange: Exchange,
+        place: LoadGuard,
+        requests: Arc<Requests>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             exchange,
+            tries: Tries::default(),
+            requests,
             waited: Duration::ZERO,
             model: None,
             provider: None,
@@ -53,7 +65,17 @@ impl Closing {
         self.provider = Some(provider.to_owned());
     }
 
-    /// So much of the time was a provider's.
+    /// A call answers. It is the one that counts; any other is given up.
+    pub(super) fn answers(&mut self, call: Option<(Try, LiveCall)>) -> Option<LiveCall> {
+        let (number, live) = call?;
+        if let Some((model, provider)) = self.tries.answered(number, &mut self.exchange.trail) {
+            self.trying(&model, &provider);
+        }
+        self.tries.abandon(&mut self.exchange.trail);
+        Some(live)
+    }
+
+    /// So much of the time was a provider's, or a wait between two calls.
     pub(super) fn waited(&mut self, wait: Duration) {
         self.waited += wait;
     }
@@ -72,14 +94,14 @@ impl Closing {
             }
             Proven::Text(text) if streaming => {
                 let (held, rest) = text_stream(text);
-                Body::Stream(ReplyStream::new(held, rest, self))
+                Body::Stream(Box::new(ReplyStream::new(held, rest, self)))
             }
             Proven::Text(text) => {
                 let reply = text_reply(self.model.as_deref().unwrap_or_default(), text);
                 self.complete();
                 Body::Whole(reply)
             }
-            Proven::Stream { held, rest } => Body::Stream(ReplyStream::new(held, rest, self)),
+            Proven::Stream { held, rest } => Body::Stream(Box::new(ReplyStream::new(held, rest, self))),
         };
         Delivery { head, body }
     }
@@ -102,15 +124,19 @@ impl Closing {
     /// The answer is out.
     pub(super) fn complete(mut self) {
         if let Some(call) = self.call.take() {
-            call.answered();
+            call.end(CallEnd::Answered);
         }
         self.close(Outcome::Answered, None);
     }
 
     /// The answer broke off after its beginning was out.
     pub(super) fn broke(mut self, fault: &Fault) {
+        // Only what the provider broke says anything about the model.
         if let Some(call) = self.call.take() {
-            call.failed(fault.kind);
+            call.end(match fault.kind {
+                kind if kind.is_transient() => CallEnd::Failed(kind),
+                kind => CallEnd::Unfit(kind),
+            });
         }
         self.close(Outcome::BrokenOff, Some(fault));
     }
@@ -134,8 +160,9 @@ impl Closing {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        let Exchange { facts, started, trail, .. } = &self.exchange;
-        let total = Instant::now().saturating_duration_since(*started);
+        self.tries.abandon(&mut self.exchange.trail);
+        let total = self.exchange.started.elapsed();
+        self.keep(outcome.name(), fault, total);
         self.metrics.requests.closed(&ClosedRequest {
             outcome,
             fault: fault.map(|fault| fault.kind),
@@ -146,6 +173,7 @@ impl Closing {
         if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
             series.used(usage);
         }
+        let Exchange { facts, trail, .. } = &self.exchange;
         let decision = trail.decision();
         tracing::info!(
             target: "jackfield::request",
@@ -160,9 +188,11 @@ impl Closing {
             asked_model = facts.request.model.as_deref(),
             route = decision.map(|(by, _)| by),
             route_reason = decision.map(|(_, why)| why),
+            canary = trail.by_canary().then_some(true),
             model = self.model.as_deref(),
             provider = self.provider.as_deref(),
             attempts = trail.attempts(),
+            retries = trail.retries(),
             stream = facts.request.stream,
             input_tokens = self.usage.map(|u| u.input_tokens),
             output_tokens = self.usage.map(|u| u.output_tokens),
@@ -171,6 +201,36 @@ impl Closing {
             total_us = micros(total),
             "request"
         );
+    }
+
+    /// Keeps the request for whoever asks why.
+    fn keep(&self, outcome: &'static str, fault: Option<&Fault>, total: Duration) {
+        let Exchange { facts, trail, .. } = &self.exchange;
+        let decision = trail.decision();
+        self.requests.push(RequestRecord {
+            id: facts.id.to_string(),
+            at_ms: record::at_ms(total),
+            outcome,
+            reason: fault.map(|f| f.kind.reason()),
+            blame: fault.map(|f| f.kind.blame().name()),
+            fault: fault.and_then(record::sentence),
+            project: facts.caller.project.clone(),
+            user: facts.caller.user.clone(),
+            task: facts.task.clone(),
+            asked_model: facts.request.model.clone(),
+            route: decision.map(|(by, _)| by.to_owned()),
+            route_reason: decision.map(|(_, why)| why.to_owned()),
+            model: self.model.clone(),
+            provider: self.provider.clone(),
+            attempts: trail.attempts(),
+            retries: trail.retries(),
+            stream: facts.request.stream,
+            usage: self.usage.map(record::usage),
+            first_token_us: self.first_token.map(micros),
+            overhead_us: self.overhead.map(micros),
+            total_us: micros(total),
+            steps: record::steps(trail),
+        });
     }
 }
 
@@ -200,8 +260,4 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.close(Outcome::ClientLeft, None);
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,44 +1,34 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
-mod breaker;
+mod candidates;
 mod latency;
 mod routers;
+mod shadow;
+mod slot;
 mod stats;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jackfield_core::base::excerpt;
-use jackfield_core::config::{Config, OnError};
-use jackfield_core::contract::{Exchange, Fault, FaultKind, Router, Step, Target};
+use jackfield_core::config::Config;
+use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 
 use crate::world::World;
 
-pub use breaker::Breaker;
+pub use crate::breaker::Breaker;
 pub use latency::Latencies;
+pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
+pub use slot::{RouterSlot, Rules, Seat};
 pub use stats::RouterStats;
 
-/// A routing rule and what to do when it fails.
-#[derive(Clone)]
-pub struct RouterSlot {
-    /// The rule.
-    pub router: Arc<dyn Router>,
-    /// What to do when it fails.
-    pub on_error: OnError,
-    /// Leaves it alone for a while when it keeps failing.
-    pub breaker: Arc<Breaker>,
-    /// Told when the breaker opens.
-    pub opened: Arc<dyn Fn() + Send + Sync>,
-    /// What it did so far.
-    pub stats: Arc<RouterStats>,
-}
+use routers::{Generations, Heard};
 
 /// The rules of one configuration.
 pub struct Policy {
-    routers: Vec<RouterSlot>,
-    /// Target by task.
-    routes: BTreeMap<String, Target>,
+    rules: Rules,
+    /// What to try by task, its own model first.
+    routes: BTreeMap<String, Vec<Target>>,
     default_model: Option<String>,
 }
 
@@ -57,29 +47,51 @@ pub enum Plan {
 }
 
 impl Policy {
-    pub(crate) fn new(routers: Vec<RouterSlot>, config: &Config) -> Self {
-        let orchestrator = config.orchestrator();
-        let routes = orchestrator.routes().iter().map(|r| (r.task.clone(), r.target.clone())).collect();
-        Self { routers, routes, default_model: orchestrator.default_model().map(str::to_owned) }
+    pub(crate) fn new(rules: Rules, config: &Config) -> Self {
+        let default_model = config.orchestrator().default_model().map(str::to_owned);
+        Self { rules, routes: candidates::of_tasks(config), default_model }
     }
 
-    /// Decides about one request. The trail tells who did and why.
+    /// Decides about one request. The trail tells who did and why. Shadows are asked afterwards and not waited for.
     pub async fn plan(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
-        if let Some(plan) = self.ask_routers(world, exchange).await? {
-            return allowed(plan, exchange);
+        let mut heard = Heard::default();
+        let plan = self.decide(world, exchange, &mut heard, Generations::All).await;
+        self.ask_shadows(world, exchange, &heard, &plan);
+        plan
+    }
+
+    /// What would be decided about a request, canaries and shadows left out.
+    pub(crate) async fn explain(&self, world: &World, exchange: &mut Exchange) -> Result<Plan, Fault> {
+        self.decide(world, exchange, &mut Heard::default(), Generations::Base).await
+    }
+
+    async fn decide(
+        &self,
+        world: &World,
+        exchange: &mut Exchange,
+        heard: &mut Heard,
+        asked: Generations,
+    ) -> Result<Plan, Fault> {
+        if let Some(plan) = self.ask_routers(world, exchange, heard, asked).await? {
+            return match plan {
+                Plan::Respond { .. } => Ok(plan),
+                Plan::Candidates(targets) => candidates_of(world, exchange, targets.len(), targets),
+            };
         }
-        let (by, why, target) = match &exchange.facts.task {
+        let (by, why, targets) = match &exchange.facts.task {
             Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
             None => match &exchange.facts.request.model {
-                Some(model) => ("named", "the client named it".to_owned(), named(world, exchange, model)?),
-                None => ("default", "nothing else decided".to_owned(), self.default_target()?),
+                Some(model) => {
+                    ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
+                }
+                None => ("default", "nothing else decided".to_owned(), vec![self.default_target()?]),
             },
         };
-        decided(exchange, by, why, std::slice::from_ref(&target));
-        allowed(Plan::Candidates(vec![target]), exchange)
+        decided(exchange, by, why, targets.get(..1).unwrap_or_default());
+        candidates_of(world, exchange, 1, targets)
     }
 
-    fn by_task(&self, task: &str) -> Result<Target, Fault> {
+    fn by_task(&self, task: &str) -> Result<Vec<Target>, Fault> {
         self.routes.get(task).cloned().ok_or_else(|| {
             let known: Vec<&str> = self.routes.keys().map(String::as_str).collect();
             let shown = excerpt(task, 64);
@@ -100,9 +112,10 @@ impl Policy {
     }
 }
 
-/// The plan without the models that the client's key may not use, whoever chose them.
-fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
-    let (Plan::Candidates(targets), Some(models)) = (&plan, exchange.facts.caller.models.as_deref()) else {
+/// A plan without the models that the client's key may not use, whoever chose them; what is left begins with the
+/// best it may.
+fn allowed(plan: Plan, facts: &Facts) -> Result<Plan, Fault> {
+    let (Plan::Candidates(targets), Some(models)) = (&plan, facts.caller.models.as_deref()) else {
         return Ok(plan);
     };
     let (may, may_not): (Vec<&Target>, Vec<&Target>) =
@@ -115,6 +128,29 @@ fn allowed(plan: Plan, exchange: &Exchange) -> Result<Plan, Fault> {
         }
         _ => Ok(Plan::Candidates(may.into_iter().cloned().collect())),
     }
+}
+
+/// The plan: the first `decided` targets, which must hold one that the client's key may use, and all they fall
+/// back to.
+fn candidates_of(
+    world: &World,
+    exchange: &mut Exchange,
+    decided: usize,
+    targets: Vec<Target>,
+) -> Result<Plan, Fault> {
+    let before = targets.get(..decided).unwrap_or_default().to_vec();
+    // A way that was decided on and is closed to the key is a refusal, whatever it could fall back to.
+    allowed(Plan::Candidates(before.clone()), &exchange.facts)?;
+    let all = Plan::Candidates(candidates::with_fallback(world.config(), decided, targets));
+    let plan = allowed(all, &exchange.facts)?;
+    if let Plan::Candidates(targets) = &plan {
+        let after = targets.iter().filter(|target| !before.contains(target));
+        let models: Vec<String> = after.map(|target| target.model.clone()).collect();
+        if !models.is_empty() {
+            exchange.trail.push(Step::Fallback { models });
+        }
+    }
+    Ok(plan)
 }
 
 /// The model the client named, if it exists and the client's key may use it.
@@ -139,3 +175,6 @@ fn decided(exchange: &mut Exchange, by: &str, why: String, targets: &[Target]) {
     let models = targets.iter().map(|target| target.model.clone()).collect();
     exchange.trail.push(Step::Decided { by: by.to_owned(), why, models });
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,32 @@
-//! Asking the plugin routers. A router's failure never fails a request by itself: `on_error` decides.
+//! Asking the plugin routers. A router's failure never fails a request by itself: `on_error` decides. A canary's
+//! failure does not even cost the rule's opinion: the generation that it is to replace gives it.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::config::OnError;
 use jackfield_core::contract::{
-    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, PluginFaultKind, RejectClass, Router, Routing,
-    Step,
+    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, RejectClass, Routing, Step, Target,
 };
 
 use super::{Plan, Policy, RouterSlot, decided};
 use crate::world::World;
+
+/// Which generations of the routers are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generations {
+    /// A canary for its share of the requests.
+    All,
+    /// Those that serve.
+    Base,
+}
+
+/// What the routers said besides their decisions: labels, and how many there were when each was asked.
+#[derive(Default)]
+pub(super) struct Heard {
+    labels: Vec<(String, String)>,
+    when_asked: Vec<usize>,
+}
 
 impl Policy {
     /// Asks the routers in order until one decides.
@@ -18,19 +34,31 @@ impl Policy {
         &self,
         world: &World,
         exchange: &mut Exchange,
+        heard: &mut Heard,
+        asked: Generations,
     ) -> Result<Option<Plan>, Fault> {
-        let mut labels: Vec<(String, String)> = Vec::new();
-        for slot in &self.routers {
+        for slot in &self.rules.routers {
             let ask = Ask {
                 facts: Arc::clone(&exchange.facts),
-                labels: labels.as_slice().into(),
+                labels: heard.asking().into(),
                 view: Arc::clone(world.view()),
             };
+            if asked == Generations::All
+                && let Some(canary) = slot.canary_for(exchange.facts.id)
+            {
+                let began = Instant::now();
+                match canary.ask(ask.clone(), began).await {
+                    Ok(routing) => match take(slot, routing, (began, true), exchange, heard)? {
+                        Some(plan) => return Ok(Some(plan)),
+                        None => continue,
+                    },
+                    Err(fault) => tell(slot, fault, "base", exchange),
+                }
+            }
             let began = Instant::now();
-            match slot.ask(ask, began).await {
+            match slot.base.ask(ask, began).await {
                 Ok(routing) => {
-                    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                    if let Some(plan) = take(&*slot.router, routing, micros, exchange, &mut labels)? {
+                    if let Some(plan) = take(slot, routing, (began, false), exchange, heard)? {
                         return Ok(Some(plan));
                     }
                 }
@@ -45,44 +73,34 @@ impl Policy {
     }
 }
 
-impl RouterSlot {
-    /// Asks the rule, unless it is being left alone, and counts how that went.
-    async fn ask(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
-        let answer = self.ask_or_leave(ask, now).await;
-        self.stats.asked(&answer, now.elapsed());
-        answer
+impl Heard {
+    /// The labels for the router that is asked next.
+    fn asking(&mut self) -> &[(String, String)] {
+        self.when_asked.push(self.labels.len());
+        &self.labels
     }
 
-    async fn ask_or_leave(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
-        if !self.breaker.allows(now) {
-            let message = "it failed too often of late and is left alone for a while".to_owned();
-            return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });
-        }
-        let answer = self.router.route(ask).await;
-        match &answer {
-            Ok(_) => self.breaker.succeeded(),
-            // That the host is busy is not the rule's failure.
-            Err(fault) if fault.kind == PluginFaultKind::Overloaded => {}
-            Err(_) => {
-                if self.breaker.failed(Instant::now()) {
-                    (self.opened)();
-                }
-            }
-        }
-        answer
+    /// The labels that a router at this place got, or would have got if the ones before it had left it to it.
+    pub(super) fn labels_at(&self, place: usize) -> &[(String, String)] {
+        let count = self.when_asked.get(place).copied().unwrap_or(self.labels.len());
+        self.labels.get(..count).unwrap_or_default()
     }
 }
 
-/// Tells of a router's failure and says what its `on_error` makes of it.
-fn failed(slot: &RouterSlot, fault: PluginFault, exchange: &mut Exchange) -> Result<OnError, Fault> {
-    let name = slot.router.name();
-    let then = slot.on_error.name();
+/// Puts a failure into the log and the trail.
+fn tell(slot: &RouterSlot, fault: PluginFault, then: &'static str, exchange: &mut Exchange) {
+    let name = slot.name();
     tracing::warn!(
         target: "jackfield::plugin", plugin = name, request_id = %exchange.facts.id,
         fault = fault.kind.reason(), on_error = then, "{}", fault.message
     );
-    let message = format!("the router `{name}` failed ({fault})");
     exchange.trail.push(Step::RouterFault { name: name.to_owned(), fault, then });
+}
+
+/// Tells of a router's failure and says what its `on_error` makes of it.
+fn failed(slot: &RouterSlot, fault: PluginFault, exchange: &mut Exchange) -> Result<OnError, Fault> {
+    let message = format!("the router `{}` failed ({fault})", slot.name());
+    tell(slot, fault, slot.on_error.name(), exchange);
     match slot.on_error {
         OnError::Fail => Err(Fault::new(FaultKind::PluginFailed, message)),
         other => Ok(other),
@@ -91,13 +109,14 @@ fn failed(slot: &RouterSlot, fault: PluginFault, exchange: &mut Exchange) -> Res
 
 /// Puts a router's word into the trail and makes a plan of it, if it is one.
 fn take(
-    router: &dyn Router,
+    slot: &RouterSlot,
     routing: Routing,
-    micros: u64,
+    (began, canary): (Instant, bool),
     exchange: &mut Exchange,
-    labels: &mut Vec<(String, String)>,
+    heard: &mut Heard,
 ) -> Result<Option<Plan>, Fault> {
-    let name = router.name().to_owned();
+    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let name = slot.name().to_owned();
     let said = match &routing.decision {
         Decision::Route(_) => "route",
         Decision::Abstain => "abstain",
@@ -105,18 +124,23 @@ fn take(
         Decision::Respond(_) => "respond",
     };
     let why = routing.reason.clone();
-    exchange.trail.push(Step::Router { name: name.clone(), said, reason: routing.reason, micros });
-    labels.extend(routing.labels);
-    match routing.decision {
-        Decision::Abstain => Ok(None),
-        Decision::Route(targets) => {
-            decided(exchange, &name, why, &targets);
-            Ok(Some(Plan::Candidates(targets)))
-        }
-        Decision::Respond(text) => {
-            decided(exchange, &name, why, &[]);
-            Ok(Some(Plan::Respond { router: name, text }))
-        }
+    exchange.trail.push(Step::Router { name: name.clone(), said, reason: routing.reason, micros, canary });
+    heard.labels.extend(routing.labels);
+    let Some(plan) = plan_of(&name, routing.decision) else { return Ok(None) };
+    let targets: &[Target] = match &plan {
+        Ok(Plan::Candidates(targets)) => targets,
+        _ => &[],
+    };
+    decided(exchange, &name, why, targets);
+    plan.map(Some)
+}
+
+/// What a decision leads to; nothing if it is none.
+pub(super) fn plan_of(router: &str, decision: Decision) -> Option<Result<Plan, Fault>> {
+    match decision {
+        Decision::Abstain => None,
+        Decision::Route(targets) => Some(Ok(Plan::Candidates(targets))),
+        Decision::Respond(text) => Some(Ok(Plan::Respond { router: router.to_owned(), text })),
         Decision::Reject { class, message } => {
             let kind = match class {
                 RejectClass::InvalidRequest => FaultKind::RejectedInvalid,
@@ -124,8 +148,7 @@ fn take(
                 RejectClass::RateLimited => FaultKind::RejectedRateLimited,
                 RejectClass::Unavailable => FaultKind::RejectedUnavailable,
             };
-            decided(exchange, &name, why, &[]);
-            Err(Fault::new(kind, message))
+            Some(Err(Fault::new(kind, message)))
         }
     }
 }

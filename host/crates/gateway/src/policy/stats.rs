@@ -1,7 +1,6 @@
 //! What is known of one generation of one rule since it was loaded. The metrics go by the rule's name; these go by
 //! the generation, so that a new one is seen for itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,9 +13,8 @@ use super::latency::Latencies;
 const KINDS: usize = 32;
 
 /// What one generation of one rule did. Cheap to feed: atomic additions.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RouterStats {
-    series: Arc<PluginSeries>,
     answered: AtomicU64,
     faults: [Faults; KINDS],
     latencies: Latencies,
@@ -29,18 +27,12 @@ struct Faults {
 }
 
 impl RouterStats {
-    /// Nothing yet, of a rule whose metrics are these.
-    pub fn new(series: Arc<PluginSeries>) -> Self {
-        let faults = std::array::from_fn(|_| Faults::default());
-        Self { series, answered: AtomicU64::new(0), faults, latencies: Latencies::default() }
-    }
-
-    /// A call ended so, after this time. A rule that was left alone was not called.
-    pub(super) fn asked(&self, answer: &Result<Routing, PluginFault>, took: Duration) {
+    /// A call ended so, after this time. A rule that was left alone was not called. Its metrics are told too.
+    pub(super) fn asked(&self, series: &PluginSeries, answer: &Result<Routing, PluginFault>, took: Duration) {
         let Err(fault) = answer else {
             self.answered.fetch_add(1, Ordering::Relaxed);
             self.latencies.observe(took);
-            self.series.answered(took);
+            series.answered(took);
             return;
         };
         if let Some(faults) = self.faults.get(fault.kind as usize) {
@@ -51,12 +43,7 @@ impl RouterStats {
         if let Some(took) = called {
             self.latencies.observe(took);
         }
-        self.series.failed(fault.kind, called);
-    }
-
-    /// The metrics of the rule.
-    pub fn series(&self) -> &Arc<PluginSeries> {
-        &self.series
+        series.failed(fault.kind, called);
     }
 
     /// Calls that came to an end, well or not; those of clients that left are not among them.

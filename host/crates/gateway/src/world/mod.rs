@@ -4,6 +4,8 @@
 mod live;
 mod load;
 mod models;
+mod requests;
+mod retry_budget;
 mod view;
 
 use std::sync::Arc;
@@ -12,11 +14,13 @@ use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
 use jackfield_core::telemetry::metrics::Metrics;
 
-use crate::policy::{Policy, RouterSlot};
+use crate::policy::{Policy, Rules};
 
-pub use live::{LiveCall, LiveTable};
+pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
+pub use requests::{AttemptOutcome, RequestRecord, Requests, StepRecord, UsageRecord};
+pub(crate) use retry_budget::RetryBudget;
 
 /// One generation of everything a request needs.
 pub struct World {
@@ -25,6 +29,7 @@ pub struct World {
     policy: Policy,
     models: Arc<Models>,
     view: Arc<dyn HostView>,
+    live: Arc<LiveTable>,
     metrics: Arc<Metrics>,
 }
 
@@ -34,7 +39,7 @@ impl World {
     pub fn build(
         generation: u64,
         config: Arc<Config>,
-        routers: Vec<RouterSlot>,
+        rules: Rules,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
         load: &Arc<Load>,
@@ -42,8 +47,9 @@ impl World {
     ) -> Self {
         let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
-        let policy = Policy::new(routers, &config);
-        Self { generation, config, policy, models, view, metrics: Arc::clone(metrics) }
+        let policy = Policy::new(rules, &config);
+        let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
+        Self { generation, config, policy, models, view, live, metrics }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -69,6 +75,16 @@ impl World {
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The last requests, of this world and those before.
+    pub fn requests(&self) -> &Arc<Requests> {
+        self.live.requests()
+    }
+
+    /// What repeated calls spend from, over all worlds.
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        self.live.retries()
     }
 
     /// The world as a routing rule may see it.

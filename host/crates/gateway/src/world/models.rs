@@ -45,12 +45,12 @@ impl Model {
         Timeouts { connect: of.connect, first_byte: of.first_byte, idle: of.idle }
     }
 
-    /// Counts a call that begins now.
-    pub fn begin(&self) -> LiveCall {
-        self.live.call(&self.series)
+    /// Counts a call that begins now, for a whole or a streamed answer.
+    pub fn begin(&self, streamed: bool) -> LiveCall {
+        self.live.call(streamed, &self.series)
     }
 
-    pub(super) fn live(&self) -> &Live {
+    pub(crate) fn live(&self) -> &Live {
         &self.live
     }
 }
@@ -68,7 +68,7 @@ impl Models {
             .models()
             .filter_map(|spec| {
                 let provider = Arc::clone(providers.get(&spec.provider)?);
-                let live = live.of(&spec.name);
+                let live = live.of(&spec.provider, &spec.name);
                 let series = metrics.upstream.of(&spec.provider, &spec.name);
                 Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live, series }))
             })
@@ -86,8 +86,9 @@ impl Models {
         }
         let spec = self.config.resolve(name)?;
         let provider = Arc::clone(self.providers.get(&spec.provider)?);
+        let live = self.live.of(&spec.provider, name);
         let series = Arc::clone(self.others.get(&spec.provider)?);
-        Some(Model { spec, provider, live: self.live.of(name), series })
+        Some(Model { spec, provider, live, series })
     }
 
     /// Whether anything of this provider and model is counted in this world.

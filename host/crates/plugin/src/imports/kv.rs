@@ -1,5 +1,6 @@
 //! `kv`: a small memory of the plugin's own. Bounded in bytes; a value's time is checked when it is
-//! read, and what is past its time is cleared when room is needed.
+//! read, and what is past its time is cleared when room is needed. The quota counts keys and values together, and
+//! a little for each entry. A shadow's writes are answered and not kept.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,12 +9,10 @@ use std::time::{Duration, Instant};
 use crate::bindings::jackfield::plugin::kv::{Host, KvError};
 use crate::state::CallState;
 
-/// Bytes of keys and values together, [`ENTRY_COST`] for each entry included.
-const QUOTA: usize = 1 << 20;
 /// What an entry costs beside its bytes, so that a million empty values are not free.
 const ENTRY_COST: usize = 64;
+/// The longest key, in bytes.
 const MAX_KEY: usize = 256;
-const MAX_VALUE: usize = 64 << 10;
 
 /// One plugin's values.
 #[derive(Debug, Default)]
@@ -31,6 +30,19 @@ struct Entries {
 struct Entry {
     value: Vec<u8>,
     until: Option<Instant>,
+}
+
+/// What a plugin may keep, in bytes.
+#[derive(Clone, Copy)]
+struct Quota {
+    bytes: usize,
+    value: usize,
+}
+
+impl CallState {
+    fn quota(&self) -> Quota {
+        Quota { bytes: self.plugin.limits.kv, value: self.plugin.limits.kv_value }
+    }
 }
 
 impl KvStore {
@@ -51,20 +63,27 @@ impl Entries {
         self.map.get(key).filter(|entry| entry.is_live(now))
     }
 
-    fn put(&mut self, key: String, entry: Entry, now: Instant) -> Result<(), KvError> {
-        if key.is_empty() || key.len() > MAX_KEY || entry.value.len() > MAX_VALUE {
+    /// Whether there is room for a value. What is past its time is cleared if that makes room.
+    fn fits(&mut self, key: &str, entry: &Entry, now: Instant, most: Quota) -> Result<(), KvError> {
+        if key.is_empty() || key.len() > MAX_KEY || entry.value.len() > most.value {
             return Err(KvError::TooLarge);
         }
-        let cost = cost(&key, &entry);
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
-        if self.bytes - replaced + cost > QUOTA {
+        let cost = cost(key, entry);
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
+        if self.bytes - replaced + cost > most.bytes {
             self.clear_dead(now);
         }
-        let replaced = self.map.get(&key).map_or(0, |old| self::cost(&key, old));
-        if self.bytes - replaced + cost > QUOTA {
+        let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
+        if self.bytes - replaced + cost > most.bytes {
             return Err(KvError::QuotaExceeded);
         }
-        self.bytes = self.bytes - replaced + cost;
+        Ok(())
+    }
+
+    fn put(&mut self, key: String, entry: Entry, now: Instant, most: Quota) -> Result<(), KvError> {
+        self.fits(&key, &entry, now, most)?;
+        let replaced = self.map.get(&key).map_or(0, |old| cost(&key, old));
+        self.bytes = self.bytes - replaced + cost(&key, &entry);
         self.map.insert(key, entry);
         Ok(())
     }
@@ -90,6 +109,16 @@ fn until(now: Instant, ttl_ms: Option<u64>) -> Option<Instant> {
     ttl_ms.and_then(|ms| now.checked_add(Duration::from_millis(ms)))
 }
 
+impl CallState {
+    /// Keeps a value; a shadow only hears whether it could be kept.
+    fn keep(&self, key: String, entry: Entry, now: Instant, entries: &mut Entries) -> Result<(), KvError> {
+        match self.plugin.shadow {
+            true => entries.fits(&key, &entry, now, self.quota()),
+            false => entries.put(key, entry, now, self.quota()),
+        }
+    }
+}
+
 impl Host for CallState {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.meter.enter(key.len())?;
@@ -104,12 +133,14 @@ impl Host for CallState {
     ) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len().saturating_add(value.len()))?;
         let now = Instant::now();
-        Ok(self.plugin.kv.lock().put(key, Entry { value, until: until(now, ttl_ms) }, now))
+        Ok(self.keep(key, Entry { value, until: until(now, ttl_ms) }, now, &mut self.plugin.kv.lock()))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), KvError>> {
         self.meter.enter(key.len())?;
-        self.plugin.kv.lock().take(&key);
+        if !self.plugin.shadow {
+            self.plugin.kv.lock().take(&key);
+        }
         Ok(Ok(()))
     }
 
@@ -134,13 +165,15 @@ impl Host for CallState {
         };
         // Counters are decimal text, so that `get` shows what a person would write.
         let entry = Entry { value: sum.to_string().into_bytes(), until };
-        Ok(entries.put(key, entry, now).map(|()| sum))
+        Ok(self.keep(key, entry, now, &mut entries).map(|()| sum))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MOST: Quota = Quota { bytes: 1 << 20, value: 64 << 10 };
 
     fn entry(bytes: usize, until: Option<Instant>) -> Entry {
         Entry { value: vec![0; bytes], until }
@@ -152,15 +185,15 @@ mod tests {
         let now = Instant::now();
         let soon = now + Duration::from_secs(1);
         let mut kept = 0;
-        while entries.put(format!("k{kept}"), entry(MAX_VALUE, Some(soon)), now).is_ok() {
+        while entries.put(format!("k{kept}"), entry(MOST.value, Some(soon)), now, MOST).is_ok() {
             kept += 1;
         }
         assert_eq!(kept, 15);
-        assert!(entries.bytes <= QUOTA);
-        assert_eq!(entries.put("late".into(), entry(MAX_VALUE, None), soon), Ok(()));
+        assert!(entries.bytes <= MOST.bytes);
+        assert_eq!(entries.put("late".into(), entry(MOST.value, None), soon, MOST), Ok(()));
         assert_eq!(entries.map.len(), 1);
-        assert_eq!(entries.put(String::new(), entry(1, None), now), Err(KvError::TooLarge));
-        assert_eq!(entries.put("x".into(), entry(MAX_VALUE + 1, None), now), Err(KvError::TooLarge));
+        assert_eq!(entries.put(String::new(), entry(1, None), now, MOST), Err(KvError::TooLarge));
+        assert_eq!(entries.put("x".into(), entry(MOST.value + 1, None), now, MOST), Err(KvError::TooLarge));
         entries.take("late");
         assert_eq!(entries.bytes, 0);
     }
@@ -169,8 +202,9 @@ mod tests {
     fn many_empty_values_are_not_free() {
         let mut entries = Entries::default();
         let now = Instant::now();
-        let kept =
-            (0..1_000_000).take_while(|i| entries.put(i.to_string(), entry(0, None), now).is_ok()).count();
-        assert!(kept < QUOTA / ENTRY_COST, "{kept}");
+        let kept = (0..1_000_000)
+            .take_while(|i| entries.put(i.to_string(), entry(0, None), now, MOST).is_ok())
+            .count();
+        assert!(kept < MOST.bytes / ENTRY_COST, "{kept}");
     }
 }

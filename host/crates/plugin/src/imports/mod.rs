@@ -1,5 +1,5 @@
 //! What a guest may ask of the host, one file an interface. Every function counts itself first; none
-//! waits, none reaches outside the process, and none shows a credential.
+//! waits (but WASI's, which ends with the call), none reaches outside the process, and none shows a credential.
 
 mod about;
 mod config;
@@ -7,5 +7,9 @@ mod kv;
 mod log;
 mod models;
 mod request;
+mod response;
+mod stdio;
+pub(crate) mod wasi;
 
 pub(crate) use kv::KvStore;
+pub(crate) use log::LogBucket;

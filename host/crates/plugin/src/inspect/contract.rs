@@ -19,11 +19,11 @@ pub(super) const SOURCES: [(&str, &str); 8] = [
     ("worlds.wit", include_str!("../../../../../wit/worlds.wit")),
 ];
 
-/// The world this host links and calls; `bindings.rs` is generated from the same one.
-pub(super) const WORLD: &str = "router";
+/// The world this host links and calls; `bindings.rs` is generated from the same file.
+const HOST: &str = include_str!("../host.wit");
 
-/// The interface a plugin must export to be called at all.
-pub(crate) const ROLE: &str = "routing";
+/// The interfaces of which a plugin must export one to be called at all.
+pub(crate) const ROLES: [&str; 3] = ["routing", "validation", "stream-validation"];
 
 /// The contract, and the part of it that this host keeps.
 pub(super) struct Contract {
@@ -57,8 +57,9 @@ fn read(sources: &[(&str, &str)]) -> Result<Contract, ContractError> {
     let group = map.parse().map_err(|(_, e)| unusable(&e))?;
     let mut resolve = Resolve::default();
     let package = resolve.push_group(group).map_err(|e| unusable(&e))?;
-    let world = resolve.packages[package].worlds.get(WORLD).copied();
-    let world = world.ok_or_else(|| unusable(&format!("it has no world `{WORLD}`")))?;
+    let host = resolve.push_str("host.wit", HOST).map_err(|e| unusable(&e))?;
+    let world = resolve.packages[host].worlds.values().next().copied();
+    let world = world.ok_or_else(|| unusable(&"the host has no world"))?;
     Ok(Contract { resolve, package, world })
 }
 

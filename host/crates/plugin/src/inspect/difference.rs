@@ -2,6 +2,7 @@
 //! The same sentences stand in the gateway's log, in `jackfield check` and in `jackfield plugin check`.
 
 use super::types::Clash;
+use crate::imports::wasi;
 
 /// One difference between what a component wants and what this host offers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,11 +90,12 @@ pub enum Difference {
         /// Whether the plugin is the newer of the two.
         newer: bool,
     },
-    /// The interfaces of an operating system.
+    /// Interfaces of an operating system that are not even there inert.
     #[error(
-        "it imports `{first}`{}: plugins reach no system, and this host offers no WASI; build with \
-         `jackfield plugin build`, or stub WASI out (`--stub-wasi` of componentize-py and componentize-qjs)",
-        more(*.others, "WASI interface")
+        "it imports `{first}`{}: plugins reach no system, and of WASI this host has only `{}` at 0.2, with nothing \
+         behind them; build with `jackfield plugin build`, or stub WASI out (`--stub-wasi` of componentize-py and \
+         componentize-qjs)",
+        more(*.others, "WASI interface"), wasi::PACKAGES.join(", ")
     )]
     Wasi {
         /// The first of them.

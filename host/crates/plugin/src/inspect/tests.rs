@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve};
 
-use super::contract::{SOURCES, WORLD, contract};
+use super::contract::{SOURCES, contract};
 use super::inspect;
+use crate::Allocator;
 use crate::guests::{limits, load};
-use crate::{Allocator, PluginEngine};
 
 const UPDATE: &str = "JACKFIELD_UPDATE";
 
@@ -40,7 +40,7 @@ fn case(path: &Path) -> Vec<u8> {
 
 #[tokio::test]
 async fn every_difference_is_told_as_its_golden_says() {
-    let engine = PluginEngine::with_allocator(2, 8, Allocator::OnDemand).unwrap();
+    let engine = crate::guests::engine(Allocator::OnDemand);
     let mut cases: Vec<PathBuf> = std::fs::read_dir(path("src/inspect/cases"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -80,9 +80,9 @@ fn the_embedded_contract_is_the_folder() {
 /// What is told to be offered is what is linked: a component that imports all of it loads.
 #[tokio::test]
 async fn a_component_that_uses_the_whole_world_loads() {
-    let engine = PluginEngine::with_allocator(2, 8, Allocator::OnDemand).unwrap();
+    let engine = crate::guests::engine(Allocator::OnDemand);
     let wit = format!(
-        "package test:whole; world guest {{ include jackfield:plugin/{WORLD}@{}; }}",
+        "package test:whole; world guest {{ include jackfield:plugin/router@{}; }}",
         contract().unwrap().version()
     );
     let bytes = component(&wit, "guest");
@@ -117,8 +117,8 @@ fn kinds_and_grants_are_read_from_the_worlds() {
 /// A damaged component that still validates is described or refused; `Plugin::load` would hide a panic here.
 #[test]
 fn damaged_components_never_panic() {
-    let wit = format!("package test:whole; world guest {{ include jackfield:plugin/{WORLD}@1.0.0; }}");
-    let good = component(&wit, "guest");
+    let wit = "package test:whole; world guest { include jackfield:plugin/router@1.0.0; }";
+    let good = component(wit, "guest");
     let mut described = 0;
     for at in (8..good.len()).step_by(5) {
         let mut bytes = good.clone();

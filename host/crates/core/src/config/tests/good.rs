@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{OnError, ProviderKind};
+use crate::config::{Fallback, OnError, ProviderKind};
 use crate::contract::ReasoningLevel;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -64,6 +64,41 @@ orchestrator:
 }
 
 #[test]
+fn what_is_tried_when_a_model_fails_is_read_and_shown() {
+    let text = "providers: { api: { kind: openai, api_key: \"${A}\", api_keys: [\"${B}\", \"${C}\"] } }
+models: { claude-3-opus: { provider: api, retries: 0, hedge: false }, fast-model: { provider: api, backoff: 1s } }
+orchestrator:
+  hedge: true
+  routes:
+    - { task: recipe_scaling, model: fast-model, fallback: [task/unit_conversion, gpt-4o-mini] }
+    - { task: unit_conversion, model: fast-model }
+  fallback: { claude-3-opus: [gpt-4], \"*\": [fast-model] }";
+    let variables = [("A", "k1"), ("C", "k3"), ("OPENAI_API_KEY", "k")];
+    let config = with(text, &variables).unwrap();
+    let orchestrator = config.orchestrator();
+    assert_eq!(orchestrator.fallback_of("claude-3-opus"), ["gpt-4"]);
+    assert_eq!(orchestrator.fallback_of("gpt-4"), ["fast-model"]);
+    let tried = [Fallback::Task("unit_conversion".into()), Fallback::Model("gpt-4o-mini".into())];
+    assert_eq!(orchestrator.route("recipe_scaling").unwrap().fallback, tried);
+    let (opus, fast) = (config.resolve("claude-3-opus").unwrap(), config.resolve("fast-model").unwrap());
+    assert_eq!((opus.retries, opus.backoff, opus.hedge), (0, Duration::from_millis(100), Some(false)));
+    assert_eq!((fast.retries, fast.backoff, fast.hedge), (2, Duration::from_secs(1), None));
+    let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
+    let keys: Vec<&str> = api.api_keys.iter().map(|key| key.expose()).collect();
+    assert_eq!(keys, ["k1", "k3"]);
+    let [left_out] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(left_out.message().contains("`B` is not set"), "{left_out:?}");
+    assert!(config.providers()["api"].disabled().is_none());
+    let shown = config.show().unwrap();
+    let again = with(&shown, &variables).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+    assert_eq!(again.show().unwrap(), shown);
+    for said in ["hedge: true", "hedge: false", "task/unit_conversion", "retries: 0", "backoff: 1s"] {
+        assert!(shown.contains(said), "{said} is not in\n{shown}");
+    }
+    assert!(!shown.contains("k1"), "{shown}");
+}
+
+#[test]
 fn plugin_settings_fill_up_from_the_defaults() {
     let config = with(
         "plugins:
@@ -83,6 +118,32 @@ fn plugin_settings_fill_up_from_the_defaults() {
     let b = config.plugins().settings("b");
     assert_eq!((b.enabled, b.on_error), (false, OnError::DefaultRoute));
     assert!(!config.to_value().to_string().contains("alpha"), "what came from the environment is not shown");
+}
+
+#[test]
+fn a_plugins_rollout_fills_up_from_the_defaults() {
+    let config = parse(
+        "plugins:
+  router_defaults: { probation: 1h, rollback: { faults: 3 } }
+  settings:
+    a: { canary: 0.5%, rollback: { within: 1m } }
+    b: { shadow: true, probation: 0, on_error: next }",
+    )
+    .unwrap();
+    let rollout = |name| config.plugins().settings(name).rollout;
+    let (a, b, other) = (rollout("a"), rollout("b"), rollout("other"));
+    assert_eq!(a.canary.unwrap().to_string(), "0.5%");
+    assert_eq!((a.rollback.faults, a.rollback.within), (3, Duration::from_secs(60)));
+    assert_eq!((a.probation, b.probation), (Duration::from_secs(3600), Duration::ZERO));
+    assert_eq!((a.shadow, b.shadow, b.canary), (false, true, None));
+    assert_eq!((other.rollback.faults, other.rollback.within), (3, Duration::from_secs(10)));
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.message().contains("`on_error` means nothing while the plugin is a shadow"));
+    // What is shown loads again and means the same.
+    let again = parse(&config.show().unwrap()).unwrap();
+    assert_eq!(again.plugins().settings("a").rollout, a);
+    let nothing = parse("").unwrap().plugins().settings("any").rollout;
+    assert_eq!((nothing.rollback.faults, nothing.probation), (5, Duration::from_secs(600)));
 }
 
 #[test]
@@ -114,7 +175,7 @@ fn providers_keep_their_secrets() {
     let config = with(text, &[("K", "sk-secret"), ("T", "team-secret")]).unwrap();
     let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "https://example.com/v1");
-    assert_eq!(api.api_key.as_ref().unwrap().expose(), "sk-secret");
+    assert_eq!(api.api_keys[0].expose(), "sk-secret");
     assert_eq!(api.headers[0].1, "team-secret");
     let everything = format!("{config:?}{}", config.show().unwrap());
     assert!(!everything.contains("secret"), "{everything}");
@@ -207,4 +268,23 @@ fn sections_are_shown_in_the_order_people_read_them() {
     assert_eq!(sections, ["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"]);
     let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
     assert_eq!(sections.len(), all, "a section is not shown");
+}
+
+#[test]
+fn every_limit_of_a_plugin_can_be_written_and_shows() {
+    let written = "{ cpu: 11ms, wall: 51ms, check_config: 2s, memory: 65MiB, table_elements: 3, instances: 4, memories: 5, \
+        handles: 6, host_calls: 7, host_call_size: 8KiB, host_calls_size: 9KiB, log_lines: 10, log_line_size: 20, \
+        log_rate: 30, kv: 40KiB, kv_value: 50KiB, file: 60KiB }";
+    let config = parse(&format!("plugins: {{ settings: {{ a: {{ limits: {written} }} }} }}")).unwrap();
+    let shown = config.plugins().settings("a").limits.show();
+    let names: Vec<&String> = shown.as_object().unwrap().keys().collect();
+    for (name, value) in shown.as_object().unwrap() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        assert!(written.contains(&format!(" {name}: {value}")), "{name} is {value}");
+    }
+    let defaults = config.plugins().settings("b").limits.show();
+    assert_eq!(names.len(), 17);
+    for name in names {
+        assert_ne!(shown[name], defaults[name], "{name}");
+    }
 }

@@ -54,7 +54,7 @@ fn a_declared_provider_goes_before_the_implied_one() {
     let config = with(text, &[("OPENAI_API_KEY", "sk-1")]).unwrap();
     let crate::config::ProviderKind::OpenAi(api) = config.providers()["openai"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "http://127.0.0.1:9/v1");
-    assert!(api.api_key.is_none() && config.warnings().is_empty());
+    assert!(api.api_keys.is_empty() && config.warnings().is_empty());
     assert!(config.resolve("gpt-4").is_some());
 }
 

@@ -1,14 +1,16 @@
-//! Quantities as people write them: durations, sizes and counts. One parser each, used by the
+//! Quantities as people write them: durations, sizes, counts and shares. One parser each, used by the
 //! schema check and by serde alike, so that the two cannot disagree.
 //!
-//! All are bounded and never negative; a plain number is seconds, bytes or things.
+//! All are bounded and never negative; a plain number is seconds, bytes or things, and never a share.
 
 mod count;
 mod period;
+mod share;
 mod size;
 
 pub use count::Count;
 pub use period::Period;
+pub use share::Share;
 pub use size::Size;
 
 use std::fmt::Display;

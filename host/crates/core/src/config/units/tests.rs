@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Count, Period, Size};
+use super::{Count, Period, Share, Size};
 
 #[test]
 fn reads_what_people_write() {
@@ -22,6 +22,37 @@ fn reads_what_people_write() {
 }
 
 #[test]
+fn shares_are_read_and_printed_as_people_write_them() {
+    for (text, printed) in [
+        ("5%", "5%"),
+        ("0.5 %", "0.5%"),
+        ("100%", "100%"),
+        ("0.0001%", "0.0001%"),
+        ("12.3400%", "12.34%"),
+        ("007%", "7%"),
+    ] {
+        assert_eq!(text.parse::<Share>().unwrap().to_string(), printed);
+    }
+}
+
+#[test]
+fn which_requests_fall_into_a_share_never_changes() {
+    // printf %s rule/req_A | sha256sum | cut -c1-16, modulo 1 000 000
+    for (of, request, millionths) in [
+        ("rule", "req_A", 762971_u32),
+        ("other", "req_A", 15899_u32),
+        ("rule", "req_01JZ0000000000000000000000", 483116_u32),
+    ] {
+        let below: Share = format!("{}.{:04}%", millionths / 10_000, millionths % 10_000).parse().unwrap();
+        let above = millionths + 1;
+        let above: Share = format!("{}.{:04}%", above / 10_000, above % 10_000).parse().unwrap();
+        assert!(!below.takes(of, request) && above.takes(of, request), "{of}/{request}");
+    }
+    let all: Share = "100%".parse().unwrap();
+    assert!((0..1_000).all(|n| all.takes("rule", &n.to_string())));
+}
+
+#[test]
 fn refuses_what_has_no_meaning() {
     for text in
         ["", " ", "s", "-1s", "1.5s", "5 parsecs", "1s1m", "1s1s", "400d", "99999999999999999999h", "10s5"]
@@ -34,6 +65,12 @@ fn refuses_what_has_no_meaning() {
     for text in ["", "k", "1m", "200 kk", "1e9", "99999999999M"] {
         assert!(text.parse::<Count>().is_err(), "{text:?}");
     }
+    for text in
+        ["", "%", "5", "0%", "0.0%", "0.00001%", ".5%", "5.%", "-5%", "101%", "100.0001%", "5%%", "1e1%"]
+    {
+        assert!(text.parse::<Share>().is_err(), "{text:?}");
+    }
+    assert!(serde_json::from_str::<Share>("5").is_err());
     assert!(serde_json::from_str::<Period>("-1").is_err());
     assert!(serde_json::from_str::<Period>("1.5").is_err());
     assert!(serde_json::from_str::<Size>("true").is_err());
@@ -54,11 +91,11 @@ proptest! {
 
     #[test]
     fn no_text_panics(text in "\\PC*") {
-        let _ = (text.parse::<Period>(), text.parse::<Size>(), text.parse::<Count>());
+        let _ = (text.parse::<Period>(), text.parse::<Size>(), text.parse::<Count>(), text.parse::<Share>());
     }
 
     #[test]
-    fn nearly_right_texts_do_not_panic(text in "[0-9]{0,22}(ms|s|m|h|d|KiB|MiB|k|M| |€){0,3}[0-9]{0,3}") {
-        let _ = (text.parse::<Period>(), text.parse::<Size>(), text.parse::<Count>());
+    fn nearly_right_texts_do_not_panic(text in "[0-9]{0,22}(ms|s|m|h|d|KiB|MiB|k|M|%|[.]| |€){0,3}[0-9]{0,3}") {
+        let _ = (text.parse::<Period>(), text.parse::<Size>(), text.parse::<Count>(), text.parse::<Share>());
     }
 }

@@ -19,6 +19,10 @@ pub enum ReloadChange {
     PluginRefused,
     /// A plugin's earlier generation came back.
     PluginRolledBack,
+    /// A canary became what serves.
+    CanaryPromoted,
+    /// A canary was undone.
+    CanaryWithdrawn,
     /// The configuration file's new content took effect.
     ConfigTaken,
     /// The configuration file's new content was not taken.
@@ -38,12 +42,14 @@ struct Labels {
 }
 
 impl ReloadChange {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::PluginAdded,
         Self::PluginReplaced,
         Self::PluginRemoved,
         Self::PluginRefused,
         Self::PluginRolledBack,
+        Self::CanaryPromoted,
+        Self::CanaryWithdrawn,
         Self::ConfigTaken,
         Self::ConfigRejected,
     ];
@@ -55,6 +61,8 @@ impl ReloadChange {
             Self::PluginRemoved => "plugin_removed",
             Self::PluginRefused => "plugin_refused",
             Self::PluginRolledBack => "plugin_rolled_back",
+            Self::CanaryPromoted => "canary_promoted",
+            Self::CanaryWithdrawn => "canary_withdrawn",
             Self::ConfigTaken => "config_taken",
             Self::ConfigRejected => "config_rejected",
         }

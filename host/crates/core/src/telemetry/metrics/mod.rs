@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub use histogram::Histogram;
 pub use host::{HostMetrics, ReloadChange};
-pub use plugins::{PluginMetrics, PluginSeries};
+pub use plugins::{Compared, PluginMetrics, PluginSeries};
 pub use requests::{ClosedRequest, Outcome, RequestMetrics};
 pub use upstream::{OTHER_MODEL, UpstreamMetrics, UpstreamSeries};
 

@@ -1,10 +1,10 @@
 //! Calls of plugins, by plugin; and what of them serves.
 //!
-//! A plugin's series live as long as its file: one that leaves the folder takes its series along, so that a folder
-//! in which names come and go does not fill memory.
+//! A canary's calls are told from those of what serves by a label. A plugin's series live as long as its file: one that leaves the folder takes its series along, so that a folder
+//! in which names come and go does not fill memory. A canary's live as long as it is on trial.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -37,10 +37,10 @@ pub struct PluginMetrics {
     /// Files that are refused at present.
     pub refusals: Gauge,
     families: Families,
-    known: Mutex<BTreeMap<String, Arc<PluginSeries>>>,
+    known: Mutex<BTreeMap<(String, bool), Arc<PluginSeries>>>,
 }
 
-/// What is counted of one plugin, whichever of its generations serves.
+/// What is counted of one plugin, whichever of its generations serves; and, apart from it, of its canary.
 #[derive(Debug)]
 pub struct PluginSeries {
     plugin: Plugin,
@@ -50,7 +50,23 @@ pub struct PluginSeries {
     peak_memory: Gauge,
     generation: Gauge,
     breaker_open: Gauge,
+    compared: OnceLock<[Counter; Compared::ALL.len()]>,
     families: Families,
+}
+
+/// What came of asking a shadow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// It would have done what was done.
+    Agreed,
+    /// It would have done something else.
+    Disagreed,
+    /// It had no opinion.
+    Abstained,
+    /// It failed.
+    Failed,
+    /// It was not asked.
+    Skipped,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +76,7 @@ struct Families {
     peak_memory: Family<Plugin, Gauge>,
     generation: Family<Plugin, Gauge>,
     breaker_open: Family<Plugin, Gauge>,
+    shadow: Family<Shadow, Counter>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,12 +85,34 @@ struct NewHistogram;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Plugin {
     plugin: String,
+    canary: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
     plugin: String,
+    canary: bool,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Shadow {
+    plugin: String,
+    outcome: &'static str,
+}
+
+impl Compared {
+    const ALL: [Self; 5] = [Self::Agreed, Self::Disagreed, Self::Abstained, Self::Failed, Self::Skipped];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Agreed => "agreed",
+            Self::Disagreed => "disagreed",
+            Self::Abstained => "abstained",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 impl MetricConstructor<Histogram> for NewHistogram {
@@ -90,6 +129,7 @@ impl PluginMetrics {
             peak_memory: Family::default(),
             generation: Family::default(),
             breaker_open: Family::default(),
+            shadow: Family::default(),
         };
         let metrics = Self {
             queue_length: Gauge::default(),
@@ -98,7 +138,8 @@ impl PluginMetrics {
             families,
             known: Mutex::default(),
         };
-        let Families { calls, duration, peak_memory, generation, breaker_open } = &metrics.families;
+        let Families { calls, duration, peak_memory, generation, breaker_open, shadow } = &metrics.families;
+        registry.register("shadow", "What came of asking a shadow", shadow.clone());
         registry.register("plugin_calls", "Calls of a plugin: ok, or what kind of fault", calls.clone());
         registry.register_with_unit(
             "plugin_call_duration",
@@ -128,13 +169,14 @@ impl PluginMetrics {
         metrics
     }
 
-    /// What is counted of the plugin of this name. Look it up once a generation.
-    pub fn of(&self, name: &str) -> Arc<PluginSeries> {
+    /// What is counted of the plugin of this name, or of its canary. Look it up once a world.
+    pub fn of(&self, name: &str, canary: bool) -> Arc<PluginSeries> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = known.get(name) {
+        let key = (name.to_owned(), canary);
+        if let Some(series) = known.get(&key) {
             return Arc::clone(series);
         }
-        let plugin = Plugin { plugin: name.to_owned() };
+        let plugin = Plugin { plugin: name.to_owned(), canary };
         let families = self.families.clone();
         let series = Arc::new(PluginSeries {
             ok: families.calls.get_or_create_owned(&plugin.call(OK)),
@@ -143,18 +185,23 @@ impl PluginMetrics {
             peak_memory: families.peak_memory.get_or_create_owned(&plugin),
             generation: families.generation.get_or_create_owned(&plugin),
             breaker_open: families.breaker_open.get_or_create_owned(&plugin),
+            compared: OnceLock::new(),
             plugin,
             families,
         });
-        known.insert(name.to_owned(), Arc::clone(&series));
+        known.insert(key, Arc::clone(&series));
         series
     }
 
-    /// The plugin is gone. Calls that are still under way are counted where nobody looks.
-    pub fn forget(&self, name: &str) {
-        let gone = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    /// The plugin is gone, or its canary. Calls that are still under way are counted where nobody looks.
+    pub fn forget(&self, name: &str, canary: bool) {
+        let key = (name.to_owned(), canary);
+        let gone = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         let Some(PluginSeries { plugin, faults, .. }) = gone.as_deref() else { return };
-        let Families { calls, duration, peak_memory, generation, breaker_open } = &self.families;
+        let Families { calls, duration, peak_memory, generation, breaker_open, shadow } = &self.families;
+        for what in Compared::ALL.iter().filter(|_| !canary) {
+            shadow.remove(&plugin.shadow(*what));
+        }
         for outcome in faults.reasons().chain([OK]) {
             calls.remove(&plugin.call(outcome));
         }
@@ -182,6 +229,16 @@ impl PluginSeries {
         }
     }
 
+    /// It was asked as a shadow, and this came of it.
+    pub fn compared(&self, what: Compared) {
+        let counters = self.compared.get_or_init(|| {
+            Compared::ALL.map(|what| self.families.shadow.get_or_create_owned(&self.plugin.shadow(what)))
+        });
+        if let Some(counter) = counters.get(what as usize) {
+            counter.inc();
+        }
+    }
+
     /// Which of its generations serves now.
     pub fn serves(&self, generation: u64) {
         let generation = i64::try_from(generation).unwrap_or(i64::MAX);
@@ -198,6 +255,10 @@ impl PluginSeries {
 
 impl Plugin {
     fn call(&self, outcome: &'static str) -> Call {
-        Call { plugin: self.plugin.clone(), outcome }
+        Call { plugin: self.plugin.clone(), canary: self.canary, outcome }
+    }
+
+    fn shadow(&self, what: Compared) -> Shadow {
+        Shadow { plugin: self.plugin.clone(), outcome: what.name() }
     }
 }

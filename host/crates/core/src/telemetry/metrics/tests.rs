@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contract::{FaultKind, PluginFaultKind, Usage};
 
-use super::{ClosedRequest, Metrics, Outcome};
+use super::{ClosedRequest, Compared, Metrics, Outcome};
 
 fn has(metrics: &Metrics, line: &str) {
     let text = metrics.encode();
@@ -48,37 +48,59 @@ fn requests_are_counted_by_outcome_and_reason_and_timed_in_seconds() {
 fn a_plugin_that_leaves_takes_its_series_along() {
     let metrics = Metrics::default();
     for name in ["a", "b"] {
-        let series = metrics.plugins.of(name);
+        let series = metrics.plugins.of(name, false);
         series.answered(Duration::from_micros(80));
         series.failed(PluginFaultKind::Trap, Some(Duration::from_micros(80)));
         series.failed(PluginFaultKind::BreakerOpen, None);
         series.serves(3);
         series.looked_at(65_536, true);
+        series.compared(Compared::Disagreed);
     }
+    let canary = metrics.plugins.of("a", true);
+    canary.answered(Duration::ZERO);
+    has(&metrics, r#"jackfield_plugin_calls_total{plugin="a",canary="true",outcome="ok"} 1"#);
+    metrics.plugins.forget("a", true);
+    assert!(!metrics.encode().contains(r#"canary="true""#));
     for name in ["a", "b"] {
-        has(&metrics, &format!(r#"jackfield_plugin_calls_total{{plugin="{name}",outcome="ok"}} 1"#));
-        has(&metrics, &format!(r#"jackfield_plugin_calls_total{{plugin="{name}",outcome="trap"}} 1"#));
         has(
             &metrics,
-            &format!(r#"jackfield_plugin_calls_total{{plugin="{name}",outcome="breaker_open"}} 1"#),
+            &format!(r#"jackfield_plugin_calls_total{{plugin="{name}",canary="false",outcome="ok"}} 1"#),
         );
-        has(&metrics, &format!(r#"jackfield_plugin_call_duration_seconds_count{{plugin="{name}"}} 2"#));
-        has(&metrics, &format!(r#"jackfield_plugin_generation{{plugin="{name}"}} 3"#));
-        has(&metrics, &format!(r#"jackfield_plugin_peak_memory_bytes{{plugin="{name}"}} 65536"#));
-        has(&metrics, &format!(r#"jackfield_plugin_breaker_open{{plugin="{name}"}} 1"#));
+        has(
+            &metrics,
+            &format!(r#"jackfield_plugin_calls_total{{plugin="{name}",canary="false",outcome="trap"}} 1"#),
+        );
+        has(
+            &metrics,
+            &format!(
+                r#"jackfield_plugin_calls_total{{plugin="{name}",canary="false",outcome="breaker_open"}} 1"#
+            ),
+        );
+        has(
+            &metrics,
+            &format!(r#"jackfield_plugin_call_duration_seconds_count{{plugin="{name}",canary="false"}} 2"#),
+        );
+        has(&metrics, &format!(r#"jackfield_shadow_total{{plugin="{name}",outcome="disagreed"}} 1"#));
+        has(&metrics, &format!(r#"jackfield_shadow_total{{plugin="{name}",outcome="agreed"}} 0"#));
+        has(&metrics, &format!(r#"jackfield_plugin_generation{{plugin="{name}",canary="false"}} 3"#));
+        has(
+            &metrics,
+            &format!(r#"jackfield_plugin_peak_memory_bytes{{plugin="{name}",canary="false"}} 65536"#),
+        );
+        has(&metrics, &format!(r#"jackfield_plugin_breaker_open{{plugin="{name}",canary="false"}} 1"#));
     }
-    let late = metrics.plugins.of("a");
-    metrics.plugins.forget("a");
+    let late = metrics.plugins.of("a", false);
+    metrics.plugins.forget("a", false);
     // Told by somebody who has not heard yet.
     late.answered(Duration::ZERO);
     late.failed(PluginFaultKind::Trap, None);
     late.looked_at(1, false);
-    metrics.plugins.forget("never there");
+    metrics.plugins.forget("never there", true);
     let text = metrics.encode();
     assert!(!text.contains(r#"plugin="a""#) && text.contains(r#"plugin="b""#), "{text}");
     // One of that name that comes later begins at nothing.
-    metrics.plugins.of("a").answered(Duration::ZERO);
-    has(&metrics, r#"jackfield_plugin_calls_total{plugin="a",outcome="ok"} 1"#);
+    metrics.plugins.of("a", false).answered(Duration::ZERO);
+    has(&metrics, r#"jackfield_plugin_calls_total{plugin="a",canary="false",outcome="ok"} 1"#);
 }
 
 #[test]
@@ -91,8 +113,10 @@ fn models_are_counted_at_their_providers_and_forgotten_with_the_configuration() 
         series.used(&Usage { input_tokens: 10, output_tokens: 3, ..Usage::default() });
     }
     there.left();
+    there.outrun();
     has(&metrics, r#"jackfield_upstream_calls_total{provider="here",model="m",outcome="ok"} 1"#);
     has(&metrics, r#"jackfield_upstream_calls_total{provider="there",model="m",outcome="client_left"} 1"#);
+    has(&metrics, r#"jackfield_upstream_calls_total{provider="there",model="m",outcome="outrun"} 1"#);
     has(
         &metrics,
         r#"jackfield_upstream_calls_total{provider="there",model="m",outcome="upstream_timeout"} 1"#,

@@ -20,6 +20,7 @@ pub const OTHER_MODEL: &str = "any other";
 
 const OK: &str = "ok";
 const CLIENT_LEFT: &str = "client_left";
+const OUTRUN: &str = "outrun";
 const INPUT: &str = "input";
 const OUTPUT: &str = "output";
 
@@ -38,6 +39,7 @@ pub struct UpstreamSeries {
     model: String,
     ok: Counter,
     left: Counter,
+    outrun: Counter,
     faults: Resolved,
     input: Counter,
     output: Counter,
@@ -66,7 +68,7 @@ struct Tokens {
 impl UpstreamMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Families::default();
-        let help = "Calls of a model: ok, client_left, or what kind of fault";
+        let help = "Calls of a model: ok, client_left, outrun by a hedge's other call, or what kind of fault";
         registry.register("upstream_calls", help, families.calls.clone());
         let help =
             "Tokens as providers counted them; input includes what they cached, output what was thought";
@@ -92,7 +94,7 @@ impl UpstreamMetrics {
             .map(|(_, gone)| gone)
             .collect();
         for gone in gone {
-            for outcome in gone.faults.reasons().chain([OK, CLIENT_LEFT]) {
+            for outcome in gone.faults.reasons().chain([OK, CLIENT_LEFT, OUTRUN]) {
                 self.families.calls.remove(&gone.call(outcome));
             }
             // Another provider may have a model of this name.
@@ -116,6 +118,7 @@ impl Families {
         UpstreamSeries {
             ok: call(OK),
             left: call(CLIENT_LEFT),
+            outrun: call(OUTRUN),
             faults: Resolved::default(),
             input: tokens(INPUT),
             output: tokens(OUTPUT),
@@ -130,6 +133,11 @@ impl UpstreamSeries {
     /// A call ended well.
     pub fn answered(&self) {
         self.ok.inc();
+    }
+
+    /// A call was given up because another one was quicker.
+    pub fn outrun(&self) {
+        self.outrun.inc();
     }
 
     /// A call was given up because the client left, or the gateway stopped waiting for it.

@@ -1,23 +1,24 @@
-//! A routing rule that keeps failing is left alone for a while: each of its failures costs every request up to
-//! its whole deadline.
+//! What keeps failing is left alone for a while, a routing rule or a model: each of its failures costs every request
+//! up to its whole deadline.
 //!
-//! Five faults within ten seconds open the breaker for one second; it then lets one call try, and a fault of that
-//! one opens it for twice as long, up to a minute. One good answer closes it.
+//! So many faults within such a time (`rollback`, five within ten seconds if nothing else is said) open the breaker for
+//! one second; it then lets one call try, and a fault of that one opens it for twice as long, up to a minute. One
+//! good answer closes it.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Faults within [`WINDOW`] that open the breaker.
-const FAULTS: usize = 5;
-const WINDOW: Duration = Duration::from_secs(10);
+use jackfield_core::config::Rollback;
+
 /// How long it is open the first time, and at most.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The breaker of one generation of one rule.
+/// The breaker of one generation of one rule, or of one provider's model.
 #[derive(Debug, Default)]
 pub struct Breaker {
+    threshold: Rollback,
     state: Mutex<State>,
 }
 
@@ -29,6 +30,21 @@ struct State {
 }
 
 impl Breaker {
+    /// A closed one that opens at this threshold.
+    pub fn new(threshold: Rollback) -> Self {
+        Self { threshold, state: Mutex::default() }
+    }
+
+    /// When it opens.
+    pub fn threshold(&self) -> Rollback {
+        self.threshold
+    }
+
+    /// Whether it opened, and no call went well since.
+    pub fn has_opened(&self) -> bool {
+        self.lock().open.is_some()
+    }
+
     /// Whether a call may be made now. While open, one call is let through once the time is up.
     pub fn allows(&self, now: Instant) -> bool {
         let mut state = self.lock();
@@ -43,9 +59,9 @@ impl Breaker {
         }
     }
 
-    /// Whether the rule is being left alone, or tried for the first time after that.
-    pub fn is_open(&self) -> bool {
-        self.lock().open.is_some()
+    /// Whether it is open: nothing is claimed by asking.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.lock().open.is_some_and(|(until, _)| now < until)
     }
 
     /// A call went well.
@@ -64,11 +80,11 @@ impl Breaker {
             state.open = Some((now + next, next));
             return false;
         }
-        while state.faults.front().is_some_and(|at| now.duration_since(*at) > WINDOW) {
+        while state.faults.front().is_some_and(|at| now.duration_since(*at) > self.threshold.within) {
             state.faults.pop_front();
         }
         state.faults.push_back(now);
-        if state.faults.len() < FAULTS {
+        if state.faults.len() < self.threshold.faults {
             return false;
         }
         state.open = Some((now + FIRST, FIRST));
@@ -98,14 +114,24 @@ mod tests {
             assert!(!breaker.failed(at(millis)));
         }
         assert!(breaker.failed(at(10_504)), "the fifth within the window opens");
-        assert!(!breaker.allows(at(11_000)) && breaker.is_open());
+        assert!(!breaker.allows(at(11_000)) && breaker.is_open(at(11_503)) && !breaker.is_open(at(11_504)));
         assert!(breaker.allows(at(11_504)), "one tries after a second");
         assert!(!breaker.allows(at(11_504)), "and only one");
         assert!(!breaker.failed(at(11_505)), "open already");
         assert!(!breaker.allows(at(13_504)) && breaker.allows(at(13_505)), "twice as long");
         breaker.succeeded();
-        assert!(!breaker.is_open());
+        assert!(!breaker.has_opened());
         assert!(breaker.allows(at(13_506)) && !breaker.failed(at(13_507)));
+    }
+
+    #[test]
+    fn the_threshold_is_the_one_configured() {
+        let within = Duration::from_secs(60);
+        let (breaker, start) = (Breaker::new(Rollback { faults: 2, within }), Instant::now());
+        assert!(!breaker.failed(start));
+        assert!(!breaker.failed(start + within + Duration::from_millis(1)), "the first is too long ago");
+        assert!(breaker.failed(start + within + Duration::from_millis(2)));
+        assert!(Breaker::new(Rollback { faults: 1, within }).failed(start));
     }
 
     #[test]

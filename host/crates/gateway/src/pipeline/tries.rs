@@ -1,0 +1,71 @@
+//! The calls of one request that are under way: at most two at once. However each ends, it becomes one step of the
+//! trail, also when the client leaves in the middle.
+
+use std::time::Instant;
+
+use jackfield_core::contract::{Called, Fault, Step, Trail};
+
+/// One call under way, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Try(u32);
+
+/// The calls under way.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    open: Vec<Open>,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: Try,
+    model: String,
+    provider: String,
+    key: Option<usize>,
+    began: Instant,
+}
+
+impl Tries {
+    /// A call begins.
+    pub(super) fn begin(&mut self, model: &str, provider: &str, key: Option<usize>) -> Try {
+        self.last += 1;
+        let number = Try(self.last);
+        let (model, provider, began) = (model.to_owned(), provider.to_owned(), Instant::now());
+        self.open.push(Open { number, model, provider, key, began });
+        number
+    }
+
+    /// A call failed.
+    pub(super) fn failed(&mut self, number: Try, fault: &Fault, trail: &mut Trail) {
+        if let Some(call) = self.close(number) {
+            trail.push(Step::AttemptFailed { call, fault: fault.clone() });
+        }
+    }
+
+    /// A call answers. Says whose it is.
+    pub(super) fn answered(&mut self, number: Try, trail: &mut Trail) -> Option<(String, String)> {
+        let call = self.close(number)?;
+        let whose = (call.model.clone(), call.provider.clone());
+        trail.push(Step::Answered { call });
+        Some(whose)
+    }
+
+    /// Every call that is still open is given up.
+    pub(super) fn abandon(&mut self, trail: &mut Trail) {
+        for open in self.open.drain(..) {
+            trail.push(Step::Abandoned { call: open.over() });
+        }
+    }
+
+    fn close(&mut self, number: Try) -> Option<Called> {
+        let at = self.open.iter().position(|open| open.number == number)?;
+        Some(self.open.remove(at).over())
+    }
+}
+
+impl Open {
+    fn over(self) -> Called {
+        let Self { model, provider, key, began, .. } = self;
+        Called { model, provider, key, took: began.elapsed() }
+    }
+}
