@@ -11,6 +11,15 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/compiling.rs"]
+mod compiling;
+#[path = "cli/guest.rs"]
+mod guest;
+#[path = "cli/restart.rs"]
+mod restart;
+#[path = "cli/served.rs"]
+mod served;
+
 /// Limits are generous: the machine may be busy, and no row is about them.
 const CONFIG: &str = "
 providers:
@@ -85,6 +94,7 @@ fn jackfield(folder: &TempDir, args: &[&str]) -> Output {
         .args(args)
         .current_dir(folder.path())
         .env_remove("JACKFIELD_TEST_KEY_THAT_IS_NOT_SET")
+        .env("XDG_CACHE_HOME", folder.path().join("caches"))
         .output()
         .unwrap()
 }
@@ -344,6 +354,7 @@ fn a_signal_lets_open_streams_finish() {
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(&config)
             .current_dir(dir.path())
+            .env("XDG_CACHE_HOME", dir.path())
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()

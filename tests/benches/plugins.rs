@@ -199,7 +199,7 @@ fn guests() -> Option<PathBuf> {
 
 fn plugin(file: &Path, warm: bool) -> Plugin {
     let config = format!(r#"{{"keyword": "{KEYWORD}", "model": "{MODEL}"}}"#);
-    let settings = PluginSettings { config, warm, limits: limits() };
+    let settings = PluginSettings { config, warm, limits: limits(), sha256: None };
     let loaded = RUNTIME.block_on(Plugin::load(&ENGINE, "guest", file, settings));
     loaded.unwrap_or_else(|e| panic!("{} {e}; tests/guests/build.sh builds it", file.display()))
 }

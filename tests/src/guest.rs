@@ -95,9 +95,14 @@ pub fn counting() -> Vec<u8> {
 pub fn component(module: &str) -> Vec<u8> {
     const WORLD: &str = "package test:guest; world guest {
         import jackfield:plugin/kv@1.0.0; import jackfield:plugin/log@1.0.0; export jackfield:plugin/routing@1.0.0; }";
+    component_of(WORLD, module)
+}
+
+/// A component of a core module made for this world.
+pub fn component_of(wit: &str, module: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
-    let package = resolve.push_str("guest.wit", WORLD).unwrap();
+    let package = resolve.push_str("guest.wit", wit).unwrap();
     let world = resolve.select_world(&[package], None).unwrap();
     let mut module = wat::parse_str(module).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();

@@ -183,7 +183,7 @@ impl Generations {
         let serving = self.by_name.get_mut(name)?;
         let Before { plugin: good, mark, .. } = serving.before.take()?;
         self.count += 1;
-        let back = Generation::new(&good, rollout, mark.from_now(), self.count, &self.tell);
+        let back = Generation::new(&good, rollout, mark.again_now(), self.count, &self.tell);
         let bad = std::mem::replace(&mut serving.base, back).plugin;
         Some(Undone { bad, good, canary: false })
     }
@@ -279,7 +279,7 @@ impl Serving {
 
     fn promote(&mut self, metrics: &Metrics) -> bool {
         let Some(mut canary) = self.canary.take() else { return false };
-        canary.mark = canary.mark.from_now();
+        canary.mark = canary.mark.again_now();
         metrics.host.changed(ReloadChange::CanaryPromoted);
         let plugin = canary.plugin.name().to_owned();
         let digest = canary.plugin.digest().to_owned();

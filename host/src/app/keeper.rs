@@ -12,9 +12,7 @@ use jackfield_core::config::{Config, Instances, PluginSettings as Configured, So
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks};
 use jackfield_gateway::world::{LiveTable, Load, World};
-use jackfield_plugin_host::{
-    Catalog, Change, Concurrency, EngineError, Plugin, PluginEngine, PluginSettings, Scan,
-};
+use jackfield_plugin_host::{Catalog, Change, Memory, Plugin, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
 
 use super::generations::{Generations, Serving};
@@ -28,6 +26,9 @@ pub(super) struct Keeper {
     providers: Registry,
     engine: PluginEngine,
     catalog: Catalog,
+    memory: Memory,
+    /// Whether what is learnt of plugins is written down.
+    remembers: bool,
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
@@ -58,11 +59,14 @@ impl Keeper {
         let generations = Generations::new(Arc::clone(&metrics));
         // The other half of the permits is for the routers that decide.
         let shadows = Arc::new(ShadowTasks::new(config.plugins().running() / 2));
+        let memory = engine.memory(config.plugins().dir());
         Self {
             config,
             providers,
             engine,
             catalog: Catalog::default(),
+            memory,
+            remembers: false,
             live,
             load,
             report,
@@ -73,6 +77,13 @@ impl Keeper {
             rejected: None,
             generation: 0,
         }
+    }
+
+    /// Writes down what is learnt of plugins, for the next start: for the one that serves.
+    pub(super) fn remembering(mut self) -> Self {
+        self.remembers = true;
+        self.memory = self.memory.write_changes();
+        self
     }
 
     /// The configuration that is in force.
@@ -178,6 +189,8 @@ impl Keeper {
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
+            ("plugins.compile", old.plugins().compile() != new.plugins().compile()),
+            ("plugins.cache", old.plugins().cache() != new.plugins().cache()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];
         let changed: Vec<&str> =
@@ -191,7 +204,13 @@ impl Keeper {
     /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
     async fn rescan(&mut self, config: &Config) -> (bool, bool) {
         let dir = config.plugins().dir();
-        match self.catalog.rescan(&self.engine, dir, &enabled(config)).await {
+        if !self.memory.is_of(dir) {
+            self.memory = self.engine.memory(dir);
+            if self.remembers {
+                self.memory = std::mem::take(&mut self.memory).write_changes();
+            }
+        }
+        match self.catalog.rescan(&self.engine, dir, &enabled(config), &mut self.memory).await {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
@@ -316,12 +335,13 @@ fn tell(change: &Change) {
     }
 }
 
-/// The configured plugin folder as it is now, for commands. A folder that is not there holds no plugins.
+/// The configured plugin folder as it is now, for commands. What is remembered of it counts, and nothing is added. A folder that is not there holds no plugins.
 pub async fn load_catalog(config: &Config, engine: &PluginEngine) -> Catalog {
-    match Catalog::default().rescan(engine, config.plugins().dir(), &enabled(config)).await {
+    let dir = config.plugins().dir();
+    match Catalog::default().rescan(engine, dir, &enabled(config), &mut engine.memory(dir)).await {
         Ok(scan) => scan.catalog,
         Err(error) => {
-            let dir = shown(config.plugins().dir());
+            let dir = shown(dir);
             tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read: no plugins");
             Catalog::default()
         }
@@ -340,17 +360,12 @@ fn enabled(config: &Config) -> impl Fn(&str) -> Option<PluginSettings> + Sync + 
 pub fn plugin_settings(configured: &Configured) -> PluginSettings {
     // No section is an empty section: a plugin's own defaults then hold.
     let config = if configured.config.is_null() { "{}".to_owned() } else { configured.config.to_string() };
-    PluginSettings { config, warm: configured.instances == Instances::Warm, limits: configured.limits }
-}
-
-/// The engine that configuration asks for.
-pub fn start_engine(config: &Config) -> Result<PluginEngine, EngineError> {
-    let plugins = config.plugins();
-    PluginEngine::start(Concurrency {
-        running: plugins.running(),
-        queue: plugins.queue(),
-        instances: plugins.instances(),
-    })
+    PluginSettings {
+        config,
+        warm: configured.instances == Instances::Warm,
+        sha256: configured.sha256.clone(),
+        limits: configured.limits,
+    }
 }
 
 fn shown(dir: &Path) -> String {

@@ -5,6 +5,7 @@
 //! there is one path.
 
 mod cpu;
+mod engine;
 mod generations;
 mod keeper;
 mod numbering;
@@ -30,9 +31,10 @@ use jackfield_provider::{Registry, RegistryError};
 use crate::admin::{self, Admin, Command};
 use crate::http::{self, Api, Server, ServerOptions};
 
+pub use engine::{StartedEngine, start_engine, start_engine_with};
 pub use jackfield_gateway::world::Requests;
 use keeper::Keeper;
-pub use keeper::{load_catalog, plugin_settings, start_engine};
+pub use keeper::{load_catalog, plugin_settings};
 pub use offline::{first_world, world_without_plugins};
 pub use report::{LoadedCanary, LoadedPlugin, PluginReport};
 
@@ -95,10 +97,16 @@ pub enum Stopped {
 }
 
 impl App {
-    /// Builds everything that can be built without starting anything but the plugin engine's clock.
+    /// Builds everything that can be built without starting anything but the plugin engine's clock. Plugins are
+    /// compiled in this process, and nothing about them outlives it.
     pub fn build(config: Config) -> Result<Self, BuildError> {
-        let providers = Registry::build(&config)?;
         let engine = start_engine(&config)?;
+        Self::with_engine(config, engine)
+    }
+
+    /// Builds everything around this plugin engine.
+    pub fn with_engine(config: Config, engine: PluginEngine) -> Result<Self, BuildError> {
+        let providers = Registry::build(&config)?;
         Ok(Self { config: Arc::new(config), providers, engine })
     }
 
@@ -106,7 +114,8 @@ impl App {
     pub async fn bind(self) -> Result<Bound, BindError> {
         let Self { config, providers, engine } = self;
         let load = Arc::new(Load::reading(cpu::times));
-        let mut keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
+        let keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
+        let mut keeper = keeper.remembering();
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
         let (cut, cutting) = flag::channel(false);

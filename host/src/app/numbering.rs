@@ -42,7 +42,7 @@ impl Numbering {
 
 impl Mark {
     /// The same generation, that serves from now on.
-    pub(super) fn from_now(&self) -> Self {
+    pub(super) fn again_now(&self) -> Self {
         Self { since: SystemTime::now(), ..self.clone() }
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use jackfield_core::config::Config;
 use jackfield_gateway::policy::Rules;
 use jackfield_gateway::world::{LiveTable, Load, World};
+use jackfield_plugin_host::PluginEngine;
 use jackfield_provider::Registry;
 
 use super::keeper::Keeper;
 use super::{App, BuildError, PluginReport};
 
-/// The world that `serve` would begin with, and what became of the plugin folder.
-pub async fn first_world(config: Config) -> Result<(World, PluginReport), BuildError> {
-    let App { config, providers, engine } = App::build(config)?;
+/// The world that `serve` would begin with, and what became of the plugin folder. Nothing is written down of it.
+pub async fn first_world(config: Config, engine: PluginEngine) -> Result<(World, PluginReport), BuildError> {
+    let App { config, providers, engine } = App::with_engine(config, engine)?;
     let mut keeper = Keeper::new(config, providers, engine, Arc::default());
     let world = keeper.first().await;
     Ok((world, PluginReport::clone(&keeper.report().load())))

@@ -45,11 +45,11 @@ pub(super) async fn hold(
         tokio::select! {
             biased;
             () = signal.asked() => return,
-            Some(plugin) = failing.recv() => keeper.roll_back(&plugin, &published),
+            Some(plugin) = failing.recv() => keeper.roll_back(&plugin, &published).await,
             () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
-                keeper.promote_due(&published);
+                keeper.promote_due(&published).await;
             }
-            Some(command) = commands.recv() => keeper.obey(command, &published),
+            Some(command) = commands.recv() => keeper.obey(command, &published).await,
         }
     }
 }
@@ -76,15 +76,15 @@ pub(super) async fn watch(
             biased;
             () = signal.asked() => return,
             Some(plugin) = failing.recv() => {
-                keeper.roll_back(&plugin, &published);
+                keeper.roll_back(&plugin, &published).await;
                 continue;
             }
             () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
-                keeper.promote_due(&published);
+                keeper.promote_due(&published).await;
                 continue;
             }
             Some(command) = commands.recv() => {
-                keeper.obey(command, &published);
+                keeper.obey(command, &published).await;
                 continue;
             }
             _ = hints.recv() => settle(&mut hints).await,

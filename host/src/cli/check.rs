@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConfigArg, Failed, Outcome, out, runtime};
+use super::{ConfigArg, Failed, Outcome, engine, out, runtime};
 use crate::app;
 use jackfield_core::config::Config;
 use jackfield_plugin_host::Catalog;
@@ -16,8 +16,8 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Outcome {
     let config = args.config.load()?;
     out::warnings(&config);
-    let engine = app::start_engine(&config)?;
-    let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
+    let engine = engine::start(&config)?;
+    let catalog = runtime(false)?.block_on(engine::watched(&engine, app::load_catalog(&config, &engine)));
     let mut faults: Vec<String> =
         catalog.refusals.iter().map(|r| format!("{}: {}", r.path.display(), r.reason)).collect();
     for name in config.orchestrator().routers().unwrap_or_default() {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use jackfield_core::config::Config;
 
 use super::client::{Answer, Client};
-use super::{Failed, Outcome, out, runtime};
+use super::{Failed, Outcome, engine, out, runtime};
 use crate::app::{App, PluginReport};
 
 /// The demo's own configuration and its plugin, so that it runs from anywhere.
@@ -115,7 +115,9 @@ pub(super) fn run(args: &DemoArgs) -> Outcome {
     })
     .map_err(|report| Failed(out::report(&report)))?;
     runtime(true)?.block_on(async {
-        let bound = App::build(config)?.bind().await?;
+        let engine = engine::start(&config)?;
+        let app = App::with_engine(config, engine.clone())?;
+        let bound = engine::watched(&engine, app.bind()).await?;
         let at = bound.addr();
         let folder = bound.plugins();
         if let Some((file, reason)) = folder.load().refused.first() {

@@ -5,8 +5,10 @@
 
 mod check;
 mod client;
+mod compile;
 mod config;
 mod demo;
+mod engine;
 mod out;
 mod plan;
 /// What a plugin's author runs.
@@ -51,6 +53,9 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Compile one component under limits: what the gateway runs as its child
+    #[command(hide = true)]
+    CompilePlugin(compile::CompileArgs),
 }
 
 #[derive(Subcommand)]
@@ -106,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Route(args) => route::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Plugin(command) => plugin_command(&command),
+        Command::CompilePlugin(args) => return compile::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "jackfield", &mut script);

@@ -13,7 +13,7 @@ use jackfield_gateway::pipeline::{Explained, explain};
 use jackfield_gateway::policy::Plan;
 use jackfield_gateway::world::World;
 
-use super::{ConfigArg, Failed, Outcome, out, plan, request, runtime};
+use super::{ConfigArg, Failed, Outcome, engine, out, plan, request, runtime};
 use crate::app;
 
 #[derive(Args)]
@@ -51,7 +51,8 @@ pub(super) fn run(args: &RouteArgs) -> Outcome {
     };
     let incoming = request::incoming(&from, body, args.task.clone())?;
     runtime(false)?.block_on(async {
-        let (world, plugins) = app::first_world(config).await?;
+        let engine = engine::start(&config)?;
+        let (world, plugins) = engine::watched(&engine, app::first_world(config, engine.clone())).await?;
         for (file, reason) in &plugins.refused {
             out::note(&format!("warning: plugin {file}: {reason}"));
         }

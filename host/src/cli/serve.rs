@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use jackfield_core::telemetry;
 
-use super::{ConfigArg, Failed, Outcome, out, runtime};
+use super::{ConfigArg, Failed, Outcome, engine, out, runtime};
 use crate::app::{App, BindError, Bound, Stopped};
 
 #[derive(Args)]
@@ -31,7 +31,9 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
     let model = config.orchestrator().default_model().unwrap_or("auto").to_owned();
     let drain = config.server().drain();
     runtime(true)?.block_on(async {
-        let bound = App::build(config)?.bind().await.map_err(|error| cannot_listen(&error))?;
+        let engine = engine::start(&config)?;
+        let app = App::with_engine(config, engine.clone())?;
+        let bound = engine::watched(&engine, app.bind()).await.map_err(|error| cannot_listen(&error))?;
         greet(&bound, &source, &model, keys)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

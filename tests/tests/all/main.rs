@@ -31,6 +31,8 @@ mod plugin_limits;
 mod plugins;
 /// Who decides which model answers, and how the answer says so.
 mod routing;
+/// What one guest does, and nobody else feels.
+mod sandbox;
 /// No key leaves the house.
 mod secrets;
 /// Stopping: what is open finishes, up to a deadline.

@@ -71,7 +71,8 @@ pub(crate) async fn validate(
 /// cannot even start is told from one that can.
 pub(crate) async fn instantiate(plugin: &Callable) -> Result<(), PluginFault> {
     let none = Arc::new(Instances::warm());
-    Turn::take(plugin, none.lease(), plugin.shared.limits.wall).await.map(drop)
+    // A busy machine is not what a plugin is refused for.
+    Turn::take(plugin, none.lease(), plugin.shared.limits.wall + CHECK_SLACK).await.map(drop)
 }
 
 /// Makes an instance for a call to come, if there is room for it and it starts well.

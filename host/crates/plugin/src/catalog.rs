@@ -2,16 +2,20 @@
 //!
 //! A catalog is immutable. A rescan makes the next one from the folder and the last one: what did not
 //! change is taken over, what changed is loaded, what cannot be loaded is refused while its last good
-//! generation goes on serving, and what is gone leaves. One scan loads one file after the other, so
+//! generation goes on serving (from memory, where this process never loaded it), and what is gone leaves. One scan loads one file after the other, so
 //! that a folder rewritten in a loop costs one compiler at a time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::convert::tame;
 use crate::engine::PluginEngine;
-use crate::load::{LoadError, Plugin, PluginSettings};
+use crate::load::{FileBytes, LoadError, Plugin, PluginSettings};
+use crate::memory::Memory;
 
+/// The files that are looked at, by name: a folder with more is no folder of plugins.
+const MAX_FILES: usize = 1_000;
 /// The longest plugin name, in bytes.
 const MAX_NAME: usize = 64;
 /// What is said of a file whose name is no plugin's.
@@ -35,8 +39,6 @@ pub struct Catalog {
     pub refusals: Vec<Refusal>,
     /// What each file was when it was looked at, so that an unchanged one is not read again.
     seen: BTreeMap<PathBuf, Seen>,
-    /// Why files of these digests are not loaded again, whatever they are called.
-    quarantine: BTreeMap<String, String>,
 }
 
 /// What a rescan changed.
@@ -103,36 +105,52 @@ const FRESH: Duration = Duration::from_millis(50);
 
 impl Catalog {
     /// The next catalog: the folder as it is, held against this one. `settings` gives each plugin's, or
-    /// `None` for one that is switched off. A folder that cannot be read is an error, and nothing changes.
+    /// `None` for one that is switched off; `memory` learns what loads. A folder that cannot be read is an
+    /// error, and nothing changes.
     pub async fn rescan(
         &self,
         engine: &PluginEngine,
         dir: &Path,
         settings: &(dyn Fn(&str) -> Option<PluginSettings> + Sync),
+        memory: &mut Memory,
     ) -> std::io::Result<Scan> {
-        let mut next = Self { quarantine: self.quarantine.clone(), ..Self::default() };
+        let mut next = Self::default();
         let mut changes = Vec::new();
         let mut unsettled = false;
-        for path in plugin_files(dir)? {
+        let mut files = plugin_files(dir)?;
+        memory.keep_only(&files.iter().filter_map(|path| name_of(path)).collect());
+        if let Some(first) = files.get(MAX_FILES).cloned() {
+            let more = files.len() - MAX_FILES - 1;
+            let reason =
+                format!("it and {more} more are left alone: at most {MAX_FILES} files are taken, by name");
+            next.refuse(self, Refusal { path: first, reason }, false, &mut changes);
+            files.truncate(MAX_FILES);
+        }
+        for path in files {
             let Some(name) = name_of(&path) else {
                 next.refuse(self, Refusal { path, reason: NAME_RULE.to_owned() }, false, &mut changes);
                 continue;
             };
             let Some(settings) = settings(name) else { continue };
-            let last = self.get(name);
+            let current = self.get(name);
+            // One that the settings do not admit any more is no longer good.
+            let last = current.filter(|current| settings.admits(current.digest()));
             let known = self.seen.get(&path);
             let before = Outside::look(&path);
             if known.is_some_and(|known| known.settings == settings && known.is_still(before.as_ref())) {
                 next.keep(self, &path, last);
                 continue;
             }
-            let bytes = match Plugin::read(&path, settings.limits.file).await {
+            let read = match outside(dir, &path) {
+                Some(target) => Err(LoadError::Outside(tame(&target.display().to_string(), 512))),
+                None => Plugin::read(&path, settings.limits.file).await,
+            };
+            let bytes = match read {
                 // Gone between the listing and the reading.
                 Err(LoadError::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    let refusal = Refusal { path, reason: error.to_string() };
-                    next.refuse(self, refusal, last.is_some(), &mut changes);
-                    next.plugins.extend(last.cloned());
+                    let fallen = fall_back(engine, name, &settings, last, memory, error.to_string()).await;
+                    next.fall_back(self, path, fallen, &mut changes);
                     continue;
                 }
                 Ok(bytes) => bytes,
@@ -145,27 +163,26 @@ impl Catalog {
             if known.is_some_and(|known| known.settings == settings && known.digest == digest) {
                 next.keep(self, &path, last);
             } else {
-                let loaded = match self.quarantine.get(&digest) {
-                    Some(why) => Err(why.clone()),
-                    None => Plugin::load_bytes(engine, name, bytes, settings.clone(), last.map(Plugin::kv))
-                        .await
-                        .map_err(|error| {
-                            passing = error.is_passing();
-                            error.to_string()
-                        }),
+                let loaded = match memory.quarantined(&digest, &settings.fingerprint()) {
+                    Some(why) => Err(why.to_owned()),
+                    None => {
+                        let kv = current.map(Plugin::kv);
+                        Plugin::load_bytes(engine, name, bytes.clone(), settings.clone(), kv).await.map_err(
+                            |error| {
+                                passing = error.is_passing();
+                                error.to_string()
+                            },
+                        )
+                    }
                 };
                 match loaded {
                     Err(reason) => {
-                        let refusal = Refusal { path: path.clone(), reason };
-                        next.refuse(self, refusal, last.is_some(), &mut changes);
-                        next.plugins.extend(last.cloned());
+                        let fallen = fall_back(engine, name, &settings, last, memory, reason).await;
+                        next.fall_back(self, path.clone(), fallen, &mut changes);
                     }
                     Ok(plugin) => {
-                        let (name, digest) = (name.to_owned(), digest.clone());
-                        changes.push(match last {
-                            None => Change::Added { name, digest },
-                            Some(_) => Change::Replaced { name, digest },
-                        });
+                        memory.serves(name, &bytes).await;
+                        changes.push(self.change_to(&plugin));
                         next.plugins.push(plugin);
                     }
                 }
@@ -182,17 +199,18 @@ impl Catalog {
                 changes.push(Change::Removed { name: plugin.name().to_owned() });
             }
         }
+        memory.save().await;
         Ok(Scan { catalog: next, changes, unsettled })
     }
 
     /// This catalog with an earlier generation of a plugin back in its place. The bytes it had are not loaded
-    /// again for as long as this process lives; settings are tried again when they change.
-    pub fn rolled_back(&self, to: &Plugin, why: &str) -> Self {
+    /// again with the settings they had.
+    pub async fn rolled_back(&self, to: &Plugin, why: &str, memory: &mut Memory) -> Self {
         let mut next = self.clone();
         for plugin in next.plugins.iter_mut().filter(|plugin| plugin.name() == to.name()) {
             // The same bytes with other settings are not to blame.
             if plugin.digest() != to.digest() {
-                next.quarantine.insert(plugin.digest().to_owned(), why.to_owned());
+                memory.quarantine(plugin.digest(), &plugin.fingerprint(), why);
             }
             *plugin = to.clone();
         }
@@ -200,6 +218,8 @@ impl Catalog {
         // A file that was refused already holds other bytes, and its own reason stands.
         let path = path.filter(|path| self.refusals.iter().all(|refusal| refusal.path != **path));
         next.refusals.extend(path.map(|path| Refusal { path: path.clone(), reason: why.to_owned() }));
+        memory.went_back(to.name(), to.digest());
+        memory.save().await;
         next
     }
 
@@ -222,6 +242,25 @@ impl Catalog {
         }
     }
 
+    /// Notes what came of a file that was refused.
+    fn fall_back(&mut self, before: &Self, path: PathBuf, fallen: FallenBack, changes: &mut Vec<Change>) {
+        let FallenBack { serving, restored, reason } = fallen;
+        self.refuse(before, Refusal { path, reason }, serving.is_some(), changes);
+        if restored {
+            changes.extend(serving.as_ref().map(|plugin| before.change_to(plugin)));
+        }
+        self.plugins.extend(serving);
+    }
+
+    /// What it means for this catalog that a plugin comes.
+    fn change_to(&self, plugin: &Plugin) -> Change {
+        let (name, digest) = (plugin.name().to_owned(), plugin.digest().to_owned());
+        match self.get(&name) {
+            None => Change::Added { name, digest },
+            Some(_) => Change::Replaced { name, digest },
+        }
+    }
+
     /// Notes a refusal; it is told once, not at every scan.
     fn refuse(&mut self, before: &Self, refusal: Refusal, serving: bool, changes: &mut Vec<Change>) {
         if !before.refusals.contains(&refusal) {
@@ -229,6 +268,52 @@ impl Catalog {
         }
         self.refusals.push(refusal);
     }
+}
+
+/// What serves in the place of a refused file.
+struct FallenBack {
+    serving: Option<Plugin>,
+    /// It was not served before this scan.
+    restored: bool,
+    reason: String,
+}
+
+/// The last good generation: the one that serves, or the one remembered from before the start.
+async fn fall_back(
+    engine: &PluginEngine,
+    name: &str,
+    settings: &PluginSettings,
+    last: Option<&Plugin>,
+    memory: &Memory,
+    reason: String,
+) -> FallenBack {
+    if let Some(last) = last {
+        let reason = serving_instead(&reason, last);
+        return FallenBack { serving: Some(last.clone()), restored: false, reason };
+    }
+    let fits = |file: &FileBytes| {
+        let fingerprint = settings.fingerprint();
+        settings.admits(file.digest()) && memory.quarantined(file.digest(), &fingerprint).is_none()
+    };
+    let Some(file) = memory.last_good(name).await.filter(fits) else {
+        return FallenBack { serving: None, restored: false, reason };
+    };
+    let digest = file.digest().to_owned();
+    match Plugin::load_bytes(engine, name, file, settings.clone(), None).await {
+        Ok(plugin) => {
+            let reason = serving_instead(&reason, &plugin);
+            FallenBack { serving: Some(plugin), restored: true, reason }
+        }
+        Err(error) => {
+            let reason = format!("{reason}; nor do its last good bytes ({digest}) load: {error}");
+            FallenBack { serving: None, restored: false, reason }
+        }
+    }
+}
+
+/// The same words whether they served before this start or not: a refusal is told once.
+fn serving_instead(reason: &str, plugin: &Plugin) -> String {
+    format!("{reason}; its last good bytes ({}) serve", plugin.digest())
 }
 
 impl Seen {
@@ -253,6 +338,17 @@ impl Outside {
     }
 }
 
+/// Where a link leads, if that is outside the folder. Who may write into the folder chooses what runs here, and must not
+/// thereby choose what else of this machine is read. Links inside it are how Kubernetes mounts files.
+fn outside(dir: &Path, path: &Path) -> Option<PathBuf> {
+    if !path.is_symlink() {
+        return None;
+    }
+    // What leads nowhere is found out by reading it.
+    let (dir, target) = (dir.canonicalize().ok()?, path.canonicalize().ok()?);
+    (!target.starts_with(dir)).then_some(target)
+}
+
 /// The files of a folder that are taken for plugins, by name.
 pub fn plugin_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
@@ -274,3 +370,6 @@ pub fn name_of(path: &Path) -> Option<&str> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (!name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(legal)).then_some(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,18 @@
 //! One engine for all plugins: its settings, its allocator, its clock, and the permits of those that run.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 use crate::bindings;
+use crate::compile::{Compiler, Compiling, Workshop};
 use crate::imports::wasi;
+use crate::memory::Memory;
+use crate::private::{NotPrivate, PrivateFolder};
 use crate::state::CallState;
 use crate::ticker::Ticker;
 
@@ -47,6 +51,7 @@ pub struct EngineError(String);
 #[derive(Clone)]
 pub struct PluginEngine {
     inner: Arc<Inner>,
+    workshop: Arc<Workshop>,
 }
 
 pub(crate) struct Inner {
@@ -88,7 +93,40 @@ impl PluginEngine {
         let live = Arc::new(Semaphore::new(live_limit));
         let waiting = AtomicUsize::new(0);
         let inner = Inner { engine, linker, ticker, permits, live, live_limit, waiting, queue, allocator };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        Ok(Self { inner, workshop: Arc::new(Workshop::new(Compiler::InProcess)) })
+    }
+
+    /// The same engine, compiling this way. As it starts, an engine compiles in this process. What it kept before
+    /// is kept no more.
+    #[must_use]
+    pub fn compiling_with(mut self, compiler: Compiler) -> Self {
+        self.workshop = Arc::new(Workshop::new(compiler));
+        self
+    }
+
+    /// The same engine, with this compiler and a folder that keeps what was compiled and what is remembered.
+    ///
+    /// # Errors
+    /// When something else than a private folder lies where the compiled plugins are to be.
+    pub fn keeping_in(mut self, compiler: Compiler, private: PrivateFolder) -> Result<Self, NotPrivate> {
+        let workshop = Workshop::new(compiler).keeping_in(private, &self.inner.engine)?;
+        self.workshop = Arc::new(workshop);
+        Ok(self)
+    }
+
+    /// What is being compiled, for whoever shows it; `None` between two compilations.
+    pub fn compiling(&self) -> watch::Receiver<Option<Compiling>> {
+        self.workshop.progress()
+    }
+
+    /// What is remembered of the plugins in this folder: from earlier starts too, if there is a private folder.
+    pub fn memory(&self, plugins: &Path) -> Memory {
+        self.workshop.private().map(|private| Memory::open(private, plugins)).unwrap_or_default()
+    }
+
+    pub(crate) fn workshop(&self) -> &Workshop {
+        &self.workshop
     }
 
     /// Where instances get their memory from.
@@ -111,7 +149,9 @@ impl PluginEngine {
     }
 }
 
-fn settings(allocator: Allocator, instances: u32) -> Config {
+/// What engines are made of. The compiling child makes its own from the same; how many instances there may be makes no
+/// difference to the code.
+pub(crate) fn settings(allocator: Allocator, instances: u32) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -133,7 +173,9 @@ fn settings(allocator: Allocator, instances: u32) -> Config {
             .total_stacks(instances)
             .max_core_instances_per_component(64)
             .max_memories_per_component(8)
+            .max_memories_per_module(8)
             .max_tables_per_component(64)
+            .max_tables_per_module(64)
             // Asks the kernel which pages were touched, so that only those are cleared: halves a fresh call.
             .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(KEEP_RESIDENT)

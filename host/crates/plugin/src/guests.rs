@@ -132,7 +132,7 @@ pub(crate) fn review(text: &str) -> Review {
         usage: None,
         wire: None,
     };
-    let render = |reply: &Reply| Bytes::from(jackfield_dialect::openai::render_reply(reply));
+    let render = jackfield_dialect::openai::render_reply;
     Review { ask: ask("a question"), draft: Arc::new(Draft::new(reply, "known".into(), 1, render)) }
 }
 
@@ -203,7 +203,12 @@ pub(crate) async fn load_as(
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("guest.wasm");
     std::fs::write(&path, bytes).unwrap();
-    Plugin::load(engine, "guest", &path, PluginSettings { config: "{}".into(), warm, limits }).await
+    Plugin::load(engine, "guest", &path, settings(limits, warm)).await
+}
+
+/// What configuration says of a guest.
+pub(crate) fn settings(limits: PluginLimits, warm: bool) -> PluginSettings {
+    PluginSettings { config: "{}".into(), warm, limits, sha256: None }
 }
 
 /// A question about this prompt, on a host that knows the model `known`.

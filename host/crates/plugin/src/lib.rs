@@ -15,6 +15,8 @@ mod call;
 mod catalog;
 /// What a component is, from its imports and exports.
 mod classify;
+/// From bytes to code that runs: the compiler's child, and the cache of what it made.
+mod compile;
 /// Guest words to contract words, each checked.
 mod convert;
 /// One engine for all plugins, its settings and its clock.
@@ -29,6 +31,10 @@ mod instances;
 mod limits;
 /// A plugin file from bytes to something callable.
 mod load;
+/// What is known of a folder's plugins across restarts.
+mod memory;
+/// A folder that nobody but us can write to.
+mod private;
 /// A component behind the contract's `Router`.
 mod router;
 /// One instance and its store.
@@ -39,9 +45,12 @@ mod ticker;
 
 pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};
 pub use classify::{Kind, Unfit};
+pub use compile::{CompileError, CompileOrder, Compiler, Compiling, compile_child};
 pub use engine::{Allocator, Concurrency, EngineError, PluginEngine};
 pub use inspect::{ContractError, Difference, Face, InspectError, Inspection, inspect, read_file};
 pub use load::{LoadError, Plugin, PluginSettings};
+pub use memory::Memory;
+pub use private::{NotPrivate, PrivateFolder};
 pub use router::ComponentRouter;
 pub use session::CallCost;
 pub use validator::ComponentValidator;

@@ -1,13 +1,13 @@
 //! A plugin file from bytes to something callable. The one way in: start-up and reload both take it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
 
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{PluginFault, PluginFaultKind, Router, StreamValidator, Validator};
@@ -15,6 +15,7 @@ use jackfield_core::contract::{PluginFault, PluginFaultKind, Router, StreamValid
 use crate::bindings::exports::jackfield::plugin::{lifecycle, routing, stream_validation, validation};
 use crate::call;
 use crate::classify::{Kind, Unfit, classify};
+use crate::compile::CompileError;
 use crate::convert;
 use crate::engine::PluginEngine;
 use crate::imports::KvStore;
@@ -40,6 +41,22 @@ pub struct PluginSettings {
     pub warm: bool,
     /// What it may cost.
     pub limits: PluginLimits,
+    /// The only file that may serve: its SHA-256, in lower-case hexadecimal.
+    pub sha256: Option<String>,
+}
+
+impl PluginSettings {
+    /// Whether a file with this digest may serve.
+    pub(crate) fn admits(&self, digest: &str) -> bool {
+        self.sha256.as_deref().is_none_or(|pinned| pinned == digest)
+    }
+
+    /// What tells these settings from others that may make the same file behave otherwise.
+    pub(crate) fn fingerprint(&self) -> String {
+        // Every field counts, those to come too; only the pin says nothing about how a file behaves.
+        let behaviour = Self { sha256: None, ..self.clone() };
+        hex(&Sha256::digest(format!("{behaviour:?}")))
+    }
 }
 
 /// Why a file did not become a plugin. The text is for the person who put it there.
@@ -51,6 +68,9 @@ pub enum LoadError {
     /// A directory, a pipe, a device.
     #[error("is not a regular file")]
     NotAFile,
+    /// A link that leads elsewhere.
+    #[error("is a link to {0}, outside the plugin folder: copy the file into the folder")]
+    Outside(String),
     /// More than its limit.
     #[error("is {size} bytes long; its limit is {limit} (`limits.file`)")]
     TooLarge {
@@ -76,6 +96,19 @@ pub enum LoadError {
     /// Valid, and of no use here.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// Another file than the one that was agreed on.
+    #[error("has the SHA-256 {found}; `plugins.settings.{plugin}.sha256` wants {pinned}")]
+    Pinned {
+        /// The plugin's name.
+        plugin: String,
+        /// The file's digest.
+        found: String,
+        /// The digest it should have.
+        pinned: String,
+    },
+    /// The compiler hit its limits, or failed.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// Its imports have other types than this host's.
     #[error("does not fit this host's contract {version}: {0}", version = crate::inspect::version())]
     Mismatch(String),
@@ -96,18 +129,34 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the same file may load a moment later: the host had no room to try it.
     pub(crate) fn is_passing(&self) -> bool {
-        let (Self::CheckFailed(fault) | Self::StartFailed(fault)) = self else { return false };
-        matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit)
+        match self {
+            Self::CheckFailed(fault) | Self::StartFailed(fault) => {
+                matches!(fault.kind, PluginFaultKind::Overloaded | PluginFaultKind::WallLimit)
+            }
+            Self::Compile(error) => error.is_passing(),
+            _ => false,
+        }
     }
 }
 
-/// What a file held.
+/// What a file held. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct FileBytes {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     digest: String,
 }
 
 impl FileBytes {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        let digest = hex(&Sha256::digest(&bytes));
+        Self { bytes: bytes.into(), digest }
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// SHA-256 of the bytes, in hexadecimal.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
@@ -120,6 +169,7 @@ pub struct Plugin {
     name: String,
     kind: Kind,
     digest: String,
+    /// What tells its settings from others.
     size: u64,
     about: Option<(String, String)>,
     /// What it was loaded with. Each loading has its own.
@@ -132,7 +182,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Reads, checks, compiles and tries one file. Compiling happens on a thread of its own.
+    /// Reads, checks, compiles and tries one file. How it is compiled is the engine's affair.
     pub async fn load(
         engine: &PluginEngine,
         name: &str,
@@ -146,12 +196,7 @@ impl Plugin {
     /// A file's bytes, at most so many, and their digest.
     pub(crate) async fn read(path: &Path, most: usize) -> Result<FileBytes, LoadError> {
         let path = path.to_owned();
-        blocking(move || {
-            let bytes = read(&path, most)?;
-            let digest = hex(&Sha256::digest(&bytes));
-            Ok(FileBytes { bytes, digest })
-        })
-        .await?
+        blocking(move || Ok(FileBytes::new(read(&path, most)?))).await?
     }
 
     /// Makes a plugin of a file's bytes. A new generation goes on with the values its last one kept.
@@ -167,15 +212,24 @@ impl Plugin {
         let kv = kv.unwrap_or_default();
         let FileBytes { bytes, digest } = file;
         let size = bytes.len() as u64;
-        let inner = Arc::clone(engine.inner());
-        let (component, kind) = blocking(move || {
-            validate(&bytes)?;
-            let kind = classify(&bytes)?;
-            let component = Component::new(&inner.engine, &bytes)
-                .map_err(|e| LoadError::Invalid(tame(&format!("{e:#}"))))?;
-            Ok::<_, LoadError>((component, kind))
+        if let Some(pinned) = settings.sha256.clone().filter(|_| !settings.admits(&digest)) {
+            return Err(LoadError::Pinned { plugin: name.to_owned(), found: digest, pinned });
+        }
+        let (native, workshop) = (&engine.inner().engine, engine.workshop());
+        let cached = workshop.cached(native, name, &bytes, &digest).await?;
+        let (known, theirs) = (cached.is_some(), bytes.clone());
+        let kind = blocking(move || {
+            // What was compiled before was valid before: the very same bytes, in a place that is ours alone.
+            if !known {
+                validate(&theirs)?;
+            }
+            Ok::<_, LoadError>(classify(&theirs)?)
         })
         .await??;
+        let component = match cached {
+            Some(component) => component,
+            None => workshop.compile(native, name, bytes, &digest).await?,
+        };
         let inner = Arc::clone(engine.inner());
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));
         let pre = inner.linker.instantiate_pre(&component).map_err(mismatch)?;
@@ -256,6 +310,11 @@ impl Plugin {
         Arc::clone(&self.kv)
     }
 
+    /// The fingerprint of the settings it was loaded with.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.settings.fingerprint()
+    }
+
     /// The plugin's name: its file's, without the ending.
     pub fn name(&self) -> &str {
         &self.name
@@ -322,14 +381,17 @@ impl Plugin {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
+/// Runs work that would hold up other tasks.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, LoadError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|e| LoadError::Invalid(format!("its compilation panicked: {e}")))
+        .map_err(|e| LoadError::Invalid(format!("handling it panicked: {e}")))
 }
 
 /// Whether what the component declares is within its limits. Its sum of memories is counted when it starts.
-fn fits(component: &Component, limits: &PluginLimits) -> Result<(), LoadError> {
+fn fits(component: &wasmtime::component::Component, limits: &PluginLimits) -> Result<(), LoadError> {
     // A component that imports modules does not know; it cannot be linked here either.
     let Some(needs) = component.resources_required() else { return Ok(()) };
     let exceeds = |what: String| Err(LoadError::Exceeds(what));
@@ -360,21 +422,40 @@ fn fits(component: &Component, limits: &PluginLimits) -> Result<(), LoadError> {
 /// The file's bytes. The bound holds even for a file that grows while it is read.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, LoadError> {
     let limit = most.min(MAX_FILE);
-    // Looked at before it is opened: opening a pipe would wait for its writer.
-    let before = std::fs::metadata(path)?;
-    if !before.is_file() {
-        return Err(LoadError::NotAFile);
-    }
-    if before.len() > limit as u64 {
-        return Err(LoadError::TooLarge { size: before.len(), limit });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(before.len()).unwrap_or(0));
-    File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    // Looked at before it is opened, because opening a device may do something, and again once it is open, because
+    // it may be another file by then.
+    measure(&std::fs::metadata(path)?, limit)?;
+    let file = open(path)?;
+    let size = measure(&file.metadata()?, limit)?;
+    let mut bytes = Vec::with_capacity(size);
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     match bytes.len() {
         0 => Err(LoadError::Empty),
         size if size > limit => Err(LoadError::TooLarge { size: size as u64, limit }),
         _ => Ok(bytes),
     }
+}
+
+/// The size of what is a file and not too large.
+fn measure(about: &Metadata, limit: usize) -> Result<usize, LoadError> {
+    match about.len() {
+        _ if !about.is_file() => Err(LoadError::NotAFile),
+        size if size > limit as u64 => Err(LoadError::TooLarge { size, limit }),
+        size => Ok(usize::try_from(size).unwrap_or(0)),
+    }
+}
+
+/// Opens a file and waits for nobody, should it be a pipe by now.
+#[cfg(unix)]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// Checks every byte before the compiler sees any.
@@ -403,10 +484,11 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 /// A text that may quote the file: made harmless for a log and a terminal.
-fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     convert::tame(text, 2_048)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -42,7 +42,9 @@ impl Bench {
         write(folder.path(), "a", rollout);
         std::fs::write(folder.path().join("rule.wasm"), plugin(1)).unwrap();
         let config = Config::load(Some(&folder.path().join("jackfield.yaml"))).unwrap();
-        let engine = PluginEngine::start(Concurrency { running: 2, queue: 8, instances: 64 }).unwrap();
+        let engine =
+            PluginEngine::start(jackfield_plugin_host::Concurrency { running: 2, queue: 8, instances: 64 })
+                .unwrap();
         let providers = Registry::build(&config).unwrap();
         let mut keeper = Keeper::new(Arc::new(config), providers, engine, Arc::default());
         let published = ArcSwap::from_pointee(keeper.first().await);
@@ -126,13 +128,13 @@ async fn a_promoted_canary_is_still_on_probation() {
             assert_eq!(bench.base().await, "rest", "`on_error: next`");
         }
         let told = failing.recv().await.unwrap();
-        bench.keeper.roll_back(&told, &bench.published);
+        bench.keeper.roll_back(&told, &bench.published).await;
         let want = if comes_back { old } else { new.unwrap() };
         assert_eq!(bench.digests(), (want, None), "{probation}");
         assert_eq!(bench.base().await, if comes_back { "a" } else { "rest" });
         // What was said of a generation that is gone is no longer heard.
         let generation = bench.published.load().generation();
-        bench.keeper.roll_back(&told, &bench.published);
+        bench.keeper.roll_back(&told, &bench.published).await;
         assert_eq!(bench.published.load().generation(), generation);
     }
 }
@@ -151,7 +153,7 @@ async fn a_canary_that_fails_unheard_is_not_promoted() {
     }
     assert!(new.is_some());
     tokio::time::sleep_until(bench.keeper.next_promotion().unwrap()).await;
-    bench.keeper.promote_due(&bench.published);
+    bench.keeper.promote_due(&bench.published).await;
     assert_eq!(bench.digests(), (old, None));
     assert_eq!(bench.base().await, "a");
     let refused = &bench.keeper.report().load_full().refused;

@@ -21,7 +21,7 @@ impl Keeper {
     }
 
     /// A plugin keeps failing. A canary is withdrawn; if it began with a swap, its last good generation comes back.
-    pub(in crate::app) fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
+    pub(in crate::app) async fn roll_back(&mut self, failing: &Failing, published: &ArcSwap<World>) {
         let name = failing.name.as_str();
         let undone = match self.generations.judge(failing, &self.config) {
             Verdict::Gone => return,
@@ -35,7 +35,7 @@ impl Keeper {
             true => "it kept failing as a canary, and was withdrawn; every request goes to",
             false => "it kept failing after it was swapped in, and was rolled back to",
         };
-        let why = self.put_back(&undone, what, published);
+        let why = self.put_back(&undone, what, published).await;
         tracing::warn!(target: "jackfield::plugin", plugin = name, digest = undone.bad.digest(), "{why}");
     }
 
@@ -50,11 +50,11 @@ impl Keeper {
     }
 
     /// Does what the admin port asks for, unless whoever asked has gone.
-    pub(in crate::app) fn obey(&mut self, command: Command, published: &ArcSwap<World>) {
+    pub(in crate::app) async fn obey(&mut self, command: Command, published: &ArcSwap<World>) {
         let Command { act, name, answer } = command;
         if !answer.is_closed() {
             let _ = answer.send(match act {
-                Act::RollBack => self.roll_back_by_hand(&name, published),
+                Act::RollBack => self.roll_back_by_hand(&name, published).await,
                 Act::Promote => self.promote_by_hand(&name, published),
             });
         }
@@ -66,17 +66,17 @@ impl Keeper {
     }
 
     /// Ends the probations that are over.
-    pub(in crate::app) fn promote_due(&mut self, published: &ArcSwap<World>) {
+    pub(in crate::app) async fn promote_due(&mut self, published: &ArcSwap<World>) {
         let (good, bad) = self.generations.due(&self.config);
         for name in good {
             self.promote(&name, published);
         }
         for failing in bad {
-            self.roll_back(&failing, published);
+            self.roll_back(&failing, published).await;
         }
     }
 
-    fn roll_back_by_hand(&mut self, name: &str, published: &ArcSwap<World>) -> Result<(), NotDone> {
+    async fn roll_back_by_hand(&mut self, name: &str, published: &ArcSwap<World>) -> Result<(), NotDone> {
         self.is_loaded(name)?;
         let Some(undone) = self.generations.undo(name, &self.config) else {
             return Err(NotDone::Nothing(format!(
@@ -88,7 +88,7 @@ impl Keeper {
             true => "withdrawn by hand; every request goes to",
             false => "rolled back by hand to",
         };
-        let why = self.put_back(&undone, what, published);
+        let why = self.put_back(&undone, what, published).await;
         tracing::info!(target: "jackfield::plugin", plugin = name, digest = undone.bad.digest(), "{why}");
         Ok(())
     }
@@ -116,14 +116,14 @@ impl Keeper {
     }
 
     /// Publishes a world without the generation that was undone, and condemns its bytes. Says why.
-    fn put_back(&mut self, undone: &Undone, what: &str, published: &ArcSwap<World>) -> String {
+    async fn put_back(&mut self, undone: &Undone, what: &str, published: &ArcSwap<World>) -> String {
         let Undone { bad, good, canary } = undone;
         let again = match bad.digest() == good.digest() {
             true => "these settings are not tried again until they change",
-            false => "these bytes are not loaded again until a restart",
+            false => "these bytes are not loaded again with the same settings",
         };
         let why = format!("{what} {}; {again}", good.digest());
-        self.catalog = self.catalog.rolled_back(good, &why);
+        self.catalog = self.catalog.rolled_back(good, &why, &mut self.memory).await;
         self.metrics.host.changed(match canary {
             true => ReloadChange::CanaryWithdrawn,
             false => ReloadChange::PluginRolledBack,

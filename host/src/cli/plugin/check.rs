@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use jackfield_plugin_host::{Face, LoadError, Plugin};
 
 use super::file::{self, FileArgs, Looked};
-use crate::app;
-use crate::cli::{Failed, Outcome, out, runtime};
+use crate::cli::{Failed, Outcome, engine, out, runtime};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckArgs {
@@ -49,8 +48,9 @@ fn judge(args: &CheckArgs) -> Result<Verdict, Failed> {
     let name = args.file.name()?;
     let config = args.file.load_config()?;
     let (settings, written) = args.file.settings(&config, name);
-    let engine = app::start_engine(&config)?;
-    let loaded = runtime(false)?.block_on(Plugin::load(&engine, name, &args.file.file, settings));
+    let engine = engine::start(&config)?;
+    let loading = Plugin::load(&engine, name, &args.file.file, settings);
+    let loaded = runtime(false)?.block_on(engine::watched(&engine, loading));
     let about =
         loaded.map(|plugin| plugin.about().map(|(name, version)| (name.to_owned(), version.to_owned())));
     Ok(verdict(about, written))
@@ -158,6 +158,23 @@ fn to_json(path: &str, looked: &Looked, verdict: &Verdict) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wasi_is_told_to_be_inert() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("guest.wasm");
+        let text = r#"(component (import "wasi:cli/exit@0.2.3" (instance)) (import "wasi:http/types@0.2.3" (instance)))"#;
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        let looked = file::look(&path).unwrap();
+        let verdict = verdict(Err(LoadError::Empty), false);
+        let told = to_json("guest.wasm", &looked, &verdict);
+        assert_eq!(told["inert_wasi"], json!(["wasi:cli/exit@0.2.3"]));
+        let refused = told["differences"][0].as_str().unwrap();
+        assert!(
+            refused.contains("wasi:http/types@0.2.3") && refused.contains("with nothing behind them"),
+            "{refused}"
+        );
+    }
 
     #[test]
     fn a_plugin_without_settings_is_not_blamed_for_wanting_some() {

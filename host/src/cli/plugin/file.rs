@@ -69,7 +69,7 @@ impl FileArgs {
 }
 
 /// Bytes as people read them.
-pub(super) fn bytes(count: u64) -> String {
+pub(in crate::cli) fn bytes(count: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     match UNITS.into_iter().find(|(_, unit)| count >= *unit) {
         Some((name, unit)) => format!("{:.1} {name}", count as f64 / unit as f64),

@@ -12,7 +12,7 @@ use jackfield_plugin_host::{Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
 use crate::app;
-use crate::cli::{ConfigArg, Failed, Outcome, out, runtime};
+use crate::cli::{ConfigArg, Failed, Outcome, engine, out, runtime};
 
 /// Digits of a digest that people compare by eye.
 const SHORT_DIGEST: usize = 12;
@@ -79,8 +79,8 @@ pub(in crate::cli) fn run(args: &ListArgs) -> Outcome {
     let files = plugin_files(dir).map_err(|e| {
         Failed(format!("error: read the plugin folder {}: {e}; see `plugins.dir`", dir.display()))
     })?;
-    let engine = app::start_engine(&config)?;
-    let catalog = runtime(false)?.block_on(app::load_catalog(&config, &engine));
+    let engine = engine::start(&config)?;
+    let catalog = runtime(false)?.block_on(engine::watched(&engine, app::load_catalog(&config, &engine)));
     let entries: Vec<Entry> = files.into_iter().map(|path| entry(&config, &catalog, path)).collect();
     for name in config.orchestrator().routers().unwrap_or_default() {
         if !entries.iter().any(|entry| entry.name == *name) {

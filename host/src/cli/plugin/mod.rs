@@ -11,5 +11,7 @@ mod seal;
 pub mod stamp;
 mod toolchain;
 
+pub(super) use file::bytes;
+
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use jackfield_plugin_host::{CallCost, ComponentRouter, Plugin};
 
 use super::file::{self, FileArgs};
 use crate::app;
-use crate::cli::{Failed, Outcome, out, plan, request, runtime};
+use crate::cli::{Failed, Outcome, engine, out, plan, request, runtime};
 
 /// What is asked when no request is given.
 const PROMPT: &str = "This is urgent: what is 2 + 2?";
@@ -62,10 +62,11 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
         None => ("the built-in request".to_owned(), request::of_prompt(PROMPT)),
     };
     let incoming = request::incoming(&from, body, None)?;
-    let engine = app::start_engine(&config)?;
+    let engine = engine::start(&config)?;
     let ask = first_ask(&app::world_without_plugins(config)?, incoming);
     let measured = runtime(false)?.block_on(async {
-        let plugin = Plugin::load(&engine, name, &args.file.file, settings).await;
+        let plugin = Plugin::load(&engine, name, &args.file.file, settings);
+        let plugin = engine::watched(&engine, plugin).await;
         let plugin = plugin.map_err(|reason| Failed(format!("error: load {path}: {reason}")))?;
         let router = plugin.component_router();
         let router = router.ok_or_else(|| Failed(format!("error: run {path}: it is no router")))?;

@@ -9,7 +9,7 @@ const LATER: &[(&[&str], &[&str])] = &[
     (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
     (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "settings", "*"], &["grants", "sha256", "stream"]),
+    (&["plugins", "settings", "*"], &["grants", "stream"]),
     (&["telemetry"], &["otlp"]),
 ];
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::findings::Located;
+use super::plugin_compile::{self, CompileLimits, PluginCache, RawCompile};
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
 use super::rollout::{RawRollback, Rollout};
@@ -31,6 +32,11 @@ pub(crate) struct RawPlugins {
     settings: BTreeMap<String, RawSettings>,
     /// How many plugin calls run at once.
     concurrency: RawConcurrency,
+    /// What compiling one plugin may cost.
+    compile: RawCompile,
+    /// The private folder (mode 0700) that keeps compiled plugins and each one's last good bytes, or `none`.
+    /// Left out: `jackfield/plugins` in the user's folder of caches.
+    cache: Option<String>,
 }
 
 impl Default for RawPlugins {
@@ -42,6 +48,8 @@ impl Default for RawPlugins {
             router_defaults: RawPolicy::default(),
             settings: BTreeMap::new(),
             concurrency: RawConcurrency::default(),
+            compile: RawCompile::default(),
+            cache: None,
         }
     }
 }
@@ -118,6 +126,8 @@ struct RawSettings {
     /// Whether the plugin is used.
     #[serde(default = "yes")]
     enabled: bool,
+    /// The only file that may serve under this name: its SHA-256, in 64 hexadecimal digits.
+    sha256: Option<String>,
     /// Handed to the plugin as JSON when it is made; the gateway does not look inside.
     #[serde(default)]
     config: Value,
@@ -160,6 +170,8 @@ struct RawConcurrency {
 pub struct PluginSettings {
     /// Whether the plugin is used.
     pub enabled: bool,
+    /// The SHA-256 its file must have, in lower-case hexadecimal digits.
+    pub sha256: Option<String>,
     /// What the plugin is handed; `null` when nothing was written.
     pub config: Value,
     /// What happens to the request when it fails.
@@ -183,11 +195,17 @@ pub struct Plugins {
     running: usize,
     queue: usize,
     instances: usize,
+    compile: CompileLimits,
+    cache: PluginCache,
 }
 
 impl Plugins {
     /// Checks the section.
-    pub(crate) fn check(raw: &RawPlugins, found: &mut Located<'_>) -> Self {
+    pub(crate) fn check(
+        raw: &RawPlugins,
+        environment: &dyn Fn(&str) -> Option<String>,
+        found: &mut Located<'_>,
+    ) -> Self {
         let at = Pointer::root().key("plugins");
         if raw.dir.trim().is_empty() || raw.dir.contains('\0') {
             found.fault(
@@ -201,6 +219,7 @@ impl Plugins {
         let limits = defaults.limits.over(base, &at.key("router_defaults").key("limits"), found);
         let defaults = PluginSettings {
             enabled: true,
+            sha256: None,
             config: Value::Null,
             on_error: defaults.on_error,
             instances: defaults.instances,
@@ -219,6 +238,8 @@ impl Plugins {
             settings.insert(name.clone(), raw.over(&defaults, &at, found));
         }
         let poll = raw.poll.map(|period| found.period(&at.key("poll"), period));
+        let compile = CompileLimits::check(&raw.compile, &at.key("compile"), found);
+        let cache = PluginCache::check(raw.cache.as_deref(), environment, &at.key("cache"), found);
         let at = at.key("concurrency");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -236,7 +257,19 @@ impl Plugins {
                 }
                 instances.as_usize()
             }),
+            compile,
+            cache,
         }
+    }
+
+    /// What compiling one plugin may cost.
+    pub fn compile(&self) -> CompileLimits {
+        self.compile
+    }
+
+    /// Where what was compiled is kept.
+    pub fn cache(&self) -> &PluginCache {
+        &self.cache
     }
 
     /// The folder whose `*.wasm` files are loaded, as written: a relative path starts at the
@@ -297,6 +330,8 @@ impl Plugins {
             },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
+            "compile": self.compile.show(),
+            "cache": self.cache.show(),
         })
     }
 }
@@ -305,6 +340,7 @@ impl PluginSettings {
     fn show(&self) -> Value {
         json!({
             "enabled": self.enabled,
+            "sha256": self.sha256,
             "config": masked(&self.config),
             "on_error": self.on_error,
             "instances": self.instances,
@@ -334,6 +370,10 @@ impl RawSettings {
         }
         PluginSettings {
             enabled: self.enabled,
+            sha256: self
+                .sha256
+                .as_ref()
+                .map(|digest| plugin_compile::check_digest(digest, &at.key("sha256"), found)),
             config: self.config.clone(),
             on_error: self.on_error.unwrap_or(defaults.on_error),
             instances: self.instances.unwrap_or(defaults.instances),

@@ -24,6 +24,8 @@ pub(crate) struct KvStore {
 struct Entries {
     map: HashMap<String, Entry>,
     bytes: usize,
+    /// No entry dies before this, so that a full store is not searched for dead ones in vain.
+    soonest: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,12 @@ impl KvStore {
         // No code that can panic runs under the lock; a poisoned map would still be whole.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is kept, as the quota counts it.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
 }
 
 impl Entry {
@@ -70,7 +78,7 @@ impl Entries {
         }
         let cost = cost(key, entry);
         let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
-        if self.bytes - replaced + cost > most.bytes {
+        if self.bytes - replaced + cost > most.bytes && self.soonest.is_some_and(|at| at <= now) {
             self.clear_dead(now);
         }
         let replaced = self.map.get(key).map_or(0, |old| self::cost(key, old));
@@ -84,6 +92,7 @@ impl Entries {
         self.fits(&key, &entry, now, most)?;
         let replaced = self.map.get(&key).map_or(0, |old| cost(&key, old));
         self.bytes = self.bytes - replaced + cost(&key, &entry);
+        self.soonest = self.soonest.into_iter().chain(entry.until).min();
         self.map.insert(key, entry);
         Ok(())
     }
@@ -97,6 +106,7 @@ impl Entries {
     fn clear_dead(&mut self, now: Instant) {
         self.map.retain(|_, entry| entry.is_live(now));
         self.bytes = self.map.iter().map(|(key, entry)| cost(key, entry)).sum();
+        self.soonest = self.map.values().filter_map(|entry| entry.until).min();
     }
 }
 
@@ -196,6 +206,22 @@ mod tests {
         assert_eq!(entries.put("x".into(), entry(MOST.value + 1, None), now, MOST), Err(KvError::TooLarge));
         entries.take("late");
         assert_eq!(entries.bytes, 0);
+    }
+
+    #[test]
+    fn a_full_store_is_searched_only_when_something_may_be_dead() {
+        let mut entries = Entries::default();
+        let now = Instant::now();
+        let later = [5, 3].map(|secs| now + Duration::from_secs(secs));
+        entries.put("keeps".into(), entry(1, None), now, MOST).unwrap();
+        assert_eq!(entries.soonest, None);
+        entries.put("long".into(), entry(1, Some(later[0])), now, MOST).unwrap();
+        entries.put("short".into(), entry(1, Some(later[1])), now, MOST).unwrap();
+        assert_eq!(entries.soonest, Some(later[1]));
+        entries.clear_dead(later[1]);
+        assert_eq!((entries.soonest, entries.map.len()), (Some(later[0]), 2));
+        entries.clear_dead(later[0]);
+        assert_eq!((entries.soonest, entries.map.len()), (None, 1));
     }
 
     #[test]

@@ -1,20 +1,16 @@
 //! Guests that import WASI: they load, find nothing, reach nothing, and are bounded like all others.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{Decision, PluginFaultKind as Kind};
 
-use super::{WAYS, in_time};
-use crate::guests::engine;
+use super::log::Log;
+use super::suite::{engines, in_time, ways};
 use crate::guests::{ask, component_of, limits, load, load_as};
 use crate::imports::wasi::PACKAGES;
-use crate::{Allocator, inspect};
+use crate::inspect;
 
 const WORLD: &str = include_str!("wasi.wit");
 
@@ -129,10 +125,9 @@ async fn a_guest_sees_nothing_of_the_host_and_reaches_nothing() {
         ),
         ("print", "(call $print (call $stdout) (i32.const 3200) (i32.const 15) (i32.const 2048)) (call $want (i32.eqz (i32.load8_u (i32.const 2048))))"),
     ];
-    for (allocator, warm) in WAYS {
-        let engine = engine(allocator);
+    for (engine, warm) in ways() {
         for (what, body) in sights {
-            let plugin = load_as(&engine, &guest(body), limits(), warm).await.expect(what);
+            let plugin = load_as(engine, &guest(body), limits(), warm).await.expect(what);
             let router = plugin.router().unwrap();
             for prompt in ["x", "x", "fine"] {
                 let answer = in_time(router.route(ask(prompt))).await.expect(what);
@@ -212,10 +207,9 @@ async fn what_a_guest_tries_is_its_own_fault_and_the_next_call_is_right() {
             "more at once",
         ),
     ];
-    for (allocator, warm) in WAYS {
-        let engine = engine(allocator);
+    for (engine, warm) in ways() {
         for (body, limits, kind, message) in &cases {
-            let plugin = load_as(&engine, &guest(body), *limits, warm).await.expect(body);
+            let plugin = load_as(engine, &guest(body), *limits, warm).await.expect(body);
             let router = plugin.router().unwrap();
             let fault = in_time(router.route(ask("x"))).await.expect_err(body);
             assert_eq!(fault.kind, *kind, "{body}: {fault}");
@@ -231,9 +225,9 @@ async fn what_a_guest_tries_is_its_own_fault_and_the_next_call_is_right() {
 
 #[tokio::test]
 async fn as_many_calls_as_allowed_are_no_fault_and_a_warm_instance_counts_each_call_anew() {
-    let engine = engine(Allocator::OnDemand);
+    let engine = &engines()[1];
     let body = repeat(99, "(drop (call $now))");
-    let plugin = load_as(&engine, &guest(&body), limits(), true).await.unwrap();
+    let plugin = load_as(engine, &guest(&body), limits(), true).await.unwrap();
     for _ in 0..5 {
         let (_, cost) = plugin.component_router().unwrap().route_measured(ask("x")).await.unwrap();
         assert_eq!(cost.host_calls, 100);
@@ -243,10 +237,9 @@ async fn as_many_calls_as_allowed_are_no_fault_and_a_warm_instance_counts_each_c
 /// A warm instance keeps its handles, as it keeps its memory: what leaks in it ends with it.
 #[tokio::test]
 async fn a_warm_instance_keeps_its_handles_and_one_that_leaks_them_is_given_up() {
-    for allocator in [Allocator::Pooling, Allocator::OnDemand] {
-        let engine = engine(allocator);
+    for engine in engines() {
         let leaky = repeat(60, "(drop (call $stdout))");
-        let plugin = load_as(&engine, &guest(&leaky), limits(), true).await.unwrap();
+        let plugin = load_as(engine, &guest(&leaky), limits(), true).await.unwrap();
         let router = plugin.router().unwrap();
         // 17 calls hold 1020 handles; the next is refused some, and the one after it begins with none.
         for round in 0..2 {
@@ -255,55 +248,16 @@ async fn a_warm_instance_keeps_its_handles_and_one_that_leaks_them_is_given_up()
             }
             assert_eq!(router.route(ask("x")).await.unwrap_err().kind, Kind::MemoryLimit, "round {round}");
         }
-        let fresh = load_as(&engine, &guest(&leaky), limits(), false).await.unwrap();
+        let fresh = load_as(engine, &guest(&leaky), limits(), false).await.unwrap();
         for _ in 0..40 {
             fresh.router().unwrap().route(ask("x")).await.unwrap();
         }
     }
 }
 
-/// Lines with their level and plugin, as they reach the host's log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, about: &Metadata<'_>) -> bool {
-        about.target() == "jackfield::plugin"
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        struct Line(String);
-        impl Visit for Line {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                if field.name() == "message" {
-                    self.0 = format!("{value:?}");
-                }
-            }
-        }
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(format!("{} {}", event.metadata().level(), line.0));
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
 #[tokio::test]
 async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
-    // With one dispatcher alive, tracing asks whichever thread meets a call site first, and remembers its no.
-    let _second = tracing::Dispatch::new(Log::default());
-    let log = Log::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    let (log, _ears) = Log::listen();
     let print = |to: &str, at: u32, len: u32| {
         format!("(call $print (call ${to}) (i32.const {at}) (i32.const {len}) (i32.const 2048))")
     };
@@ -319,10 +273,11 @@ async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
         repeat(40, &print("stderr", 3200, 4))
     );
     let patient = PluginLimits { host_calls: 10_000, ..limits() };
-    for (allocator, warm) in WAYS {
-        let engine = engine(allocator);
+    for (engine, warm) in ways() {
         let said = async |body: &str| {
-            let plugin = load_as(&engine, &guest(body), patient, warm).await.unwrap();
+            let plugin = load_as(engine, &guest(body), patient, warm).await.unwrap();
+            // What the host said while it compiled.
+            log.take();
             let answer = plugin.router().unwrap().route(ask("x")).await;
             // Once more, so that what a warm instance kept would show.
             let _ = plugin.router().unwrap().route(ask("fine")).await;
@@ -346,7 +301,7 @@ async fn what_a_guest_prints_is_lines_of_the_log_and_bounded_like_them() {
 
 #[tokio::test]
 async fn every_interface_of_preview_2_links_and_no_other() {
-    let engine = engine(Allocator::OnDemand);
+    let engine = &engines()[1];
     let importing = |name: &str| {
         let text = format!(
             r#"(component (import "{name}" (instance)) (import "jackfield:plugin/clock@1.0.0" (instance)))"#
@@ -410,8 +365,8 @@ async fn every_interface_of_preview_2_links_and_no_other() {
 
 #[tokio::test]
 async fn a_guest_without_wasi_has_none_made_for_it() {
-    let engine = engine(Allocator::OnDemand);
-    let plugin = load(&engine, &guest("nop"), limits()).await.unwrap();
+    let engine = &engines()[1];
+    let plugin = load(engine, &guest("nop"), limits()).await.unwrap();
     plugin.router().unwrap().route(ask("x")).await.unwrap();
     let shared = crate::state::Shared {
         peak_memory: Arc::default(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{Fallback, OnError, ProviderKind};
+use crate::config::{Fallback, OnError, PluginCache, ProviderKind};
 use crate::contract::ReasoningLevel;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -286,5 +286,40 @@ fn every_limit_of_a_plugin_can_be_written_and_shows() {
     assert_eq!(names.len(), 17);
     for name in names {
         assert_ne!(shown[name], defaults[name], "{name}");
+    }
+}
+
+#[test]
+fn compiling_has_bounds_and_a_folder() {
+    let text = "plugins: { compile: { cpu: 90s, memory: 1GiB }, cache: /var/cache/jackfield }";
+    let plugins = parse(text).unwrap().plugins().clone();
+    assert_eq!((plugins.compile().cpu, plugins.compile().memory), (Duration::from_secs(90), 1 << 30));
+    assert_eq!(*plugins.cache(), PluginCache::Folder("/var/cache/jackfield".into()));
+
+    let cache =
+        |text: &str, environment: &[(&str, &str)]| with(text, environment).unwrap().plugins().cache().clone();
+    let folder = |path: &str| PluginCache::Folder(path.into());
+    let (xdg, home) = (("XDG_CACHE_HOME", "/caches"), ("HOME", "/home/ana"));
+    assert_eq!(cache("", &[xdg, home]), folder("/caches/jackfield/plugins"));
+    assert_eq!(cache("", &[home]), folder("/home/ana/.cache/jackfield/plugins"));
+    assert_eq!(
+        cache("", &[("XDG_CACHE_HOME", "relative"), home]),
+        folder("/home/ana/.cache/jackfield/plugins")
+    );
+    assert_eq!(cache("", &[]), PluginCache::Homeless);
+    assert_eq!(cache("plugins: { cache: none }", &[xdg, home]), PluginCache::Off);
+    let limits = parse("").unwrap().plugins().compile();
+    assert_eq!((limits.cpu, limits.memory), (Duration::from_secs(60), 2 << 30));
+}
+
+#[test]
+fn a_plugin_may_be_pinned_to_a_digest() {
+    const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    for written in [DIGEST.to_owned(), DIGEST.to_uppercase(), format!("sha256:{DIGEST}")] {
+        let text =
+            format!("plugins: {{ settings: {{ a: {{ sha256: \"{written}\" }}, b: {{ sha256: null }} }} }}");
+        let plugins = parse(&text).unwrap().plugins().clone();
+        assert_eq!(plugins.settings("a").sha256.as_deref(), Some(DIGEST));
+        assert_eq!((&plugins.settings("b").sha256, &plugins.settings("c").sha256), (&None, &None));
     }
 }
