@@ -2,9 +2,11 @@
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
 mod candidates;
+mod latency;
 mod routers;
 mod shadow;
 mod slot;
+mod stats;
 
 use std::collections::BTreeMap;
 
@@ -15,8 +17,10 @@ use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 use crate::world::World;
 
 pub use crate::breaker::Breaker;
+pub use latency::Latencies;
 pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
 pub use slot::{RouterSlot, Rules, Seat};
+pub use stats::RouterStats;
 
 use routers::{Generations, Heard};
 
