@@ -11,9 +11,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use jackfield_core::config::{Config, Rollout};
-use jackfield_core::contract::Router;
-use jackfield_gateway::policy::{Breaker, Seat, ShadowTally};
+use jackfield_core::config::{Config, Rollout, ValidatorOnError};
+use jackfield_core::contract::{Router, Validator};
+use jackfield_gateway::policy::{Breaker, Seat, ShadowTally, ValidatorSlot};
 use jackfield_plugin_host::{Catalog, Plugin};
 
 /// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
@@ -50,6 +50,7 @@ pub(super) struct Generation {
     pub breaker: Arc<Breaker>,
     pub tally: Arc<ShadowTally>,
     router: Option<Arc<dyn Router>>,
+    validator: Option<Arc<dyn Validator>>,
     shadow: bool,
     number: u64,
     since: Instant,
@@ -228,6 +229,7 @@ impl Generation {
             breaker: Arc::new(Breaker::new(rollout.rollback)),
             tally: Arc::default(),
             router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
+            validator: plugin.validator(),
             shadow: rollout.shadow,
             number,
             since: Instant::now(),
@@ -237,12 +239,22 @@ impl Generation {
 
     /// The generation as the policy sees it, if it is a router.
     pub(super) fn seat(&self) -> Option<Seat> {
-        let (tell, failing) = (self.tell.clone(), self.failing());
-        let opened = move || {
-            let _ = tell.try_send(failing.clone());
-        };
         let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
-        Some(Seat { router, breaker, opened: Arc::new(opened) })
+        Some(Seat { router, breaker, opened: self.opened() })
+    }
+
+    /// The generation as the policy sees it, if it is a validator.
+    pub(super) fn validator(&self, on_error: ValidatorOnError) -> Option<ValidatorSlot> {
+        let (validator, breaker) = (Arc::clone(self.validator.as_ref()?), Arc::clone(&self.breaker));
+        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened() })
+    }
+
+    /// What is called when the breaker opens.
+    fn opened(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (tell, failing) = (self.tell.clone(), self.failing());
+        Arc::new(move || {
+            let _ = tell.try_send(failing.clone());
+        })
     }
 
     fn failing(&self) -> Failing {

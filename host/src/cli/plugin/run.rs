@@ -68,7 +68,16 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
         let plugin = Plugin::load(&engine, name, &args.file.file, settings).await;
         let plugin = plugin.map_err(|reason| Failed(format!("error: load {path}: {reason}")))?;
         let router = plugin.component_router();
-        let router = router.ok_or_else(|| Failed(format!("error: run {path}: it is no router")))?;
+        let router = router.ok_or_else(|| {
+            let what = match plugin.kind().validator {
+                true => {
+                    "it is a validator, and this command asks routers only; name it under \
+                         orchestrator.validators, and a request's record shows its verdicts"
+                }
+                false => "it is no router",
+            };
+            Failed(format!("error: run {path}: {what}"))
+        })?;
         Ok::<_, Failed>(measure(router, &ask, args.repeat).await)
     })?;
     match measured {

@@ -7,10 +7,9 @@ use super::pointer::Pointer;
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["server"], &["admin"]),
-    (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
-    (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
-    (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "settings", "*"], &["grants", "sha256", "stream"]),
+    (&["orchestrator"], &["budgets", "cache", "router"]),
+    (&["orchestrator", "routes", "*"], &["result", "template"]),
+    (&["plugins", "settings", "*"], &["grants", "sha256"]),
     (&["telemetry"], &["otlp"]),
 ];
 

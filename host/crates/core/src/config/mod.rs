@@ -30,6 +30,7 @@ mod raw;
 mod rollout;
 mod server;
 mod telemetry;
+mod validators;
 
 // Names of models.
 mod families;
@@ -62,6 +63,7 @@ pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
+pub use validators::{AnswerPattern, MAX_REPAIRS, ValidatorOnError, ValidatorRule};
 
 #[cfg(test)]
 mod tests;

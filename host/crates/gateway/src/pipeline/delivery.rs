@@ -25,6 +25,8 @@ pub struct Head {
     pub reason: Option<String>,
     /// Calls of models made.
     pub attempts: usize,
+    /// How good the validators find the answer, 0 to 1, if one said.
+    pub score: Option<f64>,
     /// The time this gateway took itself: all of it less what providers took.
     pub overhead: Duration,
 }
