@@ -69,7 +69,13 @@ fn text_of(reply: &Reply) -> String {
 struct Got {
     status: u16,
     text: String,
-    header: Box<dyn Fn(&str) -> Option<String>>,
+    headers: http::HeaderMap,
+}
+
+impl Got {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
 }
 
 async fn get(world: &World, stream: bool, more: &Value) -> Got {
@@ -78,20 +84,16 @@ async fn get(world: &World, stream: bool, more: &Value) -> Got {
         assert_eq!(got.ending, Ending::Whole);
         let text =
             if got.status == 200 { got.text() } else { String::from_utf8_lossy(&got.body).into_owned() };
-        return Got {
-            status: got.status,
-            text,
-            header: Box::new(move |name| got.header(name).map(str::to_owned)),
-        };
+        return Got { status: got.status, text, headers: got.headers };
     }
     let got = world.gateway.chat(ask(false, more)).await;
     let text = if got.status == 200 { text_of(&got) } else { got.text() };
-    Got { status: got.status, text, header: Box::new(move |name| got.header(name).map(str::to_owned)) }
+    Got { status: got.status, text, headers: got.headers }
 }
 
 /// The verdicts of a request, as `name model verdict: issues`.
 async fn verdicts(world: &World, got: &Got) -> Vec<String> {
-    let record = world.gateway.record(&(got.header)("x-jackfield-request-id").unwrap()).await;
+    let record = world.gateway.record(got.header("x-jackfield-request-id").unwrap()).await;
     let steps = record["steps"].as_array().unwrap().iter().filter(|step| step["step"] == "validated");
     let text = |step: &Value, name: &str| step[name].as_str().unwrap().to_owned();
     steps
@@ -135,9 +137,9 @@ async fn every_verdict_does_what_it_says_whole_and_streamed() {
                 requests.iter().map(|r| r.json()["model"].as_str().unwrap().to_owned()).collect();
             assert_eq!(models, called, "{name}");
             assert_eq!(verdicts(&world, &got).await, want, "{name}");
-            assert_eq!((got.header)("x-jackfield-attempts"), Some(called.len().to_string()), "{name}");
-            assert_eq!((got.header)("x-jackfield-model").as_deref(), called.last().copied(), "{name}");
-            assert_eq!((got.header)("x-jackfield-score"), None, "{name}");
+            assert_eq!(got.header("x-jackfield-attempts"), Some(called.len().to_string().as_str()), "{name}");
+            assert_eq!(got.header("x-jackfield-model"), called.last().copied(), "{name}");
+            assert_eq!(got.header("x-jackfield-score"), None, "{name}");
         }
     }
 }
@@ -151,12 +153,12 @@ async fn the_labs_execute_with_fallback() {
     - { task: convert, model: b }";
     let world = world(orchestrator, "", &[]).await;
     let task = json!({ "metadata": { "task": "scale" } });
-    for stream in [false, true] {
+    for stream in [false, true, false] {
         world.upstream.push(says("not valid", stream));
         world.upstream.push(says(r#"{"amount":2}"#, stream));
         let got = get(&world, stream, &task).await;
         assert_eq!((got.status, &*got.text), (200, r#"{"amount":2}"#));
-        assert_eq!((got.header)("x-jackfield-model").as_deref(), Some("b"));
+        assert_eq!(got.header("x-jackfield-model"), Some("b"));
 
         world.upstream.push(says("not valid", stream));
         world.upstream.push(says(r#"{"amout":2}"#, stream));
@@ -173,7 +175,7 @@ async fn the_labs_execute_with_fallback() {
     }
     // Nobody was called unwell for it.
     world.upstream.push(openai::chat(r#"{"amount":1}"#));
-    assert_eq!((get(&world, false, &task).await.header)("x-jackfield-model").as_deref(), Some("a"));
+    assert_eq!(get(&world, false, &task).await.header("x-jackfield-model"), Some("a"));
 }
 
 #[tokio::test]
@@ -242,9 +244,9 @@ async fn a_score_is_told_in_the_header_the_log_and_the_record() {
         let world = world(EVERY, "reject", &validator("(call $score (f64.const 0.25)) (call $accept)")).await;
         world.upstream.push(says("good", stream));
         let got = get(&world, stream, &json!({})).await;
-        assert_eq!((got.header)("x-jackfield-score").as_deref(), Some("0.25"));
+        assert_eq!(got.header("x-jackfield-score"), Some("0.25"));
         assert_eq!(world.gateway.log().wait_for_requests(1).await[0].get("score"), &json!(0.25));
-        let record = world.gateway.record(&(got.header)("x-jackfield-request-id").unwrap()).await;
+        let record = world.gateway.record(got.header("x-jackfield-request-id").unwrap()).await;
         assert_eq!(record["score"], 0.25);
         assert!(record["steps"].as_array().unwrap().iter().any(|step| step["score"] == 0.25));
     }
@@ -419,9 +421,32 @@ async fn a_held_stream_that_breaks_or_grows_too_large_leaves_the_next_candidate_
         world.upstream.push(says("good", true));
         let got = get(&world, true, &json!({})).await;
         assert_eq!((got.status, &*got.text), (200, "good"), "{name}");
-        let record = world.gateway.record(&(got.header)("x-jackfield-request-id").unwrap()).await;
+        let record = world.gateway.record(got.header("x-jackfield-request-id").unwrap()).await;
         let failed =
             record["steps"].as_array().unwrap().iter().find(|step| step["outcome"] == "failed").unwrap();
         assert_eq!((&failed["model"], &failed["reason"]), (&json!("a"), &json!(reason)), "{name}: {failed}");
     }
+}
+
+#[tokio::test]
+async fn a_validator_that_keeps_failing_is_left_alone_and_is_not_asked_about_other_tasks() {
+    let yaml = "models: { a: { provider: up, retries: 0 } }
+orchestrator:
+  default_model: a
+  routes: [{ task: t, model: a, validators: [v] }]
+plugins:
+  dir: PLUGINS
+  validator_defaults: { limits: { cpu: 5s, wall: 30s } }
+  settings: { v: { on_error: accept, rollback: { faults: 2, within: 60s } } }
+";
+    let world = World::with_plugins(yaml, &[("v.wasm", &traps())]).await;
+    world.upstream.always(openai::chat("good"));
+    for want in ["unreachable", "unreachable", "breaker_open"] {
+        let got = get(&world, false, &json!({ "model": "task/t" })).await;
+        assert_eq!(got.status, 200);
+        let told = verdicts(&world, &got).await;
+        assert!(told.len() == 1 && told[0].contains(want), "{told:?}");
+    }
+    let got = get(&world, false, &json!({})).await;
+    assert_eq!(verdicts(&world, &got).await, [""; 0]);
 }

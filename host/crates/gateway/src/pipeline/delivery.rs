@@ -60,12 +60,12 @@ pub struct Failure {
 pub struct ReplyStream {
     held: VecDeque<Chunk>,
     rest: ChunkStream,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
 }
 
 impl ReplyStream {
     pub(super) fn new(held: Vec<Chunk>, rest: ChunkStream, closing: Closing) -> Self {
-        Self { held: held.into(), rest, closing: Some(closing) }
+        Self { held: held.into(), rest, closing: Some(Box::new(closing)) }
     }
 
     /// Ends the stream from this side, for this reason.
