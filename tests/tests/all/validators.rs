@@ -450,3 +450,18 @@ plugins:
     let got = get(&world, false, &json!({})).await;
     assert_eq!(verdicts(&world, &got).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_simulated_model_answers_what_it_was_told_in_a_repair() {
+    let yaml = "models: { sim-m: { provider: sim } }
+orchestrator: { default_model: sim-m, validators: [v] }
+plugins: { dir: PLUGINS, validator_defaults: { limits: { cpu: 5s, wall: 30s } }, settings: { v: { on_error: fail } } }
+";
+    // What it says to `hi` is shorter than what it says to `say it again`.
+    let short = "(drop (call $first)) (if (i32.lt_u (i32.load (i32.const 7004)) (i32.const 48))
+        (then (return (call $say (i32.const 2) (i32.const 12))))) (call $accept)";
+    let world = World::with_plugins(yaml, &[("v.wasm", &validator(short))]).await;
+    let reply = world.gateway.chat(r#"{"messages":[{"role":"user","content":"hi"}]}"#).await;
+    assert_eq!(text_of(&reply), "[simulated sim-m] You asked, in 3 words: say it again");
+    assert_eq!(reply.header("x-jackfield-attempts"), Some("2"));
+}
