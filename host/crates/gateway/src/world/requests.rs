@@ -167,7 +167,7 @@ pub enum StepRecord {
         model: String,
         after_us: u64,
     },
-    /// The issues are the validator's own words.
+    /// The issues are the validator's own words. A built-in one names keys of the answer, never its values.
     Validated {
         name: String,
         model: String,
