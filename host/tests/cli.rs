@@ -81,12 +81,44 @@ fn folder() -> TempDir {
         std::fs::copy(folder.path().join("plugins").join(name), folder.path().join("good").join(name))
             .unwrap();
     }
+    std::fs::create_dir(folder.path().join("checks")).unwrap();
+    write("checks/judge.wasm", &validator());
+    write(
+        "unvalidated.yaml",
+        CONFIG
+            .replace("ON_ERROR", "next")
+            .replace("MODEL", "fast-model")
+            .replace("  routers: [urgent-router]\n", "")
+        .replace("  routes:", "  validators: [judge, nobody]\n  routes:")
+            .replace(
+                "  settings:",
+                "  dir: checks\n  settings:\n    judge: { on_error: reject }\n    nobody: { on_error: accept }",
+            )
+            .as_bytes(),
+    );
     write("no-folder.yaml", b"plugins: { dir: nowhere }\n");
     write("admin-no-token.yaml", b"server: { admin: 127.0.0.1:1 }\nplugins: { dir: empty }\n");
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     write("request.json", REQUEST.as_bytes());
     write("not-a-request.json", b"[1, 2]");
     folder
+}
+
+/// A validator that accepts everything.
+fn validator() -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")).unwrap();
+    let world = "package test:guest; world guest { export jackfield:plugin/validation@1.0.0; }";
+    let package = resolve.push_str("guest.wit", world).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    // All zero reads as: ok, accept, no score, no issues.
+    let module = r#"(module (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
+        (func (export "jackfield:plugin/validation@1.0.0#validate") (param i32) (result i32) (i32.const 1024)))"#;
+    let mut module = wat::parse_str(module).unwrap();
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding, false).unwrap();
+    wit_component::ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
 
 fn jackfield(folder: &TempDir, args: &[&str]) -> Output {
@@ -110,6 +142,23 @@ const ROWS: &[Row] = &[
         &["fine"],
         &["warning: the admin port stays closed: it has no token\n  hint: set `server.admin_token`"],
     ),
+    // validators
+    Row(
+        "check --config unvalidated.yaml",
+        1,
+        &[],
+        &["`nobody` is named as a validator, and no such validator is loaded"],
+    ),
+    Row("plugin list --config unvalidated.yaml", 0, &["judge", "validator", "reject", "50ms, 250ms"], &[]),
+    Row("plugin check checks/judge.wasm", 0, &["kind       validator", "loads      yes"], &[]),
+    Row("plugin run checks/judge.wasm", 1, &[], &["it is a validator", "--response TEXT"]),
+    Row(
+        "plugin run checks/judge.wasm --response word",
+        0,
+        &["verdict    accept", "host calls 0 in a call"],
+        &[],
+    ),
+    Row("plugin run plugins/urgent-router.wasm --response word", 1, &[], &["it is no validator"]),
     // plugin list
     Row(
         "plugin list",

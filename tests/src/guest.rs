@@ -91,6 +91,44 @@ pub fn counting() -> Vec<u8> {
     )
 }
 
+/// A validator whose `validate` has this body, which must leave the answer's address. `$accept` gives it, `$say` gives it
+/// for a verdict (1: reject, 2: repair, 3: replace) with the first so many bytes of `say it again` or, for a
+/// rejection, so many issues (0 or 1); `$score` sets the score, `$first` is the first byte of the answer's text.
+pub fn validator(body: &str) -> Vec<u8> {
+    // The answer at 1024, all zero (ok, accept, no score): the verdict at 1032, its text at 1036, the score at 1048.
+    component_of(
+        "package test:guest; world guest {
+            import jackfield:plugin/response@1.0.0; export jackfield:plugin/validation@1.0.0; }",
+        &format!(
+            r#"(module
+            (import "jackfield:plugin/response@1.0.0" "text" (func $text (param i32)))
+            (memory (export "memory") 4)
+            (data (i32.const 2048) "say it again")
+            (data (i32.const 5120) "\00\08\00\00\0c\00\00\00")
+            (global $next (mut i32) (i32.const 8192))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (local $at i32)
+                (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+                (global.set $next (i32.add (local.get $at) (local.get 3)))
+                (local.get $at))
+            (func $accept (result i32) (i32.const 1024))
+            (func $say (param $verdict i32) (param $length i32) (result i32)
+                (i32.store8 (i32.const 1032) (local.get $verdict))
+                (i32.store (i32.const 1036)
+                    (select (i32.const 5120) (i32.const 2048) (i32.eq (local.get $verdict) (i32.const 1))))
+                (i32.store (i32.const 1040) (local.get $length))
+                (i32.const 1024))
+            (func $score (param f64)
+                (i32.store8 (i32.const 1048) (i32.const 1))
+                (f64.store (i32.const 1056) (local.get 0)))
+            (func $first (result i32)
+                (call $text (i32.const 7000))
+                (i32.load8_u (i32.load (i32.const 7000))))
+            (func (export "jackfield:plugin/validation@1.0.0#validate") (param i32) (result i32) {body}))"#
+        ),
+    )
+}
+
 /// A component of a core module that exports `routing` and may import `kv` and `log`.
 pub fn component(module: &str) -> Vec<u8> {
     const WORLD: &str = "package test:guest; world guest {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use jackfield_core::config::{Config, Rollout};
-use jackfield_core::contract::Router;
+use jackfield_core::config::{Config, Rollout, ValidatorOnError};
+use jackfield_core::contract::{Router, Validator};
 use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
-use jackfield_gateway::policy::{Breaker, Seat, ShadowTally};
+use jackfield_gateway::policy::{Breaker, Seat, ShadowTally, ValidatorSlot};
 use jackfield_plugin_host::{Catalog, Plugin};
 
 use super::numbering::{Mark, Numbering};
@@ -65,6 +65,7 @@ pub(super) struct Generation {
     pub tally: Arc<ShadowTally>,
     pub mark: Mark,
     router: Option<Arc<dyn Router>>,
+    validator: Option<Arc<dyn Validator>>,
     shadow: bool,
     number: u64,
     since: Instant,
@@ -303,6 +304,7 @@ impl Generation {
             tally: Arc::default(),
             mark,
             router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
+            validator: plugin.validator(),
             shadow: rollout.shadow,
             number,
             since: Instant::now(),
@@ -312,13 +314,23 @@ impl Generation {
 
     /// The generation as the policy sees it, if it is a router, and as it is counted.
     pub(super) fn seat(&self, series: &Arc<PluginSeries>) -> Option<Seat> {
-        let (tell, failing) = (self.tell.clone(), self.failing());
-        let opened = move || {
-            let _ = tell.try_send(failing.clone());
-        };
         let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
         let (stats, series) = (Arc::clone(&self.mark.stats), Arc::clone(series));
-        Some(Seat { router, breaker, opened: Arc::new(opened), stats, series })
+        Some(Seat { router, breaker, opened: self.opened(), stats, series })
+    }
+
+    /// The generation as the policy sees it, if it is a validator.
+    pub(super) fn validator(&self, on_error: ValidatorOnError) -> Option<ValidatorSlot> {
+        let (validator, breaker) = (Arc::clone(self.validator.as_ref()?), Arc::clone(&self.breaker));
+        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened() })
+    }
+
+    /// What is called when the breaker opens.
+    fn opened(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let (tell, failing) = (self.tell.clone(), self.failing());
+        Arc::new(move || {
+            let _ = tell.try_send(failing.clone());
+        })
     }
 
     fn failing(&self) -> Failing {

@@ -3,14 +3,15 @@
 
 mod trials;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
+use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source, ValidatorOnError};
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
-use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks};
+use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks, ValidatorSlot};
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_plugin_host::{Catalog, Change, Memory, Plugin, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
@@ -238,7 +239,12 @@ impl Keeper {
         }
         let names: Vec<String> = match self.config.orchestrator().routers() {
             Some(names) => names.to_vec(),
-            None => self.catalog.plugins.iter().map(|plugin| plugin.name().to_owned()).collect(),
+            // One that only checks answers decides nothing.
+            None => {
+                let plugins = self.catalog.plugins.iter();
+                let routers = plugins.filter(|plugin| plugin.kind().router);
+                routers.map(|plugin| plugin.name().to_owned()).collect()
+            }
         };
         let mut rules = Rules { tasks: Arc::clone(&self.shadows), ..Rules::default() };
         for name in names {
@@ -250,11 +256,7 @@ impl Keeper {
             });
             let Some((serving, base, canary)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
-                let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
-                if !told {
-                    tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
-                }
-                report.refused.push((name, reason.to_owned()));
+                self.refuse(&name, reason, &mut report);
                 continue;
             };
             let settings = self.config.plugins().settings(&name);
@@ -267,12 +269,49 @@ impl Keeper {
             let canary = settings.rollout.canary.zip(canary);
             rules.routers.push(RouterSlot { base, canary, on_error: settings.on_error });
         }
+        rules.validators = self.validators(&mut report);
         let refusals = i64::try_from(self.catalog.refusals.len()).unwrap_or(i64::MAX);
         self.metrics.plugins.refusals.set(refusals);
         let roster = roster(&self.config, &self.catalog, &self.generations, &rules);
         self.roster.store(Arc::new(roster));
         self.report.store(Arc::new(report));
         rules
+    }
+
+    /// The plugins that check answers: those that the configuration names, if they are loaded.
+    fn validators(&self, report: &mut PluginReport) -> BTreeMap<String, ValidatorSlot> {
+        let mut slots = BTreeMap::new();
+        for name in self.config.orchestrator().validator_names() {
+            let settings = self.config.plugins().settings(name);
+            let on_error = settings.validator_on_error.unwrap_or(ValidatorOnError::Reject);
+            let found = self.generations.get(name);
+            let Some((serving, slot)) = found.and_then(|s| Some((s, s.base.validator(on_error)?))) else {
+                let reason =
+                    "it is named as a validator, and no such validator is loaded: its on_error decides";
+                self.refuse(name, reason, report);
+                continue;
+            };
+            if !report.loaded.iter().any(|known| known.name == name) {
+                report.loaded.push(loaded(serving, settings));
+            }
+            slots.insert(name.to_owned(), slot);
+        }
+        for plugin in self.catalog.plugins.iter().filter(|plugin| {
+            let kind = plugin.kind();
+            kind.validator && !kind.router && !self.config.orchestrator().names_validator(plugin.name())
+        }) {
+            self.refuse(plugin.name(), "it is a validator, and no list of validators names it", report);
+        }
+        slots
+    }
+
+    /// Reports what does not serve, and tells it once.
+    fn refuse(&self, name: &str, reason: &str, report: &mut PluginReport) {
+        let told = self.report.load().refused.iter().any(|(who, why)| who == name && why == reason);
+        if !told {
+            tracing::warn!(target: "jackfield::plugin", plugin = name, "{reason}");
+        }
+        report.refused.push((name.to_owned(), reason.to_owned()));
     }
 
     fn world(&mut self, rules: Rules) -> World {

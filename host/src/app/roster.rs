@@ -39,6 +39,7 @@ pub(super) fn roster(config: &Config, catalog: &Catalog, generations: &Generatio
         let standing = match (shadow, &loaded, &refused) {
             (Some(shadow), _, _) => Standing::Shadow(Arc::clone(&shadow.tally)),
             (None, Some(_), _) if rules.routers.iter().any(|slot| slot.name() == name) => Standing::Serves,
+            (None, Some(_), _) if rules.validators.contains_key(&name) => Standing::Serves,
             (None, Some(_), _) => Standing::NotListed,
             (None, None, Some(_)) => Standing::Refused,
             (None, None, None) if !settings.enabled => Standing::Disabled,

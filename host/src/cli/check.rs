@@ -25,6 +25,11 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
             faults.push(format!("orchestrator.routers names `{name}`, and no such router is loaded"));
         }
     }
+    for name in config.orchestrator().validator_names() {
+        if catalog.get(name).is_none_or(|plugin| plugin.validator().is_none()) {
+            faults.push(format!("`{name}` is named as a validator, and no such validator is loaded"));
+        }
+    }
     if !faults.is_empty() {
         return Err(Failed(format!("error: {} plugin fault(s)\n  {}", faults.len(), faults.join("\n  "))));
     }

@@ -14,6 +14,7 @@ const MODEL: HeaderName = HeaderName::from_static("x-jackfield-model");
 const ROUTE: HeaderName = HeaderName::from_static("x-jackfield-route");
 const REASON: HeaderName = HeaderName::from_static("x-jackfield-reason");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-jackfield-attempts");
+const SCORE: HeaderName = HeaderName::from_static("x-jackfield-score");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-jackfield-overhead-us");
 
 /// The longest text put into a header, in bytes.
@@ -44,6 +45,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::UpstreamFailed
         | K::UpstreamUnreachable
         | K::UpstreamBroken
+        | K::AnswerRejected
         | K::ProviderDisabled => StatusCode::BAD_GATEWAY,
         K::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         K::PluginFailed | K::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -99,6 +101,9 @@ pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
         }
     }
     put(response, ATTEMPTS, &head.attempts.to_string());
+    if let Some(score) = head.score {
+        put(response, SCORE, &score.to_string());
+    }
     put(response, OVERHEAD, &head.overhead.as_micros().to_string());
 }
 

@@ -43,5 +43,7 @@ mod simulated;
 mod surface;
 /// What a client is told when a provider fails.
 mod upstream_faults;
+/// What an answer must pass before anybody reads it.
+mod validators;
 /// The ground that tests stand on.
 mod world;

@@ -132,8 +132,8 @@ pub(crate) fn review(text: &str) -> Review {
         usage: None,
         wire: None,
     };
-    let render = jackfield_dialect::openai::render_reply;
-    Review { ask: ask("a question"), draft: Arc::new(Draft::new(reply, "known".into(), 1, render)) }
+    let draft = Draft::new(reply, "known".into(), 1, jackfield_dialect::openai::render_reply);
+    Review { ask: ask("a question"), draft: Arc::new(draft) }
 }
 
 /// A component of a whole core module.

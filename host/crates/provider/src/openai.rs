@@ -58,7 +58,8 @@ impl OpenAi {
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let chat = &call.facts.request;
-        let rewrite = Rewrite { model_id: &call.model_id, overrides: &call.overrides };
+        let (overrides, appended) = (&call.overrides, &call.appended[..]);
+        let rewrite = Rewrite { model_id: &call.model_id, overrides, appended };
         let mut request = Request::new(Method::POST, self.url.clone());
         *request.headers_mut() = self.headers.clone();
         if let Some(key) = self.keys.header(call.key) {

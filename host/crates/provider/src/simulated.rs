@@ -12,7 +12,7 @@ use jackfield_core::base::excerpt;
 use jackfield_core::config::SimulatedProvider;
 use jackfield_core::contract::{
     Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
-    Reply, Usage,
+    Reply, Role, Usage,
 };
 
 /// What is repeated of the prompt, in characters.
@@ -33,7 +33,7 @@ impl Simulated {
         let began = Instant::now();
         self.pause(self.settings.latency, call.deadline).await?;
         let request = &call.facts.request;
-        let dice = digest(self.settings.seed, &call.model_id, request.body.bytes());
+        let dice = digest(self.settings.seed, &call.model_id, request.body.bytes(), &call.appended);
         if fraction(dice) < self.settings.failure_rate {
             let message = format!("`{}` failed, as its failure_rate asks", self.name);
             return Err(Fault::new(FaultKind::UpstreamFailed, message));
@@ -69,7 +69,9 @@ impl Simulated {
     }
 
     fn text(&self, call: &Call) -> String {
-        let prompt = call.facts.request.last_user_text();
+        // Asked again, it answers what it was told last.
+        let told = call.appended.iter().rev().find(|(role, _)| *role == Role::User);
+        let prompt = told.map_or_else(|| call.facts.request.last_user_text(), |(_, said)| said.clone());
         let words = prompt.split_whitespace().count();
         let echo = excerpt(&prompt, MAX_ECHO);
         let more = if prompt.chars().count() > MAX_ECHO { "…" } else { "" };
@@ -126,8 +128,9 @@ impl Provider for Simulated {
 }
 
 /// FNV-1a (64 bit, offset and prime of the reference) over the seed, the model and the request.
-fn digest(seed: u64, model: &str, body: &[u8]) -> u64 {
-    let bytes = seed.to_le_bytes().into_iter().chain(model.bytes()).chain(body.iter().copied());
+fn digest(seed: u64, model: &str, body: &[u8], appended: &[(Role, String)]) -> u64 {
+    let more = appended.iter().flat_map(|(_, said)| said.bytes());
+    let bytes = seed.to_le_bytes().into_iter().chain(model.bytes()).chain(body.iter().copied()).chain(more);
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

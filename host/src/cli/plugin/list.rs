@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use jackfield_core::config::{Config, OnError, PluginLimits, Rollout, Share};
+use jackfield_core::config::{Config, PluginLimits, Rollout, Share, ValidatorOnError};
 use jackfield_plugin_host::{Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
@@ -34,7 +34,7 @@ struct Entry {
     looked: Option<Looked>,
     state: State,
     rollout: Rollout,
-    on_error: OnError,
+    on_error: &'static str,
     limits: PluginLimits,
 }
 
@@ -105,6 +105,10 @@ fn entry(config: &Config, catalog: &Catalog, path: PathBuf) -> Entry {
         State::Refused(refusal.reason.clone())
     } else if !settings.enabled {
         State::Disabled
+    } else if config.orchestrator().names_validator(&name)
+        && catalog.get(&name).is_some_and(|plugin| plugin.validator().is_some())
+    {
+        State::Serves
     } else if config.orchestrator().routers().is_some_and(|listed| !listed.contains(&name)) {
         State::NotListed
     } else if settings.rollout.shadow {
@@ -114,7 +118,8 @@ fn entry(config: &Config, catalog: &Catalog, path: PathBuf) -> Entry {
     };
     let looked = file::look(&path).ok();
     let limits = app::plugin_settings(settings).limits;
-    Entry { looked, state, rollout: settings.rollout, on_error: settings.on_error, limits, name, path }
+    let on_error = settings.validator_on_error.map_or(settings.on_error.name(), ValidatorOnError::name);
+    Entry { looked, state, rollout: settings.rollout, on_error, limits, name, path }
 }
 
 fn show(dir: &Path, entries: &[Entry]) -> Outcome {
@@ -142,7 +147,7 @@ fn show(dir: &Path, entries: &[Entry]) -> Outcome {
             looked.map(|looked| file::bytes(looked.size)).unwrap_or_default(),
             looked.map(|looked| looked.digest.chars().take(SHORT_DIGEST).collect()).unwrap_or_default(),
             entry.state.text(),
-            entry.on_error.name().to_owned(),
+            entry.on_error.to_owned(),
             format!(
                 "{:?}, {:?}, {}, {}",
                 limits.cpu,
@@ -171,7 +176,7 @@ fn to_json(entry: &Entry) -> Value {
         "digest": looked.map(|looked| format!("sha256:{}", looked.digest)),
         "state": entry.state.name(),
         "reason": reason,
-        "on_error": entry.on_error.name(),
+        "on_error": entry.on_error,
         "limits": entry.limits.show(),
         "canary": entry.rollout.canary,
         "shadow": entry.rollout.shadow,

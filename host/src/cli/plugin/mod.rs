@@ -5,6 +5,7 @@ mod cargo;
 pub(crate) mod check;
 pub mod digest;
 mod file;
+mod judge;
 pub(crate) mod list;
 pub(crate) mod run;
 mod seal;

@@ -1,4 +1,5 @@
-//! `jackfield plugin run FILE`: one request through one router, in the gateway's own sandbox and limits.
+//! `jackfield plugin run FILE`: one request through one router, in the gateway's own sandbox and limits; one answer
+//! through a validator is in `judge`.
 //!
 //! Every call is measured as the gateway makes it: a fresh instance, one after another. The first one, with cold
 //! caches, counts like the rest.
@@ -15,6 +16,7 @@ use jackfield_gateway::pipeline::first_ask;
 use jackfield_plugin_host::{CallCost, ComponentRouter, Plugin};
 
 use super::file::{self, FileArgs};
+use super::judge;
 use crate::app;
 use crate::cli::{Failed, Outcome, engine, out, plan, request, runtime};
 
@@ -28,6 +30,9 @@ pub(crate) struct RunArgs {
     /// A chat request as a client would send it, in JSON [default: a short question]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
+    /// The answer that a validator is asked about, as text
+    #[arg(long, value_name = "TEXT", conflicts_with = "repeat")]
+    response: Option<String>,
     /// How often to ask
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     repeat: u32,
@@ -64,14 +69,31 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
     let incoming = request::incoming(&from, body, None)?;
     let engine = engine::start(&config)?;
     let ask = first_ask(&app::world_without_plugins(config)?, incoming);
-    let measured = runtime(false)?.block_on(async {
-        let plugin = Plugin::load(&engine, name, &args.file.file, settings);
-        let plugin = engine::watched(&engine, plugin).await;
-        let plugin = plugin.map_err(|reason| Failed(format!("error: load {path}: {reason}")))?;
-        let router = plugin.component_router();
-        let router = router.ok_or_else(|| Failed(format!("error: run {path}: it is no router")))?;
-        Ok::<_, Failed>(measure(router, &ask, args.repeat).await)
+    let (plugin, runtime) = {
+        let runtime = runtime(false)?;
+        let loading = Plugin::load(&engine, name, &args.file.file, settings);
+        let plugin = runtime.block_on(engine::watched(&engine, loading));
+        (plugin.map_err(|reason| Failed(format!("error: load {path}: {reason}")))?, runtime)
+    };
+    if let Some(text) = &args.response {
+        let validator = plugin.component_validator();
+        let validator = validator.ok_or_else(|| {
+            Failed(format!("error: run {path}: it is no validator; leave out --response to ask a router"))
+        })?;
+        return match runtime.block_on(judge::judge(validator, ask, text)) {
+            Ok(judged) if args.json => out::line(&format!("{:#}", judge::to_json(&path, &judged))),
+            Ok(judged) => judge::show(&path, &judged, &limits),
+            Err(fault) => Err(Failed(format!("error: run {path}: it failed: {fault}"))),
+        };
+    }
+    let router = plugin.component_router().ok_or_else(|| {
+        let what = match plugin.kind().validator {
+            true => "it is a validator; give the answer it is to judge, as in --response TEXT",
+            false => "it is no router",
+        };
+        Failed(format!("error: run {path}: {what}"))
     })?;
+    let measured = runtime.block_on(measure(router, &ask, args.repeat));
     match measured {
         Ok(measured) if args.json => out::line(&format!("{:#}", to_json(&path, &measured))),
         Ok(measured) => show(&path, &from, &measured, &limits),

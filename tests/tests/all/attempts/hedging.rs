@@ -96,3 +96,22 @@ async fn without_the_word_nothing_is_hedged() {
     assert_eq!(stream.collect().await.text(), "late");
     assert_eq!(rig.called(), vec!["a"; 21]);
 }
+
+#[tokio::test]
+async fn when_the_quicker_answer_is_rejected_the_slow_call_goes_on() {
+    let rig = hedging("fallback: { a: [b] }, validators: [{ regex: \"quick|slow\" }]").await;
+    let late = openai::stream(&["slow"]).hang_before_head("slow");
+    rig.upstream.push_for(&Match::model("a"), late);
+    let opened = async {
+        rig.upstream.at_gate("slow").await;
+        rig.gateway.log().wait_for_text("an attempt failed").await;
+        rig.upstream.open("slow");
+    };
+    let (stream, ()) = tokio::join!(streamed(&rig), opened);
+    let stream = stream.collect().await;
+    assert_eq!(stream.text(), "slow");
+    let steps = rig.steps(stream.header("x-jackfield-request-id").unwrap()).await;
+    let want = ["a slow, b beside", "b validated -", "b answer_rejected", "a validated -", "a answered"];
+    assert_eq!(steps, want);
+    assert_eq!(rig.called().len(), 22, "nobody was called again");
+}

@@ -4,6 +4,7 @@ mod drain;
 mod ids;
 mod object;
 mod pointer;
+mod schema;
 mod secret;
 mod text;
 
@@ -11,5 +12,6 @@ pub use drain::{Drain, DrainGuard, Signal};
 pub use ids::RequestId;
 pub use object::{JsonObject, ObjectEdit, ObjectError};
 pub use pointer::json_pointer;
+pub use schema::CompiledSchema;
 pub use secret::Secret;
 pub use text::{JsonText, LossyText, excerpt};

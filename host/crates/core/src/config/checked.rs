@@ -101,7 +101,7 @@ impl Config {
         let keys = Keys::check(&raw.keys, &mut names, found);
         let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
-        let plugins = Plugins::check(&raw.plugins, environment, found);
+        let plugins = Plugins::check(&raw.plugins, &orchestrator, environment, found);
         imply_providers(&mut providers, &names, known, environment, found);
         let mut models: BTreeMap<String, Arc<ResolvedModel>> =
             declared.into_iter().map(|(name, model)| (name, Arc::new(model))).collect();

@@ -6,10 +6,9 @@ use super::pointer::Pointer;
 /// Sections and the keys in them that are to come. `*` stands for any name.
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
-    (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
-    (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
-    (&["plugins"], &["validator_defaults"]),
-    (&["plugins", "settings", "*"], &["grants", "stream"]),
+    (&["orchestrator"], &["budgets", "cache", "router"]),
+    (&["orchestrator", "routes", "*"], &["result", "template"]),
+    (&["plugins", "settings", "*"], &["grants"]),
     (&["telemetry"], &["otlp"]),
 ];
 

@@ -32,6 +32,7 @@ mod raw;
 mod rollout;
 mod server;
 mod telemetry;
+mod validators;
 
 // Names of models.
 mod families;
@@ -66,6 +67,7 @@ pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
+pub use validators::{AnswerPattern, MAX_REPAIRS, ValidatorOnError, ValidatorRule};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::findings::Located;
 use super::names::Names;
 use super::pointer::Pointer;
 use super::units::Count;
+use super::validators::{self, RawValidator, ValidatorRule};
 
 /// Which model answers which task.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -33,6 +34,12 @@ pub(crate) struct RawOrchestrator {
     /// Whether a call that is slow to begin gets a second one beside it, for every model that does not say.
     #[serde(default)]
     hedge: bool,
+    /// The checks that every answer must pass, in this order: plugins by name, `not_empty`, `{ max_length: 4000 }`,
+    /// `{ regex: "^\\\\{" }` or `{ json_schema: {..} }`.
+    #[serde(default)]
+    validators: Vec<RawValidator>,
+    /// How often one request may ask a model to mend its answer, as a validator told: 0 to 5, 1 if nothing else is said.
+    max_repairs: Option<Count>,
 }
 
 /// One task and the model that answers it.
@@ -55,16 +62,21 @@ struct RawRoute {
     /// `task/NAME`, which bring their own model, settings and fallback. `orchestrator.fallback` comes after.
     #[serde(default)]
     fallback: Vec<String>,
+    /// The checks that an answer to this task must pass besides those for every answer.
+    #[serde(default)]
+    validators: Vec<RawValidator>,
 }
 
 /// Which model answers which task, checked.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Orchestrator {
     default_model: Option<String>,
     routers: Option<Vec<String>>,
     routes: Vec<Route>,
     fallback: ModelFallback,
     hedge: bool,
+    validators: Vec<ValidatorRule>,
+    max_repairs: u32,
 }
 
 /// One task and where it goes.
@@ -77,6 +89,8 @@ pub struct Route {
     pub target: Target,
     /// What to try when that fails, in order. Tasks in it exist and lead to no circle.
     pub fallback: Vec<Fallback>,
+    /// What its answers must pass besides what every answer must, in order.
+    pub validators: Vec<ValidatorRule>,
 }
 
 impl Orchestrator {
@@ -108,12 +122,16 @@ impl Orchestrator {
             }
             names.refer(&route.model, &at.key("model"), found);
             let fallback = fallback::check_route(&route.fallback, &at.key("fallback"), names, found);
-            routes.push(Route { task: route.task.clone(), target: route.target(&at, found), fallback });
+            let validators = validators::check(&route.validators, &at.key("validators"), found);
+            let (task, target) = (route.task.clone(), route.target(&at, found));
+            routes.push(Route { task, target, fallback, validators });
         }
         fallback::check_tasks(&routes, &all, found);
         let fallback = ModelFallback::check(&raw.fallback, &at.key("fallback"), names, found);
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
-        Self { default_model, routers, routes, fallback, hedge: raw.hedge }
+        let validators = validators::check(&raw.validators, &at.key("validators"), found);
+        let max_repairs = validators::check_repairs(raw.max_repairs, &at.key("max_repairs"), found);
+        Self { default_model, routers, routes, fallback, hedge: raw.hedge, validators, max_repairs }
     }
 
     /// The model for requests that no rule decides.
@@ -146,6 +164,45 @@ impl Orchestrator {
         self.hedge
     }
 
+    /// What every answer must pass, in order.
+    pub fn validators(&self) -> &[ValidatorRule] {
+        &self.validators
+    }
+
+    /// The plugins that are named as validators anywhere, each with the place of its first mention.
+    pub(crate) fn validator_plugins(&self) -> BTreeMap<&str, Pointer> {
+        let at = Pointer::root().key("orchestrator");
+        let mut lists = vec![(&self.validators, at.key("validators"))];
+        let routes = self.routes.iter().enumerate();
+        lists.extend(
+            routes.map(|(n, route)| (&route.validators, at.key("routes").index(n).key("validators"))),
+        );
+        let mut found = BTreeMap::new();
+        for (rules, at) in lists {
+            for (index, rule) in rules.iter().enumerate() {
+                if let ValidatorRule::Plugin(name) = rule {
+                    found.entry(name.as_str()).or_insert_with(|| at.index(index));
+                }
+            }
+        }
+        found
+    }
+
+    /// The plugins that are named as validators anywhere, by name.
+    pub fn validator_names(&self) -> Vec<&str> {
+        self.validator_plugins().into_keys().collect()
+    }
+
+    /// Whether this plugin is named as a validator anywhere.
+    pub fn names_validator(&self, name: &str) -> bool {
+        self.validator_plugins().contains_key(name)
+    }
+
+    /// How often one request may have an answer mended; 0 to 5.
+    pub fn max_repairs(&self) -> u32 {
+        self.max_repairs
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -163,6 +220,10 @@ impl Orchestrator {
         if self.hedge {
             shown.insert("hedge".into(), json!(true));
         }
+        if !self.validators.is_empty() {
+            shown.insert("validators".into(), validators::show(&self.validators));
+        }
+        shown.insert("max_repairs".into(), json!(self.max_repairs));
         Value::Object(shown)
     }
 }
@@ -206,6 +267,9 @@ impl Route {
         }
         if !self.fallback.is_empty() {
             shown["fallback"] = json!(self.fallback.iter().map(Fallback::show).collect::<Vec<_>>());
+        }
+        if !self.validators.is_empty() {
+            shown["validators"] = validators::show(&self.validators);
         }
         shown
     }

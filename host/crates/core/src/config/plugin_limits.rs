@@ -108,6 +108,13 @@ fn within<L: Limit>(
     value.plain()
 }
 
+impl PluginLimits {
+    /// The defaults for validators: an answer is longer than a question.
+    pub(crate) fn of_validators() -> Self {
+        Self { cpu: Duration::from_millis(50), wall: Duration::from_millis(250), ..Self::default() }
+    }
+}
+
 const fn ms(millis: u64) -> Period {
     Period::from_millis(millis)
 }

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::findings::Located;
+use super::orchestrator::Orchestrator;
 use super::plugin_compile::{self, CompileLimits, PluginCache, RawCompile};
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
 use super::rollout::{RawRollback, Rollout};
 use super::secrets;
 use super::units::{Count, Period, Share};
+use super::validators::{RawValidatorDefaults, StreamMode, ValidatorOnError};
 
 /// The folder of WebAssembly plugins, and what each may cost.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -28,6 +30,8 @@ pub(crate) struct RawPlugins {
     poll: Option<Period>,
     /// What holds for every router that does not say otherwise.
     router_defaults: RawPolicy,
+    /// What holds for every validator that does not say otherwise.
+    validator_defaults: RawValidatorDefaults,
     /// What holds for one plugin, by its name.
     settings: BTreeMap<String, RawSettings>,
     /// How many plugin calls run at once.
@@ -46,6 +50,7 @@ impl Default for RawPlugins {
             watch: true,
             poll: None,
             router_defaults: RawPolicy::default(),
+            validator_defaults: RawValidatorDefaults::default(),
             settings: BTreeMap::new(),
             concurrency: RawConcurrency::default(),
             compile: RawCompile::default(),
@@ -65,6 +70,42 @@ pub enum OnError {
     DefaultRoute,
     /// The request fails.
     Fail,
+}
+
+/// What a plugin's `on_error` may say: the words for routers and those for validators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum RawOnError {
+    /// A router: the next one decides.
+    Next,
+    /// A router: the task's route or the default model decides.
+    DefaultRoute,
+    /// The request fails.
+    Fail,
+    /// A validator: as if it had rejected the answer.
+    Reject,
+    /// A validator: as if it had accepted the answer.
+    Accept,
+}
+
+impl RawOnError {
+    fn of_router(self) -> Option<OnError> {
+        match self {
+            Self::Next => Some(OnError::Next),
+            Self::DefaultRoute => Some(OnError::DefaultRoute),
+            Self::Fail => Some(OnError::Fail),
+            Self::Reject | Self::Accept => None,
+        }
+    }
+
+    fn of_validator(self) -> Option<ValidatorOnError> {
+        match self {
+            Self::Reject => Some(ValidatorOnError::Reject),
+            Self::Accept => Some(ValidatorOnError::Accept),
+            Self::Fail => Some(ValidatorOnError::Fail),
+            Self::Next | Self::DefaultRoute => None,
+        }
+    }
 }
 
 /// How long an instance of a plugin lives.
@@ -131,13 +172,16 @@ struct RawSettings {
     /// Handed to the plugin as JSON when it is made; the gateway does not look inside.
     #[serde(default)]
     config: Value,
-    /// What happens to the request when this plugin fails.
-    on_error: Option<OnError>,
+    /// What happens to the request when this plugin fails: for a router `next`, `default_route` or `fail`, for a validator
+    /// `reject`, `accept` or `fail`, which must be written.
+    on_error: Option<RawOnError>,
     /// Whether each call gets an instance of its own, or instances are used again.
     instances: Option<Instances>,
-    /// What one call may cost. What is left out has the value of `router_defaults`.
+    /// What one call may cost. What is left out has the value of `router_defaults`, or of `validator_defaults`.
     #[serde(default)]
     limits: RawLimits,
+    /// What a validator does with an answer that comes as a stream. Left out: as `validator_defaults` say.
+    stream: Option<StreamMode>,
     /// A new generation of the plugin gets this share of the requests until its probation is over. Left out: all.
     canary: Option<Share>,
     /// Ask the plugin about every request beside the others, compare what it says with what was done, and do nothing else.
@@ -174,8 +218,10 @@ pub struct PluginSettings {
     pub sha256: Option<String>,
     /// What the plugin is handed; `null` when nothing was written.
     pub config: Value,
-    /// What happens to the request when it fails.
+    /// What happens to the request when it fails as a router.
     pub on_error: OnError,
+    /// What happens to the answer when it fails as a validator; `None` when it is used as none.
+    pub validator_on_error: Option<ValidatorOnError>,
     /// Whether its instances are used again.
     pub instances: Instances,
     /// What one call of it may cost.
@@ -191,6 +237,7 @@ pub struct Plugins {
     watch: bool,
     poll: Option<std::time::Duration>,
     defaults: PluginSettings,
+    validator_defaults: PluginSettings,
     settings: BTreeMap<String, PluginSettings>,
     running: usize,
     queue: usize,
@@ -200,9 +247,10 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Checks the section.
+    /// Checks the section. Needs to know which plugins are routers by name, and which are validators.
     pub(crate) fn check(
         raw: &RawPlugins,
+        orchestrator: &Orchestrator,
         environment: &dyn Fn(&str) -> Option<String>,
         found: &mut Located<'_>,
     ) -> Self {
@@ -222,6 +270,7 @@ impl Plugins {
             sha256: None,
             config: Value::Null,
             on_error: defaults.on_error,
+            validator_on_error: None,
             instances: defaults.instances,
             limits,
             rollout: Rollout::of_defaults(
@@ -231,11 +280,21 @@ impl Plugins {
                 found,
             ),
         };
+        let validator_defaults = raw.validator_defaults.over(&defaults, &at.key("validator_defaults"), found);
+        let validators = orchestrator.validator_plugins();
+        let routers = orchestrator.routers().unwrap_or_default();
         let mut settings = BTreeMap::new();
         for (name, raw) in &raw.settings {
             let at = at.key("settings").key(name);
             found.name(&at, "plugin", name);
-            settings.insert(name.clone(), raw.over(&defaults, &at, found));
+            let used = Used { router: routers.contains(name), validator: validators.get(&**name) };
+            let over = if used.validator.is_some() { &validator_defaults } else { &defaults };
+            settings.insert(name.clone(), raw.over(over, &used, &at, found));
+        }
+        for (name, mentioned) in &validators {
+            if !settings.contains_key(*name) {
+                no_on_error(name, mentioned, found);
+            }
         }
         let poll = raw.poll.map(|period| found.period(&at.key("poll"), period));
         let compile = CompileLimits::check(&raw.compile, &at.key("compile"), found);
@@ -247,6 +306,7 @@ impl Plugins {
             watch: raw.watch,
             poll,
             defaults,
+            validator_defaults,
             settings,
             running: raw.concurrency.running.map_or(2 * cores, |n| found.count(&at.key("running"), n)),
             queue: raw.concurrency.queue.map_or(64, Count::as_usize),
@@ -328,6 +388,11 @@ impl Plugins {
                 "probation": Period::from(self.defaults.rollout.probation),
                 "rollback": self.defaults.rollout.rollback.show(),
             },
+            "validator_defaults": {
+                "instances": self.validator_defaults.instances,
+                "limits": self.validator_defaults.limits.show(),
+                "stream": StreamMode::Hold,
+            },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
             "compile": self.compile.show(),
@@ -342,7 +407,7 @@ impl PluginSettings {
             "enabled": self.enabled,
             "sha256": self.sha256,
             "config": masked(&self.config),
-            "on_error": self.on_error,
+            "on_error": self.validator_on_error.map_or_else(|| json!(self.on_error), |word| json!(word)),
             "instances": self.instances,
             "limits": self.limits.show(),
             "canary": self.rollout.canary,
@@ -353,8 +418,75 @@ impl PluginSettings {
     }
 }
 
+/// What a plugin is named as.
+struct Used<'a> {
+    router: bool,
+    /// Where it is named as a validator.
+    validator: Option<&'a Pointer>,
+}
+
+/// A plugin that is used as a validator does not say what its failure means.
+fn no_on_error(name: &str, mentioned: &Pointer, found: &mut Located<'_>) {
+    found.fault(
+        mentioned,
+        format!("nothing says what happens to an answer when the validator `{name}` fails"),
+        format!("write `plugins.settings.{name}.on_error: reject`, or `accept`, or `fail`"),
+    );
+}
+
 impl RawSettings {
-    fn over(&self, defaults: &PluginSettings, at: &Pointer, found: &mut Located<'_>) -> PluginSettings {
+    /// Checks the settings that mean something else, or nothing, for a plugin that is used in this way.
+    fn check_use(&self, used: &Used<'_>, at: &Pointer, found: &mut Located<'_>) {
+        let name = at.last().unwrap_or_default();
+        match (self.on_error, used.validator) {
+            (None, Some(mentioned)) => no_on_error(&name, mentioned, found),
+            (Some(word), Some(_)) if word.of_validator().is_none() => found.fault(
+                &at.key("on_error"),
+                format!("`{name}` is used as a validator, and this word is for routers"),
+                "use reject, accept or fail",
+            ),
+            (Some(word), Some(_)) if used.router && word.of_router().is_none() => found.fault(
+                &at.key("on_error"),
+                format!("`{name}` is used as a router too, and this word is for validators"),
+                "use `fail`, or use it as one of the two",
+            ),
+            (Some(word), None) if word.of_router().is_none() => found.fault(
+                &at.key("on_error"),
+                format!("`{name}` is not used as a validator, and this word is for validators"),
+                "use next, default_route or fail, or name it under `orchestrator.validators`",
+            ),
+            _ => {}
+        }
+        match (self.stream, used.validator) {
+            (Some(_), None) => found.fault(
+                &at.key("stream"),
+                format!("`{name}` is not used as a validator, and `stream` is for validators"),
+                "remove it, or name it under `orchestrator.validators`",
+            ),
+            (Some(mode), Some(_)) => mode.check(&at.key("stream"), found),
+            (None, _) => {}
+        }
+        if used.validator.is_some() && !used.router {
+            for (key, written) in [("canary", self.canary.is_some()), ("shadow", self.shadow)] {
+                if written {
+                    found.fault(
+                        &at.key(key),
+                        format!("`{name}` is used as a validator, and `{key}` is for routers"),
+                        "remove it",
+                    );
+                }
+            }
+        }
+    }
+
+    fn over(
+        &self,
+        defaults: &PluginSettings,
+        used: &Used<'_>,
+        at: &Pointer,
+        found: &mut Located<'_>,
+    ) -> PluginSettings {
+        self.check_use(used, at, found);
         let written = Rollout {
             canary: self.canary,
             shadow: self.shadow,
@@ -375,7 +507,8 @@ impl RawSettings {
                 .as_ref()
                 .map(|digest| plugin_compile::check_digest(digest, &at.key("sha256"), found)),
             config: self.config.clone(),
-            on_error: self.on_error.unwrap_or(defaults.on_error),
+            on_error: self.on_error.and_then(RawOnError::of_router).unwrap_or(defaults.on_error),
+            validator_on_error: used.validator.and(self.on_error).and_then(RawOnError::of_validator),
             instances: self.instances.unwrap_or(defaults.instances),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),
             rollout: written.checked(at, found),

@@ -77,7 +77,7 @@ pub enum FaultKind {
     RejectedRateLimited,
     /// A routing rule said: not now.
     RejectedUnavailable,
-    /// A routing rule failed and its `on_error` is `fail`.
+    /// A plugin failed and its `on_error` is `fail`.
     PluginFailed,
     /// The model's provider has no key.
     ProviderDisabled,
@@ -97,6 +97,8 @@ pub enum FaultKind {
     UpstreamTimeout,
     /// The provider sent something that is not an answer, or stopped in the middle.
     UpstreamBroken,
+    /// A validator did not let the answer through.
+    AnswerRejected,
     /// Too much is going on here.
     Overloaded,
     /// We are stopping and the time to finish is up.
@@ -139,7 +141,8 @@ impl FaultKind {
             | K::UpstreamFailed
             | K::UpstreamUnreachable
             | K::UpstreamTimeout
-            | K::UpstreamBroken => Blame::Upstream,
+            | K::UpstreamBroken
+            | K::AnswerRejected => Blame::Upstream,
             K::ProviderDisabled | K::Overloaded | K::Stopping | K::Internal => Blame::Host,
         }
     }
@@ -190,6 +193,7 @@ impl FaultKind {
             K::UpstreamUnreachable => "upstream_unreachable",
             K::UpstreamTimeout => "upstream_timeout",
             K::UpstreamBroken => "upstream_broken",
+            K::AnswerRejected => "answer_rejected",
             K::Overloaded => "overloaded",
             K::Stopping => "stopping",
             K::Internal => "internal",

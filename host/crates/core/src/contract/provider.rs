@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::Stream;
 
-use super::{BoxFuture, Chunk, Facts, Fault, Overrides, Reply};
+use super::{BoxFuture, Chunk, Facts, Fault, Overrides, Reply, Role};
 
 /// How long a call may wait for what. All above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Call {
     pub model_id: Arc<str>,
     /// What routing changes of the request.
     pub overrides: Overrides,
+    /// What is said after the client's own messages: answers that were not good enough, and what is wrong with them.
+    pub appended: Vec<(Role, String)>,
     /// Which of the provider's keys to use; `None` where it takes none.
     pub key: Option<usize>,
     /// How long to wait for what.

@@ -90,6 +90,8 @@ pub enum PluginFaultKind {
     Overloaded,
     /// It failed too often of late and was not asked.
     BreakerOpen,
+    /// No plugin of this name is loaded, or it is of another kind.
+    NotLoaded,
 }
 
 impl PluginFaultKind {
@@ -106,6 +108,7 @@ impl PluginFaultKind {
             Self::Reported => "reported",
             Self::Overloaded => "overloaded",
             Self::BreakerOpen => "breaker_open",
+            Self::NotLoaded => "not_loaded",
         }
     }
 }

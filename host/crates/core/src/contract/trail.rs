@@ -109,6 +109,22 @@ pub enum Step {
         /// How long the slow one had taken by then.
         after: Duration,
     },
+    /// A validator was asked about an answer.
+    Validated {
+        /// The validator.
+        name: String,
+        /// The model whose answer it is.
+        model: String,
+        /// What it found, in one word: `accept`, `reject`, `repair`, `replace`; `fault` when it failed; `skipped` when
+        /// the answer was not checked.
+        verdict: &'static str,
+        /// How good the answer is, if it said so: 0 to 1.
+        score: Option<f64>,
+        /// What is wrong with the answer; or with the validator, when it failed.
+        issues: Vec<String>,
+        /// How long it took, in microseconds.
+        micros: u64,
+    },
 }
 
 /// One call of a model.

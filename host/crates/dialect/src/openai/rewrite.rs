@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use jackfield_core::base::{JsonObject, ObjectEdit};
-use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part};
+use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part, Role};
 use serde_json::value::RawValue;
 
 /// The key inside `metadata` that names a task to the gateway. Never forwarded.
@@ -16,6 +16,8 @@ pub struct Rewrite<'a> {
     pub model_id: &'a str,
     /// What routing changes.
     pub overrides: &'a Overrides,
+    /// What is said after the client's messages.
+    pub appended: &'a [(Role, String)],
 }
 
 /// The request's bytes with the named edits; every other byte is the client's own.
@@ -44,17 +46,41 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
     if let Some(level) = reasoning {
         edits.push(ObjectEdit::Set("reasoning_effort", quoted(level.name())));
     }
-    if let Some(template) = prompt_template {
-        edits.extend(with_template(request, template));
+    let templated = prompt_template.as_ref().and_then(|template| with_template(request, template));
+    if let Some(messages) = with_appended(request, templated, rewrite.appended) {
+        edits.push(ObjectEdit::Set("messages", messages));
     }
     body.edit(&edits)
+}
+
+/// Puts messages behind the others, which stay as they are written. Nothing when nothing changes.
+fn with_appended(
+    request: &ChatRequest,
+    templated: Option<String>,
+    appended: &[(Role, String)],
+) -> Option<String> {
+    if appended.is_empty() {
+        return templated;
+    }
+    let mut list = match templated {
+        Some(list) => list,
+        None => text(request.body.get("messages")?),
+    };
+    // A list of messages is never empty: behind its last one, before any white space and the bracket.
+    let end = list.trim_end_matches(']').trim_end().len();
+    let more: String = appended
+        .iter()
+        .map(|(role, said)| format!(r#",{{"role":{},"content":{}}}"#, quoted(role.name()), quoted(said)))
+        .collect();
+    list.insert_str(end, &more);
+    Some(list)
 }
 
 /// The place in a prompt template where the user's text goes.
 const TEMPLATE_INPUT: &str = "${input}";
 
 /// Puts the last user message's text into a template. Parts that are not text follow it.
-fn with_template(request: &ChatRequest, template: &str) -> Option<ObjectEdit> {
+fn with_template(request: &ChatRequest, template: &str) -> Option<String> {
     let last = request.last_user()?;
     let rendered = quoted(&template.replace(TEMPLATE_INPUT, &last.text()));
     let content = match &last.content {
@@ -75,7 +101,7 @@ fn with_template(request: &ChatRequest, template: &str) -> Option<ObjectEdit> {
         }
     }
     out.push(']');
-    Some(ObjectEdit::Set("messages", out))
+    Some(out)
 }
 
 /// One rendered text part first, then the parts that are not text.

@@ -6,6 +6,8 @@
 //! | the rate is limited | the provider's next key, at once; without one, again after `retry-after` or a back-off |
 //! | the provider failed, is not there, or is too slow | again after a back-off, or after its `retry-after` |
 //! | the conversation is too long | the next candidate whose window may be larger |
+//! | a validator wants the answer mended | again at once, with the answer and what is wrong with it |
+//! | a validator rejects the answer | the next candidate |
 //! | the request is wrong | nothing: it is the client's |
 //!
 //! Bounded by the model's `retries`, the gateway's retry budget, `timeouts.total` and the request's own deadline. A
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
-use jackfield_core::contract::{BoxFuture, Call, Exchange, Fault, FaultKind, Step, Target, Trail};
+use jackfield_core::contract::{BoxFuture, Call, Exchange, Fault, FaultKind, Role, Step, Target, Trail};
 
 use super::attempt::{self, Ended};
 use super::tries::{Tries, Try};
@@ -39,6 +41,8 @@ pub(super) struct Candidate {
     /// Keys that were refused, and keys that were told to slow down since the last wait.
     refused: Vec<usize>,
     limited: Vec<usize>,
+    /// Its answers that were not good enough, and what was said about them.
+    appended: Vec<(Role, String)>,
     phase: Phase,
 }
 
@@ -77,7 +81,8 @@ impl Candidate {
         let left = if once { 0 } else { model.spec().retries };
         let key = model.provider().pick_key(&model.spec().id, &[]).map(|pick| pick.index);
         let (refused, limited) = (Vec::new(), Vec::new());
-        Self { target, model, deadline, left, repeated: 0, key, refused, limited, phase: Phase::Idle }
+        let (appended, phase) = (Vec::new(), Phase::Idle);
+        Self { target, model, deadline, left, repeated: 0, key, refused, limited, appended, phase }
     }
 
     /// What is called.
@@ -105,6 +110,7 @@ impl Candidate {
             facts: Arc::clone(&exchange.facts),
             model_id: spec.id.as_str().into(),
             overrides: self.target.overrides.clone(),
+            appended: self.appended.clone(),
             key: self.key,
             timeouts: self.model.timeouts(),
             deadline: self.deadline,
@@ -127,6 +133,25 @@ impl Candidate {
         }
     }
 
+    /// The call begins to answer; whether that counts as an answer is still to be judged.
+    pub(super) fn begins(&mut self) {
+        if let Phase::Calling { live, .. } = &mut self.phase {
+            live.first_token();
+        }
+    }
+
+    /// Calls the model once more: this answer was not good enough, and that is why.
+    pub(super) fn repair(
+        &mut self,
+        said: String,
+        instruction: String,
+        exchange: &Exchange,
+        tries: &mut Tries,
+    ) {
+        self.appended.extend([(Role::Assistant, said), (Role::User, instruction)]);
+        self.call(exchange, tries);
+    }
+
     /// The call answers.
     pub(super) fn answered(&mut self) -> Option<(Try, LiveCall)> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
@@ -147,6 +172,8 @@ impl Candidate {
         match fault.kind {
             kind if kind.is_transient() => live.end(CallEnd::Failed(kind)),
             FaultKind::ContextLength => live.end(CallEnd::Unfit(FaultKind::ContextLength)),
+            // The model did answer; that somebody wants another answer does not make it unwell.
+            FaultKind::AnswerRejected | FaultKind::PluginFailed => live.end(CallEnd::Answered),
             kind if kind.try_next() => live.end(CallEnd::Refused(kind)),
             kind => live.end(CallEnd::Unfit(kind)),
         }

@@ -25,6 +25,8 @@ pub struct Head {
     pub reason: Option<String>,
     /// Calls of models made.
     pub attempts: usize,
+    /// How good the validators find the answer, 0 to 1, if one said.
+    pub score: Option<f64>,
     /// The time this gateway took itself: all of it less what providers took.
     pub overhead: Duration,
 }
@@ -58,12 +60,12 @@ pub struct Failure {
 pub struct ReplyStream {
     held: VecDeque<Chunk>,
     rest: ChunkStream,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
 }
 
 impl ReplyStream {
     pub(super) fn new(held: Vec<Chunk>, rest: ChunkStream, closing: Closing) -> Self {
-        Self { held: held.into(), rest, closing: Some(closing) }
+        Self { held: held.into(), rest, closing: Some(Box::new(closing)) }
     }
 
     /// Ends the stream from this side, for this reason.

@@ -6,8 +6,9 @@
 use jackfield_core::base::excerpt;
 use jackfield_core::contract::{Fault, FaultKind};
 
-/// What is quoted of each reason, and of all together, in characters.
+/// What is quoted of each reason, of a rejected answer's issues, and of all together, in characters.
 const MAX_REASON: usize = 240;
+const MAX_ISSUES: usize = 1_000;
 const MAX_TEXT: usize = 3_000;
 
 /// The failures of one request, in order.
@@ -66,7 +67,8 @@ impl Failed {
         let wait = waits.min_by_key(|wait| wait.unwrap_or_default()).flatten();
         let called = self.calls.iter().map(|one| {
             let times = if one.times > 1 { format!(", {} attempts", one.times) } else { String::new() };
-            let reason = excerpt(&one.fault.message, MAX_REASON);
+            let most = if one.fault.kind == FaultKind::AnswerRejected { MAX_ISSUES } else { MAX_REASON };
+            let reason = excerpt(&one.fault.message, most);
             format!("{} ({}{times}): {reason}", one.model, one.fault.kind.reason())
         });
         let skipped =

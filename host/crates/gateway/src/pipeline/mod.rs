@@ -5,6 +5,8 @@ mod candidate;
 mod delivery;
 mod explain;
 mod failed;
+mod hold;
+mod judge;
 mod record;
 mod settle;
 mod tries;
@@ -58,12 +60,13 @@ pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Fail
 }
 
 async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
+    let judge = judge::Judge::new(world, &closing.exchange)?;
     match world.policy().plan(world, &mut closing.exchange).await? {
         Plan::Respond { router, text } => {
             closing.trying(&format!("router/{router}"), "none");
             Ok(attempt::Answered::text(text))
         }
-        Plan::Candidates(targets) => walk::walk(world, closing, targets).await,
+        Plan::Candidates(targets) => walk::walk(world, closing, targets, judge).await,
     }
 }
 

@@ -62,6 +62,9 @@ fn step(step: &Step) -> StepRecord {
         Step::Retry { model, wait, why } => StepRecord::Retry { model, wait_us: micros(wait), why },
         Step::RetryDenied { model, why } => StepRecord::RetryDenied { model, why },
         Step::Hedged { slow, model, after } => StepRecord::Hedged { slow, model, after_us: micros(after) },
+        Step::Validated { name, model, verdict, score, issues, micros } => {
+            StepRecord::Validated { name, model, verdict, score, issues, micros }
+        }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::world::{CallEnd, LiveCall, LoadGuard, RequestRecord, Requests};
 pub(super) struct Closing {
     pub exchange: Exchange,
     pub tries: Tries,
+    /// How good the validators find the answer: the lowest of their scores.
+    pub score: Option<f64>,
     requests: Arc<Requests>,
     waited: Duration,
     model: Option<String>,
@@ -44,6 +46,7 @@ impl Closing {
         Self {
             exchange,
             tries: Tries::default(),
+            score: None,
             requests,
             waited: Duration::ZERO,
             model: None,
@@ -151,6 +154,7 @@ impl Closing {
             route: decision.map(|(by, _)| by.to_owned()),
             reason: decision.map(|(_, why)| why.to_owned()),
             attempts: self.exchange.trail.attempts(),
+            score: self.score,
             overhead,
         }
     }
@@ -193,6 +197,7 @@ impl Closing {
             provider = self.provider.as_deref(),
             attempts = trail.attempts(),
             retries = trail.retries(),
+            score = self.score,
             stream = facts.request.stream,
             input_tokens = self.usage.map(|u| u.input_tokens),
             output_tokens = self.usage.map(|u| u.output_tokens),
@@ -224,6 +229,7 @@ impl Closing {
             provider: self.provider.clone(),
             attempts: trail.attempts(),
             retries: trail.retries(),
+            score: self.score,
             stream: facts.request.stream,
             usage: self.usage.map(record::usage),
             first_token_us: self.first_token.map(micros),

@@ -13,9 +13,10 @@ use std::time::Instant;
 
 use jackfield_core::contract::{Fault, FaultKind, Step, Target};
 
-use super::attempt::{Answered, Ended};
+use super::attempt::Answered;
 use super::candidate::{Candidate, Event, Then};
 use super::failed::Failed;
+use super::judge::{Judge, Judged};
 use super::settle::Closing;
 use crate::world::{Model, World};
 
@@ -41,11 +42,12 @@ enum First {
     Slow,
 }
 
-/// Tries the candidates until one begins to answer. Dropped, every call under way is cancelled.
+/// Tries the candidates until one begins to answer, or gives one that its validators let through. Dropped, every call under way is cancelled.
 pub(super) async fn walk(
     world: &World,
     closing: &mut Closing,
     targets: Vec<Target>,
+    mut judge: Judge,
 ) -> Result<Answered, Fault> {
     world.retry_budget().deposit();
     let mut walk = Walk {
@@ -67,53 +69,72 @@ pub(super) async fn walk(
             _ => std::time::Duration::ZERO,
         };
         closing.waited(began.elapsed().saturating_sub(own));
-        match first {
-            First::Slow => hedge = walk.hedge(&candidate, closing),
-            First::Candidate(Event::Rested) => candidate.call(&closing.exchange, &mut closing.tries),
-            First::Candidate(Event::Ended(Ended { result: Ok(answer), .. })) => {
+        let result = match first {
+            First::Slow => {
+                hedge = walk.hedge(&candidate, closing);
+                continue;
+            }
+            First::Candidate(Event::Rested) => {
+                candidate.call(&closing.exchange, &mut closing.tries);
+                continue;
+            }
+            First::Candidate(Event::Ended(ended)) => ended.result,
+            // A hedge is called at once and never waits.
+            First::Hedge(Event::Rested) => continue,
+            First::Hedge(Event::Ended(ended)) => {
+                let Some(mut second) = hedge.take() else { continue };
+                if let Err(fault) = ended.result {
+                    walk.fails(&mut second, &fault, closing);
+                    walk.give_up(&second, fault);
+                    continue;
+                }
+                // The quicker one's turn; should it not be good enough, the slow one goes on in its place.
+                hedge = Some(std::mem::replace(&mut candidate, second));
+                ended.result
+            }
+        };
+        let judged = match result {
+            Ok(answer) => judge.judge(world, &mut candidate, answer, closing).await,
+            Err(fault) => Judged::Failed(fault),
+        };
+        let fault = match judged {
+            Judged::Deliver(answer) => {
                 if let Some(loser) = hedge {
                     loser.outrun();
                 }
                 return Ok(Answered { answer, call: closing.answers(candidate.answered()) });
             }
-            First::Candidate(Event::Ended(Ended { result: Err(fault), .. })) => {
+            Judged::Repair { said, instruction, fault } => {
                 walk.fails(&mut candidate, &fault, closing);
-                let then = match hedge.is_some() {
-                    // The call beside it goes on in its place.
-                    true if fault.kind.try_next() => Then::Next,
-                    true => Then::Return,
-                    false => {
-                        let (exchange, tries) = (&mut closing.exchange, &mut closing.tries);
-                        candidate.after(&fault, exchange, tries, world.retry_budget())
-                    }
+                walk.failed.push(&candidate.target().model, fault);
+                if let Some(other) = hedge.take() {
+                    walk.drop_beside(other, &candidate, closing);
+                }
+                candidate.repair(said, instruction, &closing.exchange, &mut closing.tries);
+                continue;
+            }
+            Judged::Failed(fault) => fault,
+        };
+        walk.fails(&mut candidate, &fault, closing);
+        let then = match hedge.is_some() {
+            // The call beside it goes on in its place.
+            true if fault.kind.try_next() => Then::Next,
+            true => Then::Return,
+            false => {
+                let (exchange, tries) = (&mut closing.exchange, &mut closing.tries);
+                candidate.after(&fault, exchange, tries, world.retry_budget())
+            }
+        };
+        match then {
+            Then::Again => walk.failed.push(&candidate.target().model, fault),
+            Then::Next => {
+                walk.give_up(&candidate, fault);
+                candidate = match hedge.take().or_else(|| walk.next(closing)) {
+                    Some(next) => next,
+                    None => return Err(walk.failed.into_fault()),
                 };
-                match then {
-                    Then::Again => walk.failed.push(&candidate.target().model, fault),
-                    Then::Next => {
-                        walk.give_up(&candidate, fault);
-                        candidate = match hedge.take().or_else(|| walk.next(closing)) {
-                            Some(next) => next,
-                            None => return Err(walk.failed.into_fault()),
-                        };
-                    }
-                    Then::Return => return Err(fault),
-                }
             }
-            // A hedge is called at once and never waits.
-            First::Hedge(Event::Rested) => {}
-            First::Hedge(Event::Ended(ended)) => {
-                let Some(mut second) = hedge.take() else { continue };
-                match ended.result {
-                    Ok(answer) => {
-                        candidate.outrun();
-                        return Ok(Answered { answer, call: closing.answers(second.answered()) });
-                    }
-                    Err(fault) => {
-                        walk.fails(&mut second, &fault, closing);
-                        walk.give_up(&second, fault);
-                    }
-                }
-            }
+            Then::Return => return Err(fault),
         }
     }
 }
@@ -220,6 +241,15 @@ impl Walk<'_> {
                 format!("{refused} keys of `{provider}` were refused, the last so: {}", fault.message);
         }
         self.failed.push(&candidate.target().model, fault);
+    }
+
+    /// A call beside one that is made once more is given up; its model has its turn later, if it is another.
+    fn drop_beside(&mut self, other: Candidate, candidate: &Candidate, closing: &mut Closing) {
+        closing.tries.abandon(&mut closing.exchange.trail);
+        if other.target() != candidate.target() {
+            self.waiting.push_front(other.target().clone());
+        }
+        other.outrun();
     }
 
     /// When this candidate's call is slow enough for a second one beside it.

@@ -1,12 +1,14 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
 //! task, the model the client named, the default. Knows routers only by the contract's trait.
 
+mod builtin;
 mod candidates;
 mod latency;
 mod routers;
 mod shadow;
 mod slot;
 mod stats;
+mod validators;
 
 use std::collections::BTreeMap;
 
@@ -21,12 +23,16 @@ pub use latency::Latencies;
 pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
 pub use slot::{RouterSlot, Rules, Seat};
 pub use stats::RouterStats;
+pub(crate) use validators::RESPONSE_FORMAT;
+pub use validators::ValidatorSlot;
 
 use routers::{Generations, Heard};
+use validators::Validators;
 
 /// The rules of one configuration.
 pub struct Policy {
     rules: Rules,
+    validators: Validators,
     /// What to try by task, its own model first.
     routes: BTreeMap<String, Vec<Target>>,
     default_model: Option<String>,
@@ -49,7 +55,13 @@ pub enum Plan {
 impl Policy {
     pub(crate) fn new(rules: Rules, config: &Config) -> Self {
         let default_model = config.orchestrator().default_model().map(str::to_owned);
-        Self { rules, routes: candidates::of_tasks(config), default_model }
+        let validators = Validators::new(&rules.validators, config);
+        Self { rules, validators, routes: candidates::of_tasks(config), default_model }
+    }
+
+    /// What an answer to this request must pass, in order. The client may have asked for one that is not there.
+    pub(crate) fn validators_of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        self.validators.of(facts)
     }
 
     /// Decides about one request. The trail tells who did and why. Shadows are asked afterwards and not waited for.

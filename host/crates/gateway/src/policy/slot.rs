@@ -1,6 +1,7 @@
 //! A routing rule's place among the others, and which generation of it sits there: the one that serves and, while a
 //! new one is on trial, that one for its share of the requests. A slot never changes: another picture is another world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use jackfield_core::config::{OnError, Share};
 use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Router, Routing};
 use jackfield_core::telemetry::metrics::PluginSeries;
 
-use super::{Breaker, RouterStats, ShadowSlot, ShadowTasks};
+use super::{Breaker, RouterStats, ShadowSlot, ShadowTasks, ValidatorSlot};
 
 /// One generation of a routing rule.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ pub struct Rules {
     pub shadows: Vec<ShadowSlot>,
     /// Where shadows are asked.
     pub tasks: Arc<ShadowTasks>,
+    /// The plugins that check answers, by name: those that are named as validators and loaded.
+    pub validators: BTreeMap<String, ValidatorSlot>,
 }
 
 impl RouterSlot {

@@ -78,7 +78,7 @@ fn world(routers: Vec<RouterSlot>, shadows: Vec<ShadowSlot>) -> World {
     let yaml = "providers: { sim: { kind: simulated } }\nmodels: { a: { provider: sim }, b: { provider: sim } }\n\
                 orchestrator: { default_model: a }\n";
     let config = Config::from_text("test.yaml", yaml, &|_| None).unwrap();
-    let rules = Rules { routers, shadows, tasks: Arc::new(ShadowTasks::new(64)) };
+    let rules = Rules { routers, shadows, tasks: Arc::new(ShadowTasks::new(64)), ..Rules::default() };
     let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
     World::build(1, Arc::new(config), rules, &|_| None, &live, &load, &Arc::default())
 }

@@ -61,6 +61,8 @@ pub struct RequestRecord {
     pub attempts: usize,
     /// Those of them that repeated one before.
     pub retries: usize,
+    /// How good the validators find the answer, 0 to 1: the lowest score that one gave.
+    pub score: Option<f64>,
     /// Whether the answer was to come as a stream.
     pub stream: bool,
     /// What the answer consumed, if the provider said.
@@ -165,6 +167,15 @@ pub enum StepRecord {
         model: String,
         after_us: u64,
     },
+    /// The issues are the validator's own words. A built-in one names keys of the answer, never its values.
+    Validated {
+        name: String,
+        model: String,
+        verdict: &'static str,
+        score: Option<f64>,
+        issues: Vec<String>,
+        micros: u64,
+    },
 }
 
 impl Requests {
@@ -222,13 +233,15 @@ impl RequestRecord {
 
 impl StepRecord {
     fn weight(&self) -> usize {
-        let of_list = |models: &[String]| models.iter().map(|model| size_of::<String>() + model.len()).sum();
+        let of_list =
+            |texts: &[String]| -> usize { texts.iter().map(|text| size_of::<String>() + text.len()).sum() };
         let texts = match self {
             Self::Router { name, reason: text, .. } | Self::RouterFault { name, message: text, .. } => {
                 name.len() + text.len()
             }
             Self::Decided { by, why, models } => by.len() + why.len() + of_list(models),
             Self::Fallback { models } => of_list(models),
+            Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
             Self::Skipped { model, provider, .. }
             | Self::Attempt { model, provider, .. }
             | Self::KeyRotated { model, provider, .. }

@@ -33,6 +33,9 @@ pub struct CompileOrder {
     pub artefact: u64,
 }
 
+/// The memory from which on several threads compile.
+const PARALLEL: u64 = 1 << 30;
+
 impl CompileOrder {
     /// Processor time as the system counts it.
     pub(super) fn cpu_seconds(&self) -> u64 {
@@ -57,7 +60,10 @@ fn try_compile(order: CompileOrder) -> Result<(), (u8, String)> {
     bound(order).map_err(|e| failed("set the limits", e))?;
     let bytes = component().map_err(|e| failed("read the component", e))?;
     // The pooling allocator would reserve more address space than a compiler may have. Artefacts do not depend on it.
-    let engine = Engine::new(&settings(Allocator::OnDemand, 1)).map_err(refused)?;
+    let mut config = settings(Allocator::OnDemand, 1);
+    // Each thread costs address space of its own, and starting one is what fails first where there is little.
+    config.parallel_compilation(order.memory >= PARALLEL);
+    let engine = Engine::new(&config).map_err(refused)?;
     let artefact = engine.precompile_component(&bytes).map_err(refused)?;
     let mut out = std::io::stdout().lock();
     out.write_all(&artefact).and_then(|()| out.flush()).map_err(|e| failed("write the artefact", e))

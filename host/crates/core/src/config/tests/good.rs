@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{Fallback, OnError, PluginCache, ProviderKind};
+use crate::config::{Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule};
 use crate::contract::ReasoningLevel;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -322,4 +322,45 @@ fn a_plugin_may_be_pinned_to_a_digest() {
         assert_eq!(plugins.settings("a").sha256.as_deref(), Some(DIGEST));
         assert_eq!((&plugins.settings("b").sha256, &plugins.settings("c").sha256), (&None, &None));
     }
+}
+
+#[test]
+fn validators_are_read_compiled_and_shown() {
+    let config = parse(
+        "providers: { sim: { kind: simulated } }
+models: { m: { provider: sim } }
+orchestrator:
+  validators: [not_empty, { max_length: 4k }, tone]
+  max_repairs: 0
+  routes: [ { task: t, model: m, validators: [{ regex: '^\\{' }, { json_schema: { type: object } }] } ]
+plugins:
+  router_defaults: { instances: warm, limits: { memory: 1MiB } }
+  validator_defaults: { limits: { wall: 1s } }
+  settings: { tone: { on_error: accept, limits: { host_calls: 5 } }, other: {} }",
+    )
+    .unwrap();
+    let orchestrator = config.orchestrator();
+    let names = |rules: &[ValidatorRule]| rules.iter().map(|rule| rule.name().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(orchestrator.validators()), ["not_empty", "max_length", "tone"]);
+    let route = orchestrator.route("t").unwrap();
+    assert_eq!(names(&route.validators), ["regex", "json_schema"]);
+    let [ValidatorRule::Regex(pattern), ValidatorRule::JsonSchema(schema)] = &route.validators[..] else {
+        panic!("{route:?}")
+    };
+    assert!(pattern.is_in("{}") && !pattern.is_in(" {}"));
+    assert!(schema.issues("{}").is_empty() && !schema.issues("[]").is_empty());
+    assert_eq!(orchestrator.max_repairs(), 0);
+    let tone = config.plugins().settings("tone");
+    assert_eq!(tone.validator_on_error, Some(ValidatorOnError::Accept));
+    let limits = tone.limits;
+    assert_eq!((limits.cpu, limits.wall), (Duration::from_millis(50), Duration::from_secs(1)));
+    assert_eq!((limits.host_calls, limits.memory), (5, 64 << 20), "routers' defaults are not validators'");
+    let other = config.plugins().settings("other");
+    assert_eq!((other.validator_on_error, other.limits.memory), (None, 1 << 20));
+    let shown = config.to_value();
+    assert_eq!(shown["orchestrator"]["validators"], json!(["not_empty", { "max_length": "4k" }, "tone"]));
+    assert_eq!(shown["plugins"]["settings"]["tone"]["on_error"], "accept");
+    let again = parse(&config.show().unwrap()).unwrap();
+    assert_eq!(again.orchestrator(), orchestrator);
+    assert_eq!(parse("").unwrap().orchestrator().max_repairs(), 1);
 }

@@ -1,10 +1,14 @@
 use super::*;
 use crate::openai::parse_request;
-use jackfield_core::contract::ReasoningLevel;
+use jackfield_core::contract::{ReasoningLevel, Role};
 
 fn rewrite(body: &str, model_id: &str, overrides: &Overrides) -> String {
+    repaired(body, model_id, overrides, &[])
+}
+
+fn repaired(body: &str, model_id: &str, overrides: &Overrides, appended: &[(Role, String)]) -> String {
     let request = parse_request(Bytes::copy_from_slice(body.as_bytes())).unwrap();
-    String::from_utf8(rewrite_request(&request, Rewrite { model_id, overrides }).to_vec()).unwrap()
+    String::from_utf8(rewrite_request(&request, Rewrite { model_id, overrides, appended }).to_vec()).unwrap()
 }
 
 #[test]
@@ -81,5 +85,22 @@ fn a_template_wraps_the_last_user_message_alone() {
             &overrides
         ),
         r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"Scale \"this\":\nb!"},{"type":"image_url","image_url":{"url":"u"}}]}]}"#,
+    );
+}
+
+#[test]
+fn messages_are_appended_and_the_others_stay_as_they_are_written() {
+    let said = [(Role::Assistant, "a \"b\"".to_owned()), (Role::User, "again,\nplease".to_owned())];
+    let more = r#",{"role":"assistant","content":"a \"b\""},{"role":"user","content":"again,\nplease"}"#;
+    let start = r#"{"model":"m", "messages" : [ {"role":"user","content":"h\u00e9 ]"}"#;
+    for end in [r#"] ,"seed":1.0e+2}"#, " \n ]}"] {
+        let got = repaired(&format!("{start}{end}"), "m", &Overrides::default(), &said);
+        assert_eq!(got, format!("{start}{more}{end}"));
+    }
+    // Together with a template, which writes the list anew.
+    let overrides = Overrides { prompt_template: Some("<${input}>".into()), ..Overrides::default() };
+    assert_eq!(
+        repaired(r#"{"model":"m","messages":[ {"role":"user","content":"x"} ]}"#, "m", &overrides, &said),
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":"<x>"}}{more}]}}"#)
     );
 }

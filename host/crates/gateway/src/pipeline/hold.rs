@@ -1,0 +1,119 @@
+//! A stream that is held until it can be judged as a whole. It is delivered as the very chunks it came in, or not at all.
+//! Bounded by `MAX_HELD`; the provider's own deadlines bound the time.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+
+use jackfield_core::contract::{
+    Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage,
+};
+
+/// What is held of one answer, in bytes.
+const MAX_HELD: usize = 8 << 20;
+/// What a chunk takes besides its texts, roughly, in bytes: a stream of empty ones is bounded too.
+const CHUNK: usize = 64;
+
+/// A stream that has ended.
+pub(super) struct Held {
+    pub chunks: Vec<Chunk>,
+    pub reply: Reply,
+}
+
+/// Reads a stream to its end.
+pub(super) async fn hold(held: Vec<Chunk>, mut rest: ChunkStream) -> Result<Held, Fault> {
+    let (mut whole, mut chunks, mut size) = (Whole::default(), Vec::new(), 0);
+    let mut held = held.into_iter();
+    loop {
+        let chunk = match held.next() {
+            Some(chunk) => chunk,
+            None => match rest.next().await {
+                Some(chunk) => chunk?,
+                None => break,
+            },
+        };
+        size += weight(&chunk);
+        if size > MAX_HELD {
+            let most = MAX_HELD >> 20;
+            let message =
+                format!("the answer is larger than the {most} MiB that are held for its validators");
+            return Err(Fault::new(FaultKind::AnswerRejected, message));
+        }
+        whole.add(&chunk);
+        let done = chunk.done;
+        chunks.push(chunk);
+        if done {
+            break;
+        }
+    }
+    Ok(Held { chunks, reply: whole.into_reply() })
+}
+
+fn weight(chunk: &Chunk) -> usize {
+    let text = |delta: &Delta| {
+        let calls: usize = delta.tool_calls.iter().map(|call| CHUNK + call.arguments.len()).sum();
+        CHUNK + delta.text.as_ref().map_or(0, String::len) + calls
+    };
+    CHUNK + chunk.wire.as_ref().map_or(0, |wire| wire.len()) + chunk.deltas.iter().map(text).sum::<usize>()
+}
+
+/// An answer as it grows.
+#[derive(Default)]
+struct Whole {
+    choices: BTreeMap<u32, Growing>,
+    usage: Option<Usage>,
+    model: Option<String>,
+}
+
+#[derive(Default)]
+struct Growing {
+    text: Option<String>,
+    calls: BTreeMap<u32, ToolCall>,
+    finish_reason: Option<FinishReason>,
+}
+
+impl Whole {
+    fn add(&mut self, chunk: &Chunk) {
+        self.usage = chunk.usage.or(self.usage);
+        if self.model.is_none() {
+            self.model.clone_from(&chunk.model);
+        }
+        for delta in &chunk.deltas {
+            let choice = self.choices.entry(delta.index).or_default();
+            if let Some(text) = &delta.text {
+                choice.text.get_or_insert_default().push_str(text);
+            }
+            for part in &delta.tool_calls {
+                let call = choice.calls.entry(part.index).or_insert_with(|| ToolCall {
+                    id: String::new(),
+                    name: String::new(),
+                    arguments: String::new(),
+                });
+                if let Some(id) = &part.id {
+                    call.id.clone_from(id);
+                }
+                call.name.push_str(part.name.as_deref().unwrap_or_default());
+                call.arguments.push_str(&part.arguments);
+            }
+            choice.finish_reason = delta.finish_reason.or(choice.finish_reason);
+        }
+    }
+
+    fn into_reply(mut self) -> Reply {
+        // An answer has at least one choice, if only an empty one.
+        self.choices.entry(0).or_default();
+        let choices = self.choices.into_values().map(|choice| Choice {
+            text: choice.text,
+            tool_calls: choice.calls.into_values().collect(),
+            finish_reason: choice.finish_reason,
+        });
+        Reply {
+            id: "chatcmpl-held".to_owned(),
+            model: self.model.unwrap_or_default(),
+            created: super::attempt::now().as_secs(),
+            choices: choices.collect(),
+            usage: self.usage,
+            wire: None,
+        }
+    }
+}

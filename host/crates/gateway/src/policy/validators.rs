@@ -1,0 +1,168 @@
+//! Which validators an answer is put through: those for every answer, those for its task, and those the client asks for.
+//! A validator that is named and not loaded stands here as one that fails, so that its `on_error` decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jackfield_core::base::{CompiledSchema, excerpt};
+use jackfield_core::config::{Config, ValidatorOnError, ValidatorRule};
+use jackfield_core::contract::{
+    BoxFuture, Facts, Fault, PluginFault, PluginFaultKind, Review, Validation, Validator,
+};
+
+use super::Breaker;
+use super::builtin::Builtin;
+
+/// Names validators that an answer must pass besides those that are configured, separated by commas.
+const HEADER: &str = "x-jackfield-validators";
+/// Names taken from it.
+const MAX_ADDED: usize = 16;
+
+/// The name under which the schema of a request's own `response_format` is enforced.
+pub(crate) const RESPONSE_FORMAT: &str = "response_format";
+
+/// A validator and what to do when it fails.
+#[derive(Clone)]
+pub struct ValidatorSlot {
+    /// The check.
+    pub validator: Arc<dyn Validator>,
+    /// What becomes of an answer when the check itself fails.
+    pub on_error: ValidatorOnError,
+    /// Leaves it alone for a while when it keeps failing. None for what cannot come back by itself.
+    pub breaker: Option<Arc<Breaker>>,
+    /// Told when the breaker opens.
+    pub opened: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The validators of one configuration.
+pub(super) struct Validators {
+    every: Vec<ValidatorSlot>,
+    /// By task: what every answer must pass included.
+    by_task: BTreeMap<String, Vec<ValidatorSlot>>,
+    /// What a client may add, by name.
+    by_name: BTreeMap<String, ValidatorSlot>,
+}
+
+impl ValidatorSlot {
+    /// A check of the gateway's own, which never fails.
+    fn builtin(builtin: Builtin) -> Self {
+        let (validator, opened) = (Arc::new(builtin), Arc::new(|| {}));
+        Self { validator, on_error: ValidatorOnError::Reject, breaker: None, opened }
+    }
+
+    /// The check of a request's own `response_format`.
+    pub(crate) fn response_format(schema: CompiledSchema) -> Self {
+        Self::builtin(Builtin::new(RESPONSE_FORMAT, ValidatorRule::JsonSchema(Arc::new(schema))))
+    }
+
+    /// The check's name.
+    pub(crate) fn name(&self) -> &str {
+        self.validator.name()
+    }
+
+    /// Asks it, unless it is being left alone.
+    pub(crate) async fn ask(&self, review: Review) -> Result<Validation, PluginFault> {
+        if let Some(breaker) = &self.breaker
+            && !breaker.allows(Instant::now())
+        {
+            let message = "it failed too often of late and is left alone for a while".to_owned();
+            return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });
+        }
+        let answer = self.validator.validate(review).await;
+        let Some(breaker) = &self.breaker else { return answer };
+        match &answer {
+            Ok(_) => breaker.succeeded(),
+            // That the host is busy is not the check's failure.
+            Err(fault) if fault.kind == PluginFaultKind::Overloaded => {}
+            Err(_) => {
+                if breaker.failed(Instant::now()) {
+                    (self.opened)();
+                }
+            }
+        }
+        answer
+    }
+}
+
+impl Validators {
+    /// Puts the lists together. `plugins` are those that are loaded, by name.
+    pub(super) fn new(plugins: &BTreeMap<String, ValidatorSlot>, config: &Config) -> Self {
+        let slot = |rule: &ValidatorRule| match rule {
+            ValidatorRule::Plugin(name) => {
+                let on_error = config.plugins().settings(name).validator_on_error;
+                plugins.get(name).cloned().unwrap_or_else(|| missing(name, on_error))
+            }
+            rule => ValidatorSlot::builtin(Builtin::of(rule)),
+        };
+        let orchestrator = config.orchestrator();
+        let every = orchestrator.validators();
+        let mut by_name = BTreeMap::from([("not_empty".to_owned(), slot(&ValidatorRule::NotEmpty))]);
+        let mut by_task = BTreeMap::new();
+        for route in orchestrator.routes() {
+            let more = route.validators.iter().filter(|rule| !every.contains(rule));
+            by_task.insert(route.task.clone(), every.iter().chain(more).map(&slot).collect());
+        }
+        let rules = every.iter().chain(orchestrator.routes().iter().flat_map(|route| &route.validators));
+        for rule in rules.filter(|rule| matches!(rule, ValidatorRule::Plugin(_))) {
+            by_name.entry(rule.name().to_owned()).or_insert_with(|| slot(rule));
+        }
+        Self { every: every.iter().map(&slot).collect(), by_task, by_name }
+    }
+
+    /// What an answer to this request must pass, in order.
+    pub(super) fn of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        let of_task = facts.task.as_ref().and_then(|task| self.by_task.get(task));
+        let mut slots = of_task.unwrap_or(&self.every).clone();
+        for name in added(&facts.headers)? {
+            let Some(slot) = self.by_name.get(name) else {
+                let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+                let shown = excerpt(name, 64);
+                let message =
+                    format!("there is no validator '{shown}' to add; there are: {}", known.join(", "));
+                return Err(Fault::invalid(HEADER, message));
+            };
+            if !slots.iter().any(|there| there.name() == slot.name()) {
+                slots.push(slot.clone());
+            }
+        }
+        Ok(slots)
+    }
+}
+
+/// The names in the header.
+fn added(headers: &http::HeaderMap) -> Result<Vec<&str>, Fault> {
+    let mut names = Vec::new();
+    for value in headers.get_all(HEADER) {
+        let text = value
+            .to_str()
+            .map_err(|_| Fault::invalid(HEADER, format!("the header '{HEADER}' is not visible ASCII")))?;
+        names.extend(text.split(',').map(str::trim).filter(|name| !name.is_empty()));
+    }
+    if names.len() > MAX_ADDED {
+        let message = format!("the header '{HEADER}' names {} validators; at most {MAX_ADDED}", names.len());
+        return Err(Fault::invalid(HEADER, message));
+    }
+    Ok(names)
+}
+
+/// A validator that is named and not loaded.
+struct Missing(String);
+
+fn missing(name: &str, on_error: Option<ValidatorOnError>) -> ValidatorSlot {
+    let (validator, opened) = (Arc::new(Missing(name.to_owned())), Arc::new(|| {}));
+    // The configuration's check asks for a word; without one, nothing unchecked goes out.
+    let on_error = on_error.unwrap_or(ValidatorOnError::Reject);
+    ValidatorSlot { validator, on_error, breaker: None, opened }
+}
+
+impl Validator for Missing {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn validate(&self, _: Review) -> BoxFuture<'_, Result<Validation, PluginFault>> {
+        let message = "no validator of this name is loaded".to_owned();
+        Box::pin(std::future::ready(Err(PluginFault { kind: PluginFaultKind::NotLoaded, message })))
+    }
+}
