@@ -7,7 +7,7 @@ use super::pointer::Pointer;
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["server"], &["admin"]),
-    (&["orchestrator"], &["budgets", "cache", "router", "validators"]),
+    (&["orchestrator"], &["budgets", "cache", "validators"]),
     (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),
     (&["plugins", "settings", "*"], &["grants", "stream"]),

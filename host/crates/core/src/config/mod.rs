@@ -19,6 +19,7 @@ mod shape;
 mod text;
 
 // One file a section: what is written, and what is checked.
+mod dynamic_router;
 mod fallback;
 mod keys;
 mod models;
@@ -48,6 +49,7 @@ mod units;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use checked::Config;
+pub use dynamic_router::{Complexity, DynamicRouter};
 pub use fallback::{Fallback, MAX_CANDIDATES};
 pub use fault::Fault;
 pub use keys::Keys;

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
+use super::dynamic_router::{DynamicRouter, RawDynamicRouter};
 use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
 use super::names::Names;
@@ -26,6 +27,8 @@ pub(crate) struct RawOrchestrator {
     /// Which model answers which task.
     #[serde(default)]
     routes: Vec<RawRoute>,
+    /// A model that rates how complex a prompt is, and which model answers by its rating.
+    router: Option<RawDynamicRouter>,
     /// What to try when a model fails, by model: `{ claude-3-opus: [gpt-4], "*": [fast-model] }`. `*` is for
     /// models without a list of their own. Lists do not chain.
     #[serde(default)]
@@ -63,6 +66,7 @@ pub struct Orchestrator {
     default_model: Option<String>,
     routers: Option<Vec<String>>,
     routes: Vec<Route>,
+    router: Option<DynamicRouter>,
     fallback: ModelFallback,
     hedge: bool,
 }
@@ -111,9 +115,11 @@ impl Orchestrator {
             routes.push(Route { task: route.task.clone(), target: route.target(&at, found), fallback });
         }
         fallback::check_tasks(&routes, &all, found);
+        let router = raw.router.as_ref();
+        let router = router.map(|router| DynamicRouter::check(router, &at.key("router"), names, found));
         let fallback = ModelFallback::check(&raw.fallback, &at.key("fallback"), names, found);
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
-        Self { default_model, routers, routes, fallback, hedge: raw.hedge }
+        Self { default_model, routers, routes, router, fallback, hedge: raw.hedge }
     }
 
     /// The model for requests that no rule decides.
@@ -134,6 +140,11 @@ impl Orchestrator {
     /// Where this task goes.
     pub fn route(&self, task: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.task == task)
+    }
+
+    /// The model that rates prompts, and what its ratings lead to.
+    pub fn router(&self) -> Option<&DynamicRouter> {
+        self.router.as_ref()
     }
 
     /// What to try when this model fails, in order: its own list, else the one for the rest.
@@ -157,6 +168,9 @@ impl Orchestrator {
             shown.insert("routers".into(), json!(routers));
         }
         shown.insert("routes".into(), json!(routes));
+        if let Some(router) = &self.router {
+            shown.insert("router".into(), router.show());
+        }
         if let Some(fallback) = self.fallback.show() {
             shown.insert("fallback".into(), fallback);
         }
