@@ -142,7 +142,7 @@ fn show(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'
                 match fault {
                     None => out::line(&table(candidates))?,
                     Some(fault) => {
-                        out::line(&format!("no model would be called: {fault} ({})", fault.kind.reason()))?
+                        out::line(&format!("no model would be called: {fault} ({})", fault.kind.reason()))?;
                     }
                 }
             }
