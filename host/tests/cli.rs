@@ -4,8 +4,9 @@
 //! for a stream means that nothing may be on it. 0 is fine, 1 refused or failed, 2 wrong usage.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -85,6 +86,8 @@ fn folder() -> TempDir {
     let dynamic = config("fast-model", "next").replace("  default_model: fast-model", dynamic);
     write("dynamic.yaml", dynamic.as_bytes());
     write("no-folder.yaml", b"plugins: { dir: nowhere }\n");
+    write("admin-no-token.yaml", b"server: { admin: 127.0.0.1:1 }\nplugins: { dir: empty }\n");
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
     write("request.json", REQUEST.as_bytes());
     write("not-a-request.json", b"[1, 2]");
     folder
@@ -104,6 +107,13 @@ fn jackfield(folder: &TempDir, args: &[&str]) -> Output {
 struct Row(&'static str, i32, &'static [&'static str], &'static [&'static str]);
 
 const ROWS: &[Row] = &[
+    // check: what is worth saying, and what to do about it
+    Row(
+        "check --config admin-no-token.yaml",
+        0,
+        &["fine"],
+        &["warning: the admin port stays closed: it has no token\n  hint: set `server.admin_token`"],
+    ),
     // plugin list
     Row(
         "plugin list",
@@ -353,7 +363,6 @@ fn list_and_check_give_one_reason() {
 /// One signal asks for a drain, every time: the stream that is open then finishes.
 #[test]
 fn a_signal_lets_open_streams_finish() {
-    use std::io::{BufRead, BufReader, Read, Write};
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("jackfield.yaml");
     let yaml = "providers: { sim: { kind: simulated, latency: 1ms, chunk_latency: 10ms } }\n\
@@ -395,4 +404,110 @@ fn a_signal_lets_open_streams_finish() {
             "round {round}: {told}"
         );
     }
+}
+
+/// A gateway of its own process, ended with the test.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends a request on a connection of its own and reads all of the answer.
+fn exchange(address: &str, request: &str) -> String {
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// How often each thread of a process was put on or taken off a processor so far.
+#[cfg(target_os = "linux")]
+fn switches(process: u32) -> std::collections::BTreeMap<String, u64> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let of = |path: std::path::PathBuf| {
+        // A thread may end between the listing and the reading.
+        let status = std::fs::read_to_string(path.join("status")).ok()?;
+        let name = status.lines().find_map(|line| line.strip_prefix("Name:"))?.trim();
+        let counts = status.lines().filter(|line| line.contains("voluntary_ctxt_switches:"));
+        let sum = counts.filter_map(|line| line.split_ascii_whitespace().last()?.parse::<u64>().ok()).sum();
+        Some((format!("{name} {}", path.file_name()?.to_string_lossy()), sum))
+    };
+    tasks.filter_map(|task| of(task.unwrap().path())).collect()
+}
+
+/// Idle, a gateway wakes nobody: no thread runs, not even to look at a clock. Its admin port is open meanwhile.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_gateway_wakes_nobody() {
+    const TOKEN: &str = "a-token-of-the-test-0123456789";
+    /// Windows of a second to look at: what follows a start or a request has an end (threads that rest leave after
+    /// some seconds).
+    const WINDOWS: usize = 30;
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    for name in ["urgent-router.wasm", "cheapest-capable.wasm", "least-loaded.wasm"] {
+        std::fs::copy(shipped.join(name), folder.path().join("plugins").join(name)).unwrap();
+    }
+    let yaml = "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: \"${ADMIN_TOKEN_OF_THE_TEST}\" }\n\
+                providers: { sim: { kind: simulated, latency: 1ms } }\n\
+                models: { fast-model: { provider: sim }, smart-model: { provider: sim } }\n\
+                orchestrator: { default_model: fast-model }\n\
+                plugins: { settings: { urgent-router: { config: { keyword: urgent, model: fast-model } }, \
+                least-loaded: { config: { models: [fast-model] } } } }\n";
+    std::fs::write(folder.path().join("jackfield.yaml"), yaml).unwrap();
+    let mut served = Served(
+        Command::new(env!("CARGO_BIN_EXE_jackfield"))
+            .arg("serve")
+            .current_dir(folder.path())
+            .env("ADMIN_TOKEN_OF_THE_TEST", TOKEN)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let mut lines = BufReader::new(served.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let told: Vec<String> = lines.by_ref().take_while(|line| line != "try it:").collect();
+    let after = |start: &str| {
+        let line =
+            told.iter().find_map(|line| line.strip_prefix(start)).unwrap_or_else(|| panic!("{told:?}"));
+        line.split([':', ' ', '/']).take(2).collect::<Vec<_>>().join(":")
+    };
+    let (api, admin) = (after("listening on http://"), after("admin port on http://"));
+    assert!(told[0].contains("cheapest-capable, least-loaded, urgent-router"), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains(TOKEN)), "{told:?}");
+
+    let body = r#"{"messages":[{"role":"user","content":"this is urgent"}]}"#;
+    let head = format!(
+        "host: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(&api, &format!("POST /v1/chat/completions HTTP/1.1\r\n{head}"));
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let head = format!("host: localhost\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    let answer = exchange(&admin, &format!("GET /metrics HTTP/1.1\r\n{head}"));
+    assert!(
+        answer.contains("jackfield_requests_total{outcome=\"answered\",reason=\"none\"} 1\n"),
+        "{answer}"
+    );
+
+    let mut seen = Vec::new();
+    for _ in 0..WINDOWS {
+        let before = switches(served.0.id());
+        assert!(before.len() > 2, "{before:?}");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let now = switches(served.0.id());
+        if before == now {
+            return;
+        }
+        seen.push(
+            now.into_iter().filter(|(thread, count)| before.get(thread) != Some(count)).collect::<Vec<_>>(),
+        );
+    }
+    panic!("some thread ran in every one of {WINDOWS} seconds: {seen:?}");
 }

@@ -3,7 +3,8 @@
 //!
 //! The catalog says what is in the folder, and this follows it: the newest generation of a plugin serves at once, or is
 //! a canary where the settings ask for one and something serves already. A canary ends in one of four ways: it lives
-//! through its probation (or is promoted before), its breaker opens, a newer one comes, or what serves is put back.
+//! through its probation (or is promoted before), its breaker opens, a newer one comes, or what serves is put back. A person may
+//! end it too, and may go back from a base however old it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +14,11 @@ use tokio::time::Instant;
 
 use jackfield_core::config::{Config, Rollout};
 use jackfield_core::contract::Router;
+use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
 use jackfield_gateway::policy::{Breaker, Seat, ShadowTally};
 use jackfield_plugin_host::{Catalog, Plugin};
+
+use super::numbering::{Mark, Numbering};
 
 /// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
 /// a canary whose breaker is open is not promoted.
@@ -25,6 +29,8 @@ pub(super) struct Generations {
     by_name: BTreeMap<String, Serving>,
     /// How many generations there have been.
     count: u64,
+    numbering: Numbering,
+    metrics: Arc<Metrics>,
     tell: mpsc::Sender<Failing>,
     hear: Option<mpsc::Receiver<Failing>>,
 }
@@ -41,7 +47,15 @@ pub(super) struct Serving {
     pub base: Generation,
     pub canary: Option<Generation>,
     /// What the base took the place of, and since when the base has been on trial.
-    before: Option<(Plugin, Instant)>,
+    before: Option<Before>,
+}
+
+/// What a base took the place of.
+struct Before {
+    plugin: Plugin,
+    mark: Mark,
+    /// Since when the base has been on trial.
+    since: Instant,
 }
 
 /// One loading of one plugin.
@@ -49,6 +63,7 @@ pub(super) struct Generation {
     pub plugin: Plugin,
     pub breaker: Arc<Breaker>,
     pub tally: Arc<ShadowTally>,
+    pub mark: Mark,
     router: Option<Arc<dyn Router>>,
     shadow: bool,
     number: u64,
@@ -73,31 +88,56 @@ pub(super) struct Undone {
     pub canary: bool,
 }
 
-impl Default for Generations {
-    fn default() -> Self {
-        let (tell, hear) = mpsc::channel(WAITING);
-        Self { by_name: BTreeMap::new(), count: 0, tell, hear: Some(hear) }
-    }
-}
-
 impl Generations {
+    /// None yet. What becomes of them is counted.
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        let (tell, hear) = mpsc::channel(WAITING);
+        let (by_name, numbering) = (BTreeMap::new(), Numbering::default());
+        Self { by_name, count: 0, numbering, metrics, tell, hear: Some(hear) }
+    }
+
     /// Brings the generations up to the catalog and the settings.
     pub(super) fn follow(&mut self, catalog: &Catalog, config: &Config) {
-        self.by_name.retain(|name, _| catalog.get(name).is_some());
+        self.by_name.retain(|name, _| {
+            let stays = catalog.get(name).is_some();
+            if !stays {
+                self.metrics.plugins.forget(name, false);
+                self.metrics.plugins.forget(name, true);
+            }
+            stays
+        });
+        self.numbering.bound(|name| catalog.get(name).is_some());
         for plugin in &catalog.plugins {
             let rollout = config.plugins().settings(plugin.name()).rollout;
-            let mut new = || {
+            let mut new = |like: Option<&Generation>| {
                 self.count += 1;
-                Generation::new(plugin, &rollout, self.count, &self.tell)
+                // New settings of the same bytes are no new generation.
+                let mark = like.filter(|like| like.plugin.digest() == plugin.digest());
+                let mark = mark.map_or_else(|| self.numbering.next(plugin.name()), |like| like.mark.clone());
+                Generation::new(plugin, &rollout, mark, self.count, &self.tell)
             };
             match self.by_name.get_mut(plugin.name()) {
-                Some(serving) => serving.follow(plugin, &rollout, &mut new),
+                Some(serving) => serving.follow(plugin, &rollout, &self.metrics, &mut new),
                 None => {
-                    let serving = Serving { base: new(), canary: None, before: None };
+                    let serving = Serving { base: new(None), canary: None, before: None };
                     self.by_name.insert(plugin.name().to_owned(), serving);
                 }
             }
         }
+    }
+
+    /// What is counted of a plugin and, apart from it, of its canary if it has one. The metrics are told which they are.
+    pub(super) fn series(&self, serving: &Serving) -> (Arc<PluginSeries>, Option<Arc<PluginSeries>>) {
+        let (plugins, name) = (&self.metrics.plugins, serving.base.plugin.name());
+        let of = |generation: &Generation, canary| {
+            let series = plugins.of(name, canary);
+            series.serves(generation.mark.number);
+            series
+        };
+        if serving.canary.is_none() {
+            plugins.forget(name, true);
+        }
+        (of(&serving.base, false), serving.canary.as_ref().map(|canary| of(canary, true)))
     }
 
     /// A plugin's generations.
@@ -117,23 +157,40 @@ impl Generations {
             return Verdict::Gone;
         }
         let rollout = config.plugins().settings(&failing.name).rollout;
-        let before = match &serving.canary {
-            None if !serving.base.shadow => serving.before.take(),
-            _ => None,
-        };
         // Later failures have some other cause, and an older rule would not be better.
-        let Some((good, _)) = before.filter(|(_, since)| since.elapsed() < rollout.probation) else {
+        if serving.canary.is_some()
+            || serving.base.shadow
+            || serving.before.as_ref().is_none_or(|before| before.since.elapsed() >= rollout.probation)
+        {
             return Verdict::Alone;
-        };
+        }
+        self.go_back(&failing.name, &rollout)
+            .map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
+    }
+
+    /// Undoes the newest generation of a plugin because somebody says so: its canary, if it has one, or else its
+    /// base, whenever that came. Nothing if it took no other's place, or that is given out already.
+    pub(super) fn undo(&mut self, name: &str, config: &Config) -> Option<Undone> {
+        let serving = self.by_name.get_mut(name)?;
+        if let Some(canary) = serving.canary.take() {
+            return Some(Undone { bad: canary.plugin, good: serving.base.plugin.clone(), canary: true });
+        }
+        self.go_back(name, &config.plugins().settings(name).rollout)
+    }
+
+    /// Puts what a base took the place of back.
+    fn go_back(&mut self, name: &str, rollout: &Rollout) -> Option<Undone> {
+        let serving = self.by_name.get_mut(name)?;
+        let Before { plugin: good, mark, .. } = serving.before.take()?;
         self.count += 1;
-        let back = Generation::new(&good, &rollout, self.count, &self.tell);
+        let back = Generation::new(&good, rollout, mark.again_now(), self.count, &self.tell);
         let bad = std::mem::replace(&mut serving.base, back).plugin;
-        Verdict::Undone(Box::new(Undone { bad, good, canary: false }))
+        Some(Undone { bad, good, canary: false })
     }
 
     /// Makes a plugin's canary its base. Says whether there was one.
     pub(super) fn promote(&mut self, name: &str) -> bool {
-        self.by_name.get_mut(name).is_some_and(Serving::promote)
+        self.by_name.get_mut(name).is_some_and(|serving| serving.promote(&self.metrics))
     }
 
     /// When the next canary's probation is over.
@@ -170,30 +227,39 @@ impl Generations {
 
 impl Serving {
     /// Brings one plugin's generations up to what was loaded last.
-    fn follow(&mut self, plugin: &Plugin, rollout: &Rollout, new: &mut dyn FnMut() -> Generation) {
+    fn follow(
+        &mut self,
+        plugin: &Plugin,
+        rollout: &Rollout,
+        metrics: &Metrics,
+        new: &mut dyn FnMut(Option<&Generation>) -> Generation,
+    ) {
         let newest = self.canary.as_ref().unwrap_or(&self.base);
         if rollout.shadow != self.base.shadow {
             // Nothing decided under this name before, or nothing does now.
-            *self = Self { base: new(), canary: None, before: None };
+            *self = Self { base: new(Some(&self.base)), canary: None, before: None };
         } else if newest.plugin.is(plugin) {
             if rollout.canary.is_none() {
-                self.promote();
+                self.promote(metrics);
             }
         } else if self.base.plugin.is_like(plugin) {
             if self.canary.take().is_some() {
+                metrics.host.changed(ReloadChange::CanaryWithdrawn);
                 tracing::info!(target: "jackfield::plugin", plugin = plugin.name(), "the canary is withdrawn: what serves was put back");
             }
         } else if let Some(share) =
             rollout.canary.filter(|_| self.base.router.is_some() && plugin.kind().router)
         {
-            self.canary = Some(new());
+            // Even of the same bytes: what it does is to be seen apart.
+            self.canary = Some(new(None));
             tracing::info!(
                 target: "jackfield::plugin", plugin = plugin.name(), digest = plugin.digest(), %share,
                 probation = ?rollout.probation, "a canary is on trial"
             );
         } else {
             self.canary = None;
-            self.take_over(new());
+            let by = new(Some(&self.base));
+            self.take_over(by);
         }
         for generation in [Some(&mut self.base), self.canary.as_mut()].into_iter().flatten() {
             if generation.breaker.threshold() != rollout.rollback {
@@ -205,14 +271,16 @@ impl Serving {
     /// New settings of the same bytes are nothing to go back from.
     fn take_over(&mut self, by: Generation) {
         let since = by.since;
-        let before = std::mem::replace(&mut self.base, by).plugin;
-        if before.digest() != self.base.plugin.digest() {
-            self.before = Some((before, since));
+        let Generation { plugin, mark, .. } = std::mem::replace(&mut self.base, by);
+        if plugin.digest() != self.base.plugin.digest() {
+            self.before = Some(Before { plugin, mark, since });
         }
     }
 
-    fn promote(&mut self) -> bool {
-        let Some(canary) = self.canary.take() else { return false };
+    fn promote(&mut self, metrics: &Metrics) -> bool {
+        let Some(mut canary) = self.canary.take() else { return false };
+        canary.mark = canary.mark.again_now();
+        metrics.host.changed(ReloadChange::CanaryPromoted);
         let plugin = canary.plugin.name().to_owned();
         let digest = canary.plugin.digest().to_owned();
         tracing::info!(target: "jackfield::plugin", plugin, digest, "the canary is promoted and gets every request");
@@ -222,11 +290,18 @@ impl Serving {
 }
 
 impl Generation {
-    fn new(plugin: &Plugin, rollout: &Rollout, number: u64, tell: &mpsc::Sender<Failing>) -> Self {
+    fn new(
+        plugin: &Plugin,
+        rollout: &Rollout,
+        mark: Mark,
+        number: u64,
+        tell: &mpsc::Sender<Failing>,
+    ) -> Self {
         Self {
             plugin: plugin.clone(),
             breaker: Arc::new(Breaker::new(rollout.rollback)),
             tally: Arc::default(),
+            mark,
             router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
             shadow: rollout.shadow,
             number,
@@ -235,14 +310,15 @@ impl Generation {
         }
     }
 
-    /// The generation as the policy sees it, if it is a router.
-    pub(super) fn seat(&self) -> Option<Seat> {
+    /// The generation as the policy sees it, if it is a router, and as it is counted.
+    pub(super) fn seat(&self, series: &Arc<PluginSeries>) -> Option<Seat> {
         let (tell, failing) = (self.tell.clone(), self.failing());
         let opened = move || {
             let _ = tell.try_send(failing.clone());
         };
         let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
-        Some(Seat { router, breaker, opened: Arc::new(opened) })
+        let (stats, series) = (Arc::clone(&self.mark.stats), Arc::clone(series));
+        Some(Seat { router, breaker, opened: Arc::new(opened), stats, series })
     }
 
     fn failing(&self) -> Failing {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source};
+use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks};
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_plugin_host::{Catalog, Change, Memory, Plugin, PluginEngine, PluginSettings, Scan};
@@ -16,6 +17,8 @@ use jackfield_provider::Registry;
 
 use super::generations::{Generations, Serving};
 use super::report::{LoadedCanary, LoadedPlugin, PluginReport};
+use super::roster::roster;
+use crate::admin::Roster;
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
 pub(super) struct Keeper {
@@ -29,6 +32,8 @@ pub(super) struct Keeper {
     live: Arc<LiveTable>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
+    roster: Arc<ArcSwap<Roster>>,
+    metrics: Arc<Metrics>,
     generations: Generations,
     shadows: Arc<ShadowTasks>,
     /// Why the configuration file's last content was not taken, so that it is told once.
@@ -50,7 +55,8 @@ impl Keeper {
         engine: PluginEngine,
         load: Arc<Load>,
     ) -> Self {
-        let (live, report, generations) = (Arc::default(), Arc::default(), Generations::default());
+        let (live, report, metrics) = (Arc::default(), Arc::default(), Arc::<Metrics>::default());
+        let generations = Generations::new(Arc::clone(&metrics));
         // The other half of the permits is for the routers that decide.
         let shadows = Arc::new(ShadowTasks::new(config.plugins().running() / 2));
         let memory = engine.memory(config.plugins().dir());
@@ -64,6 +70,8 @@ impl Keeper {
             live,
             load,
             report,
+            roster: Arc::default(),
+            metrics,
             generations,
             shadows,
             rejected: None,
@@ -86,6 +94,16 @@ impl Keeper {
     /// What became of the plugin folder, as of the last look at it.
     pub(super) fn report(&self) -> Arc<ArcSwap<PluginReport>> {
         Arc::clone(&self.report)
+    }
+
+    /// The plugin folder for the admin port, as of the last look at it.
+    pub(super) fn roster(&self) -> Arc<ArcSwap<Roster>> {
+        Arc::clone(&self.roster)
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
     }
 
     /// Where shadows are asked; whoever stops serving ends it.
@@ -140,6 +158,7 @@ impl Keeper {
             Ok(taken) => {
                 self.rejected = None;
                 let (next, providers) = taken?;
+                self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
                 self.providers = providers;
                 Some(Arc::new(next))
@@ -148,6 +167,7 @@ impl Keeper {
                 if self.rejected.as_ref() != Some(&why) {
                     tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on: {why}");
                     self.rejected = Some(why);
+                    self.metrics.host.changed(ReloadChange::ConfigRejected);
                 }
                 None
             }
@@ -159,6 +179,7 @@ impl Keeper {
         let (old, new) = (&self.config, next);
         let (server, limits) = (old.server(), old.server().limits());
         let changed = [
+            ("server.admin", server.admin().listen() != new.server().admin().listen()),
             ("server.drain", server.drain() != new.server().drain()),
             ("server.limits.connections", limits.connections != new.server().limits().connections),
             ("server.limits.headers", limits.headers != new.server().limits().headers),
@@ -193,6 +214,7 @@ impl Keeper {
             Ok(Scan { catalog, changes, unsettled }) => {
                 for change in &changes {
                     tell(change);
+                    self.metrics.host.changed(counted(change));
                 }
                 self.catalog = catalog;
                 // A refusal alone changes nothing that serves.
@@ -220,8 +242,13 @@ impl Keeper {
         };
         let mut rules = Rules { tasks: Arc::clone(&self.shadows), ..Rules::default() };
         for name in names {
-            let found = self.generations.get(&name).and_then(|serving| Some((serving, serving.base.seat()?)));
-            let Some((serving, base)) = found else {
+            let found = self.generations.get(&name).and_then(|serving| {
+                let (base, canary) = self.generations.series(serving);
+                let canary = serving.canary.as_ref().zip(canary);
+                let canary = canary.and_then(|(canary, series)| canary.seat(&series));
+                Some((serving, serving.base.seat(&base)?, canary))
+            });
+            let Some((serving, base, canary)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
                 let told = self.report.load().refused.iter().any(|(who, why)| *who == name && why == reason);
                 if !told {
@@ -237,10 +264,13 @@ impl Keeper {
                 rules.shadows.push(ShadowSlot { seat: base, place, tally });
                 continue;
             }
-            let canary = serving.canary.as_ref().and_then(|canary| canary.seat());
             let canary = settings.rollout.canary.zip(canary);
             rules.routers.push(RouterSlot { base, canary, on_error: settings.on_error });
         }
+        let refusals = i64::try_from(self.catalog.refusals.len()).unwrap_or(i64::MAX);
+        self.metrics.plugins.refusals.set(refusals);
+        let roster = roster(&self.config, &self.catalog, &self.generations, &rules);
+        self.roster.store(Arc::new(roster));
         self.report.store(Arc::new(report));
         rules
     }
@@ -248,7 +278,11 @@ impl Keeper {
     fn world(&mut self, rules: Rules) -> World {
         self.generation += 1;
         let provider = |name: &str| self.providers.get(name);
-        World::build(self.generation, Arc::clone(&self.config), rules, &provider, &self.live, &self.load)
+        let (config, metrics) = (Arc::clone(&self.config), &self.metrics);
+        let world = World::build(self.generation, config, rules, &provider, &self.live, &self.load, metrics);
+        metrics.upstream.keep_only(|provider, model| world.models().counts(provider, model));
+        metrics.host.world(self.generation);
+        world
     }
 }
 
@@ -268,6 +302,16 @@ fn loaded(serving: &Serving, settings: &Configured) -> LoadedPlugin {
             digest: canary.plugin.digest().to_owned(),
             share,
         }),
+    }
+}
+
+/// What a change is counted as.
+fn counted(change: &Change) -> ReloadChange {
+    match change {
+        Change::Added { .. } => ReloadChange::PluginAdded,
+        Change::Replaced { .. } => ReloadChange::PluginReplaced,
+        Change::Removed { .. } => ReloadChange::PluginRemoved,
+        Change::Refused { .. } => ReloadChange::PluginRefused,
     }
 }
 

@@ -8,16 +8,18 @@ mod cpu;
 mod engine;
 mod generations;
 mod keeper;
+mod numbering;
 mod offline;
 mod report;
+mod roster;
 mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch as flag;
+use tokio::sync::{mpsc, oneshot, watch as flag};
 
 use jackfield_core::base::{Drain, Signal};
 use jackfield_core::config::Config;
@@ -26,6 +28,7 @@ use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
 
+use crate::admin::{self, Admin, Command};
 use crate::http::{self, Api, Server, ServerOptions};
 
 pub use engine::{StartedEngine, start_engine, start_engine_with};
@@ -46,6 +49,21 @@ pub enum BuildError {
     Engine(#[from] EngineError),
 }
 
+/// The house could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address} ({key}): {error}")]
+pub struct BindError {
+    /// What in the configuration says where to listen.
+    pub key: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Why not.
+    pub error: std::io::Error,
+}
+
+/// How long an answer of the admin port may take to go out once the API is done.
+const ADMIN_FAREWELL: Duration = Duration::from_secs(1);
+
 /// A house that is built and not yet open.
 pub struct App {
     config: Arc<Config>,
@@ -60,6 +78,8 @@ pub struct Bound {
     plugins: Arc<ArcSwap<PluginReport>>,
     shadows: Arc<ShadowTasks>,
     keeper: Keeper,
+    commands: mpsc::Receiver<Command>,
+    admin: Option<Server>,
     world: Arc<ArcSwap<World>>,
     drain: Drain,
     signal: Signal,
@@ -91,16 +111,17 @@ impl App {
     }
 
     /// Loads the plugins, puts the first world together, and listens.
-    pub async fn bind(self) -> std::io::Result<Bound> {
+    pub async fn bind(self) -> Result<Bound, BindError> {
         let Self { config, providers, engine } = self;
         let load = Arc::new(Load::reading(cpu::times));
-        let mut keeper = Keeper::new(Arc::clone(&config), providers, engine, Arc::clone(&load)).remembering();
+        let keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
+        let mut keeper = keeper.remembering();
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
         let (cut, cutting) = flag::channel(false);
         let api = Arc::new(Api {
             world: Arc::clone(&world),
-            load,
+            load: Arc::clone(&load),
             drain: signal.clone(),
             cut: cutting,
             since: SystemTime::now(),
@@ -112,10 +133,37 @@ impl App {
             head_timeout: limits.header_timeout,
             idle: limits.idle,
         };
-        let server = Server::bind(config.server().listen(), http::routes(api), options).await?;
+        let server = bind("server.listen", config.server().listen(), http::routes(api), options).await?;
+        let (command, commands) = mpsc::channel(watch::COMMANDS);
+        let admin = match config.server().admin().listen() {
+            None => None,
+            Some(address) => {
+                let admin = Admin {
+                    world: Arc::clone(&world),
+                    roster: keeper.roster(),
+                    metrics: keeper.metrics(),
+                    load,
+                    engine,
+                    commands: command,
+                    address: address.ip(),
+                };
+                let routes = admin::routes(Arc::new(admin));
+                Some(bind("server.admin", address, routes, admin::OPTIONS).await?)
+            }
+        };
         let (plugins, shadows) = (keeper.report(), keeper.shadows());
-        Ok(Bound { server, config, plugins, shadows, keeper, world, drain, signal, cut })
+        Ok(Bound { server, config, plugins, shadows, keeper, commands, admin, world, drain, signal, cut })
     }
+}
+
+async fn bind(
+    key: &'static str,
+    address: SocketAddr,
+    routes: axum::Router,
+    options: ServerOptions,
+) -> Result<Server, BindError> {
+    let bound = Server::bind(address, routes, options).await;
+    bound.map_err(|error| BindError { key, address, error })
 }
 
 /// A task that does not outlive its owner.
@@ -133,6 +181,11 @@ impl Bound {
         self.server.local_addr().unwrap_or_else(|_| self.config.server().listen())
     }
 
+    /// Where the admin port listens, if it is open.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|server| server.local_addr().ok())
+    }
+
     /// What became of the plugin folder; follows every reload.
     pub fn plugins(&self) -> Arc<ArcSwap<PluginReport>> {
         Arc::clone(&self.plugins)
@@ -146,17 +199,34 @@ impl Bound {
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
+        let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
-        let _watching =
-            self.config.plugins().watch().then(|| {
-                AbortOnDrop(tokio::spawn(watch::watch(self.keeper, self.world, self.signal.clone())))
-            });
-        let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
-        // Nobody waits for what a shadow would have done.
-        self.shadows.end().await;
+        let _keeping = AbortOnDrop(match self.config.plugins().watch() {
+            true => tokio::spawn(watch::watch(keeper, world, commands, asked)),
+            false => tokio::spawn(watch::hold(keeper, world, commands, asked)),
+        });
+        let (done, api_is_done) = oneshot::channel::<()>();
+        let api = async {
+            let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
+            // Nobody waits for what a shadow would have done.
+            self.shadows.end().await;
+            drop(done);
+            cut
+        };
+        let (cut, ()) = tokio::join!(api, serve_admin(self.admin, api_is_done));
         match cut {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),
         }
     }
+}
+
+/// Serves the admin port, if it is open, until the API is done: a drain can be watched.
+async fn serve_admin(server: Option<Server>, api_is_done: oneshot::Receiver<()>) {
+    let Some(server) = server else { return };
+    let (drain, signal) = Drain::pair();
+    let stop = async {
+        let _ = api_is_done.await;
+    };
+    server.serve(stop, ADMIN_FAREWELL, drain, signal, flag::Sender::new(false)).await;
 }

@@ -22,6 +22,7 @@ pub async fn first_world(config: Config, engine: PluginEngine) -> Result<(World,
 /// A world with the configuration's models and no plugins: what a plugin that is tried by itself looks at.
 pub fn world_without_plugins(config: Config) -> Result<World, BuildError> {
     let providers = Registry::build(&config)?;
-    let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
-    Ok(World::build(1, Arc::new(config), Rules::default(), &|name| providers.get(name), &live, &load))
+    let (live, load, metrics) = (Arc::<LiveTable>::default(), Arc::<Load>::default(), Arc::default());
+    let provider = |name: &str| providers.get(name);
+    Ok(World::build(1, Arc::new(config), Rules::default(), &provider, &live, &load, &metrics))
 }

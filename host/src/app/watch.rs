@@ -1,4 +1,5 @@
-//! Watching the plugin folder and the configuration file. The only place that names notify.
+//! The one task that makes worlds while the gateway serves: it watches the plugin folder and the configuration
+//! file, hears of failing plugins, ends trials, and obeys the admin port. The only place that names notify.
 //!
 //! Events are hints: whatever they say, the folder is looked at as a whole. A burst is waited out, but
 //! not for ever; one reload runs at a time. Where the system cannot watch, the folder is polled.
@@ -17,6 +18,7 @@ use jackfield_core::config::Source;
 use jackfield_gateway::world::World;
 
 use super::keeper::{Keeper, Reloaded};
+use crate::admin::Command;
 
 /// A burst of events is over when nothing came for so long.
 const QUIET: Duration = Duration::from_millis(30);
@@ -27,8 +29,38 @@ const UNSETTLED: Duration = Duration::from_millis(100);
 /// How often to look where the system cannot watch and the configuration names no `plugins.poll`.
 const FALLBACK_POLL: Duration = Duration::from_secs(2);
 
+/// Commands that may wait while a reload is under way; further ones are refused.
+pub(super) const COMMANDS: usize = 8;
+
+/// Reloads nothing by itself, until the host drains: `plugins.watch` is false.
+pub(super) async fn hold(
+    mut keeper: Keeper,
+    published: Arc<ArcSwap<World>>,
+    mut commands: mpsc::Receiver<Command>,
+    mut signal: Signal,
+) {
+    let mut failing = keeper.failing();
+    loop {
+        let promotion = keeper.next_promotion();
+        tokio::select! {
+            biased;
+            () = signal.asked() => return,
+            Some(plugin) = failing.recv() => keeper.roll_back(&plugin, &published).await,
+            () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
+                keeper.promote_due(&published).await;
+            }
+            Some(command) = commands.recv() => keeper.obey(command, &published).await,
+        }
+    }
+}
+
 /// Reloads whenever something changed, until the host drains.
-pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mut signal: Signal) {
+pub(super) async fn watch(
+    mut keeper: Keeper,
+    published: Arc<ArcSwap<World>>,
+    mut commands: mpsc::Receiver<Command>,
+    mut signal: Signal,
+) {
     let (hint, mut hints) = mpsc::channel::<()>(1);
     let mut failing = keeper.failing();
     let mut watched = Watched::of(&keeper);
@@ -49,6 +81,10 @@ pub(super) async fn watch(mut keeper: Keeper, published: Arc<ArcSwap<World>>, mu
             }
             () = sleep_until(promotion.unwrap_or_else(Instant::now)), if promotion.is_some() => {
                 keeper.promote_due(&published).await;
+                continue;
+            }
+            Some(command) = commands.recv() => {
+                keeper.obey(command, &published).await;
                 continue;
             }
             _ = hints.recv() => settle(&mut hints).await,

@@ -15,9 +15,7 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Outcome {
     let config = args.config.load()?;
-    for warning in config.warnings() {
-        out::note(&format!("warning: {warning}"));
-    }
+    out::warnings(&config);
     let engine = engine::start(&config)?;
     let catalog = runtime(false)?.block_on(engine::watched(&engine, app::load_catalog(&config, &engine)));
     let mut faults: Vec<String> =

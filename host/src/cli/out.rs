@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
-use jackfield_core::config::Report;
+use jackfield_core::config::{Config, Report};
 
 use super::{Failed, Outcome};
 
@@ -21,6 +21,14 @@ pub(super) fn line(text: &dyn Display) -> Outcome {
 /// A note for the person at the terminal, on standard error.
 pub(super) fn note(text: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// What is worth saying about a configuration, and what to do about it, on standard error.
+pub(super) fn warnings(config: &Config) {
+    for warning in config.warnings() {
+        let hint = warning.advice().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        note(&format!("warning: {warning}{hint}"));
+    }
 }
 
 /// Why a command failed.

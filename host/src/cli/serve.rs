@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use jackfield_core::telemetry;
 
 use super::{ConfigArg, Failed, Outcome, engine, out, runtime};
-use crate::app::{App, Bound, Stopped};
+use crate::app::{App, BindError, Bound, Stopped};
 
 #[derive(Args)]
 pub(super) struct ServeArgs {
@@ -25,18 +25,15 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
         config.listen_on(address)?;
     }
     telemetry::init(config.telemetry().log, config.telemetry().level);
-    for warning in config.warnings() {
-        out::note(&format!("warning: {warning}"));
-    }
+    out::warnings(&config);
     let source = config.source().to_string();
     let keys = !config.keys().is_empty();
     let model = config.orchestrator().default_model().unwrap_or("auto").to_owned();
     let drain = config.server().drain();
     runtime(true)?.block_on(async {
-        let listen = config.server().listen();
         let engine = engine::start(&config)?;
         let app = App::with_engine(config, engine.clone())?;
-        let bound = engine::watched(&engine, app.bind()).await.map_err(|e| cannot_listen(listen, &e))?;
+        let bound = engine::watched(&engine, app.bind()).await.map_err(|error| cannot_listen(&error))?;
         greet(&bound, &source, &model, keys)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -81,19 +78,28 @@ fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
         out::note(&format!("warning: plugin {file}: {reason}"));
     }
     out::line(&format!("listening on http://{at}"))?;
+    if let Some(admin) = bound.admin_addr() {
+        out::line(&format!(
+            "admin port on http://{admin}: /plugins, /metrics; with the token of server.admin_token"
+        ))?;
+    }
     out::line(&format!(
         "try it:\n  curl http://{at}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'"
     ))
 }
 
-fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failed {
-    let hint = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "; another process has it: choose one with --listen, or port 0 for a free one"
-        }
-        std::io::ErrorKind::PermissionDenied => "; ports below 1024 need rights: choose a higher one",
-        _ => "",
+fn cannot_listen(refused: &BindError) -> Failed {
+    let elsewhere = match refused.key {
+        "server.listen" => "choose one with --listen, or port 0 for a free one",
+        _ => "choose another in the configuration",
     };
-    Failed(format!("error: listen on {address}: {error}{hint}"))
+    let hint = match refused.error.kind() {
+        std::io::ErrorKind::AddrInUse => format!("; another process has it: {elsewhere}"),
+        std::io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need rights: choose a higher one".to_owned()
+        }
+        _ => String::new(),
+    };
+    Failed(format!("error: {refused}{hint}"))
 }

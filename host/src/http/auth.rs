@@ -1,7 +1,7 @@
-//! Who is asking, from the client's key. The key goes no further than this file.
+//! Who is asking, from the client's key. A key goes no further than this file.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 
 use jackfield_core::config::Keys;
 use jackfield_core::contract::{Caller, Fault, FaultKind};
@@ -19,14 +19,16 @@ pub(super) fn caller(keys: &Keys, headers: &HeaderMap) -> Result<Caller, Fault> 
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Err(unauthenticated("no API key: send 'Authorization: Bearer YOUR_KEY'"));
     };
-    let presented = value.to_str().ok().and_then(|text| {
-        let (scheme, key) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    let Some(presented) = presented else {
+    let Some(presented) = bearer(value) else {
         return Err(unauthenticated("the Authorization header is not 'Bearer YOUR_KEY'"));
     };
     keys.caller(presented).cloned().ok_or_else(|| unauthenticated("the API key is not known to this gateway"))
+}
+
+/// What an `Authorization` header of the bearer scheme presents.
+pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, presented) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| presented.trim())
 }
 
 /// The headers without credentials: what plugins may see.

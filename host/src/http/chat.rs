@@ -29,7 +29,7 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
     let incoming = match receive(&api, &world, id, started, request).await {
         Ok(incoming) => incoming,
         Err(fault) => {
-            pipeline::refused(id, started, &fault);
+            pipeline::refused(world.metrics(), id, started, &fault);
             return respond::fault(id, &fault);
         }
     };
@@ -44,7 +44,7 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
                 Answer::Stream(stream) => {
                     let model = head.model.clone().unwrap_or_default();
                     respond::events(Body::from_stream(frames(
-                        stream,
+                        *stream,
                         api.cut.clone(),
                         id,
                         model,

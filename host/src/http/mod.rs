@@ -1,11 +1,11 @@
 //! The HTTP edge: connections in, bytes out. Nothing is decided here but statuses.
 
 mod activity;
-mod auth;
+pub(crate) mod auth;
 mod body;
 mod chat;
 mod models;
-mod respond;
+pub(crate) mod respond;
 mod serve;
 
 use std::sync::Arc;
@@ -65,23 +65,23 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
     }
 }
 
-async fn unknown_path(request: axum::extract::Request) -> Response {
+async fn unknown_path(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let shown: String = request.uri().path().chars().take(128).collect();
     let message = format!(
         "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, GET /v1/models, GET /health and GET /ready",
         request.method()
     );
-    refuse(Fault::new(FaultKind::UnknownPath, message))
+    refuse(&api, Fault::new(FaultKind::UnknownPath, message))
 }
 
-async fn wrong_method(request: axum::extract::Request) -> Response {
+async fn wrong_method(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let message = format!("the method {} is not allowed for {}", request.method(), request.uri().path());
-    refuse(Fault::new(FaultKind::MethodNotAllowed, message))
+    refuse(&api, Fault::new(FaultKind::MethodNotAllowed, message))
 }
 
-/// Answers a request that did not get as far as the pipeline, and logs it.
-fn refuse(fault: Fault) -> Response {
+/// Answers a request that did not get as far as the pipeline, counts and logs it.
+fn refuse(api: &Api, fault: Fault) -> Response {
     let id = RequestId::generate();
-    pipeline::refused(id, std::time::Instant::now(), &fault);
+    pipeline::refused(api.world.load().metrics(), id, std::time::Instant::now(), &fault);
     respond::fault(id, &fault)
 }

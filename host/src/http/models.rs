@@ -34,7 +34,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
     let world = api.world.load_full();
     let caller = match auth::caller(world.config().keys(), &headers) {
         Ok(caller) => caller,
-        Err(fault) => return refuse(fault),
+        Err(fault) => return refuse(&api, fault),
     };
     let data = world.models().iter().filter(|m| may_name(&caller, m)).map(|m| entry(&api, m)).collect();
     respond::json(StatusCode::OK, serde_json::to_vec(&List { object: "list", data }).unwrap_or_default())
@@ -49,7 +49,7 @@ pub(super) async fn one(
     let world: Arc<World> = api.world.load_full();
     let caller = match auth::caller(world.config().keys(), &headers) {
         Ok(caller) => caller,
-        Err(fault) => return refuse(fault),
+        Err(fault) => return refuse(&api, fault),
     };
     // A path that is not UTF-8 names no model.
     let id = id.map_or_else(|_| "?".to_owned(), |Path(id)| id);
@@ -60,7 +60,7 @@ pub(super) async fn one(
         None => {
             let shown = excerpt(&id, 128);
             let message = format!("the model '{shown}' does not exist here (GET /v1/models lists all)");
-            refuse(Fault::new(FaultKind::UnknownModel, message).with_param("model"))
+            refuse(&api, Fault::new(FaultKind::UnknownModel, message).with_param("model"))
         }
     }
 }

@@ -29,10 +29,11 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::RejectedInvalid
         | K::UpstreamRefused
         | K::ContextLength => StatusCode::BAD_REQUEST,
-        K::Unauthenticated => StatusCode::UNAUTHORIZED,
-        K::ModelNotAllowed | K::RejectedForbidden => StatusCode::FORBIDDEN,
-        K::UnknownPath | K::UnknownModel => StatusCode::NOT_FOUND,
+        K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
+        K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
+        K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        K::NothingToRollBack | K::NothingToPromote => StatusCode::CONFLICT,
         K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -50,7 +51,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
 }
 
 /// JSON with a status.
-pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -67,7 +68,7 @@ pub(super) fn events(body: Body) -> Response<Body> {
 }
 
 /// A fault in the client's dialect. A provider's own refusal is passed on as it came.
-pub(super) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
+pub(crate) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
     let mut response = match &fault.upstream {
         Some(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -38,6 +38,7 @@ pub const CHAT: &str = "/v1/chat/completions";
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
+    admin: Option<SocketAddr>,
     log: Log,
     requests: Arc<Requests>,
     client: reqwest::Client,
@@ -109,7 +110,7 @@ impl Setup {
                 return Err(why);
             }
         };
-        let (address, requests) = (bound.addr(), bound.requests());
+        let (address, admin, requests) = (bound.addr(), bound.admin_addr(), bound.requests());
         let (stop, stopped) = oneshot::channel::<()>();
         let served = runtime.spawn(bound.serve(async move {
             let _ = stopped.await;
@@ -118,6 +119,7 @@ impl Setup {
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
         Ok(Gateway {
             address,
+            admin,
             log,
             requests,
             client: client.expect("a client"),
@@ -140,6 +142,21 @@ impl Gateway {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin port is, if it is open.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Asks its admin port with these headers and reads the whole answer.
+    ///
+    /// # Panics
+    /// When the port is closed.
+    pub async fn admin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+        let url = format!("http://{}{path}", self.admin.expect("an open admin port"));
+        let sent = self.request_to(method, &url, headers, Bytes::new()).send();
+        Reply::read(soon("the answer's head", sent).await.expect("an answer")).await
     }
 
     /// The full URL of a path.
@@ -248,8 +265,18 @@ impl Gateway {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> reqwest::RequestBuilder {
+        self.request_to(method, &self.url(path), headers, body)
+    }
+
+    fn request_to(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
-        let mut request = self.client.request(method, self.url(path));
+        let mut request = self.client.request(method, url);
         if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             request = request.header("content-type", "application/json");
         }

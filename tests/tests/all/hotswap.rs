@@ -249,7 +249,9 @@ async fn a_thousand_swaps_under_load_fail_no_request() {
     let dir = plugins.path().to_owned();
     let good = [router_to("model-a"), router_to("model-b")];
     put(&dir, "rule.wasm", &good[0]);
-    let yaml = format!("{yaml}{slow}plugins: {{ dir: \"{}\" }}\n", dir.display());
+    // A call that a busy machine delays is not what this test is about.
+    let limits = "router_defaults: { limits: { cpu: 5s, wall: 20s } }";
+    let yaml = format!("{yaml}{slow}plugins: {{ dir: \"{}\", {limits} }}\n", dir.display());
     let gateway = Arc::new(Setup::yaml(&yaml).quiet().start().await);
 
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));

@@ -5,6 +5,8 @@
 //! new case is a new row.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+/// The admin port: who may ask, what it tells, and the way back.
+mod admin;
 /// Candidates, repeated calls, keys, breakers and hedges.
 mod attempts;
 /// Who may ask, and for what.
@@ -21,6 +23,8 @@ mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;
 mod limits;
+/// What is counted, as a scraper reads it.
+mod metrics;
 /// Same-dialect calls change no byte but the named ones.
 mod passthrough;
 /// What a plugin may cost is what configuration says.

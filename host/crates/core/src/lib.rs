@@ -8,5 +8,5 @@ pub mod base;
 pub mod config;
 /// The meaning of one request, whoever sent it and whoever answers; and the seams.
 pub mod contract;
-/// The log subscriber and the names of what it prints.
+/// The log subscriber, the names of what it prints, and the metrics.
 pub mod telemetry;

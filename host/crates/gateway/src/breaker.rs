@@ -120,6 +120,7 @@ mod tests {
         assert!(!breaker.failed(at(11_505)), "open already");
         assert!(!breaker.allows(at(13_504)) && breaker.allows(at(13_505)), "twice as long");
         breaker.succeeded();
+        assert!(!breaker.has_opened());
         assert!(breaker.allows(at(13_506)) && !breaker.failed(at(13_507)));
     }
 

@@ -215,6 +215,8 @@ impl Catalog {
             *plugin = to.clone();
         }
         let path = self.seen.keys().find(|path| name_of(path) == Some(to.name()));
+        // A file that was refused already holds other bytes, and its own reason stands.
+        let path = path.filter(|path| self.refusals.iter().all(|refusal| refusal.path != **path));
         next.refusals.extend(path.map(|path| Refusal { path: path.clone(), reason: why.to_owned() }));
         memory.went_back(to.name(), to.digest());
         memory.save().await;
@@ -224,6 +226,11 @@ impl Catalog {
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<&Plugin> {
         self.plugins.iter().find(|plugin| plugin.name() == name)
+    }
+
+    /// SHA-256 of a file's content as it was last read, in hexadecimal; `None` for one that was not read.
+    pub fn digest_of(&self, path: &Path) -> Option<&str> {
+        self.seen.get(path).map(|seen| seen.digest.as_str())
     }
 
     /// Takes over what is known of an unchanged file: its plugin, its refusal, or both.

@@ -139,6 +139,11 @@ impl PluginEngine {
         self.inner.waiting.load(Ordering::Relaxed)
     }
 
+    /// Guests that run now.
+    pub fn running(&self) -> usize {
+        self.inner.ticker.running()
+    }
+
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }

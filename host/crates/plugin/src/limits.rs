@@ -3,6 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use wasmtime::ResourceLimiter;
 
 use jackfield_core::config::PluginLimits;
@@ -31,13 +34,15 @@ impl LimitHit {
 pub(crate) struct SpaceMeter {
     limits: PluginLimits,
     memory: usize,
+    /// The most that any instance of the plugin held.
+    peak: Arc<AtomicUsize>,
     table: usize,
     pub(crate) denied: Option<LimitHit>,
 }
 
 impl SpaceMeter {
-    pub(crate) fn new(limits: PluginLimits) -> Self {
-        Self { limits, memory: 0, table: 0, denied: None }
+    pub(crate) fn new(limits: PluginLimits, peak: Arc<AtomicUsize>) -> Self {
+        Self { limits, memory: 0, peak, table: 0, denied: None }
     }
 
     /// Bytes of linear memory now in use.
@@ -64,6 +69,7 @@ impl ResourceLimiter for SpaceMeter {
             return Ok(self.deny(format!("wanted {sum} bytes of memory; its limit is {limit}")));
         }
         self.memory = sum;
+        self.peak.fetch_max(sum, Ordering::Relaxed);
         Ok(true)
     }
 

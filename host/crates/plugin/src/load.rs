@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -177,6 +178,7 @@ pub struct Plugin {
     validator: Option<Arc<ComponentValidator>>,
     stream_validator: Option<Arc<ComponentStreamValidator>>,
     kv: Arc<KvStore>,
+    peak_memory: Arc<AtomicUsize>,
 }
 
 impl Plugin {
@@ -255,6 +257,7 @@ impl Plugin {
             config: settings.config,
             limits: settings.limits,
             kv: Arc::clone(&kv),
+            peak_memory: Arc::default(),
             log: Arc::default(),
             shadow: false,
             engine: inner,
@@ -281,6 +284,7 @@ impl Plugin {
         let validator = kind.validator.then(parts).map(|(c, i)| Arc::new(ComponentValidator::new(c, i)));
         let stream_validator =
             kind.stream_validator.then(parts).map(|(c, i)| Arc::new(ComponentStreamValidator::new(c, i)));
+        let peak_memory = Arc::clone(&callable.shared.peak_memory);
         let name = name.to_owned();
         Ok(Self {
             name,
@@ -293,7 +297,13 @@ impl Plugin {
             validator,
             stream_validator,
             kv,
+            peak_memory,
         })
+    }
+
+    /// The most linear memory that an instance of it has held, in bytes; that of `check-config` counts too.
+    pub fn peak_memory(&self) -> usize {
+        self.peak_memory.load(Ordering::Relaxed)
     }
 
     pub(crate) fn kv(&self) -> Arc<KvStore> {

@@ -1,6 +1,7 @@
 //! What one call keeps on the host's side: its bounds, its counters, and what it may look at.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use jackfield_core::config::PluginLimits;
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub limits: PluginLimits,
     /// Shared by all generations of the plugin.
     pub kv: Arc<KvStore>,
+    /// The most linear memory that an instance of this generation held, in bytes, however its call ended.
+    pub peak_memory: Arc<AtomicUsize>,
     pub log: Arc<LogBucket>,
     /// A shadow's calls leave no trace: what they write to `kv` is not kept. Nothing that costs or changes anything
     /// outside of the call may be granted to one.
@@ -60,9 +63,10 @@ impl CallState {
     /// The state of an instance that is being made.
     pub(crate) fn new(plugin: Arc<Shared>) -> Self {
         let limits = plugin.limits;
+        let space = SpaceMeter::new(limits, Arc::clone(&plugin.peak_memory));
         Self {
             plugin,
-            space: SpaceMeter::new(limits),
+            space,
             meter: Meter::new(limits, limits.cpu, false),
             wasi: None,
             ask: None,

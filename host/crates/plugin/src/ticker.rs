@@ -72,6 +72,11 @@ impl Ticker {
         Running { shared: &self.shared }
     }
 
+    /// Guests that run now.
+    pub(crate) fn running(&self) -> usize {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
     #[cfg(test)]
     pub(crate) fn is_parked(&self) -> bool {
         self.shared.parked.load(Ordering::SeqCst)

@@ -6,7 +6,6 @@ use super::pointer::Pointer;
 /// Sections and the keys in them that are to come. `*` stands for any name.
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
-    (&["server"], &["admin"]),
     (&["orchestrator"], &["budgets", "cache", "validators"]),
     (&["orchestrator", "routes", "*"], &["result", "template", "validators"]),
     (&["plugins"], &["validator_defaults"]),

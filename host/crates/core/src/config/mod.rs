@@ -19,6 +19,7 @@ mod shape;
 mod text;
 
 // One file a section: what is written, and what is checked.
+mod admin;
 mod dynamic_router;
 mod fallback;
 mod keys;
@@ -47,6 +48,7 @@ mod schema_fault;
 mod suggest;
 mod units;
 
+pub use admin::Admin;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use checked::Config;
 pub use dynamic_router::{Complexity, DynamicRouter};

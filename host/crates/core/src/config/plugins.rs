@@ -79,6 +79,16 @@ pub enum Instances {
     Warm,
 }
 
+impl Instances {
+    /// The word in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Warm => "warm",
+        }
+    }
+}
+
 impl OnError {
     /// The word in configuration and logs.
     pub fn name(self) -> &'static str {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::admin::{Admin, RawAdmin};
 use super::findings::Located;
 use super::pointer::Pointer;
 use super::units::{Count, Period, Size};
@@ -15,12 +16,24 @@ use super::units::{Count, Period, Size};
 const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 
 /// Where the gateway listens, and what one client may cost it.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Server")]
 pub(crate) struct RawServer {
     /// Address and port of the API. Anything but a loopback address needs `keys`, or `auth: none`.
     listen: String,
+    /// Address and port for whoever runs the gateway: plugins and metrics. 127.0.0.1:8788 if nothing is said; closed
+    /// without `admin_token`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<String>,
+    /// What every request to `admin` has to present as a bearer token: at least 16 characters, best as
+    /// `${VARIABLE}`. Left out or empty: nothing listens at `admin`.
+    #[serde(skip_serializing)]
+    admin_token: Option<String>,
+    /// Names of hosts, without ports, under which `admin` may be asked, besides its address and this machine's
+    /// own names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    admin_hosts: Vec<String>,
     /// How long open requests may take to finish when the gateway stops.
     drain: Period,
     /// `none` lets everybody in who reaches the address. Leave it out otherwise: with `keys`, a key is asked for.
@@ -65,6 +78,9 @@ impl Default for RawServer {
     fn default() -> Self {
         Self {
             listen: DEFAULT_LISTEN.into(),
+            admin: None,
+            admin_token: None,
+            admin_hosts: Vec::new(),
             drain: Period::from_secs(30),
             auth: None,
             limits: RawLimits::default(),
@@ -91,6 +107,7 @@ impl Default for RawLimits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
     listen: SocketAddr,
+    admin: Admin,
     drain: Duration,
     open: bool,
     limits: ServerLimits,
@@ -140,11 +157,18 @@ impl Server {
             );
         }
         let listen = raw.listen.parse().unwrap_or_else(|_| {
-            let hint = listen_hint(&raw.listen);
+            let hint = listen_hint(&raw.listen, DEFAULT_LISTEN);
             found.fault(&at.key("listen"), format!("`{}` is not an address and port", raw.listen), hint);
             SocketAddr::from(([127, 0, 0, 1], 0))
         });
-        let server = Self { listen, drain: raw.drain.get(), open, limits: raw.limits.check(&at, found) };
+        let admin = RawAdmin {
+            listen: raw.admin.as_deref(),
+            token: raw.admin_token.as_deref(),
+            hosts: &raw.admin_hosts,
+        };
+        let admin = Admin::check(&admin, listen, found);
+        let limits = raw.limits.check(&at, found);
+        let server = Self { listen, admin, drain: raw.drain.get(), open, limits };
         if let Err(refused) = server.may_listen(listen, has_keys) {
             found.fault(&at.key("listen"), refused.to_string(), OPEN_LISTEN_HINT);
         }
@@ -167,6 +191,11 @@ impl Server {
     /// Where the API listens. Port 0 lets the system choose.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// The port for whoever runs the gateway.
+    pub fn admin(&self) -> &Admin {
+        &self.admin
     }
 
     /// How long open requests may take to finish when the gateway stops.
@@ -196,6 +225,7 @@ impl Server {
                 "in_flight": limits.in_flight,
             },
         });
+        self.admin.show_in(&mut shown);
         if self.open {
             shown["auth"] = json!("none");
         }
@@ -219,18 +249,19 @@ impl RawLimits {
     }
 }
 
-/// What was probably meant by an address that is none.
-fn listen_hint(text: &str) -> String {
+/// What was probably meant by an address that is none. `usual` is the address it has when nothing is said.
+pub(crate) fn listen_hint(text: &str, usual: &str) -> String {
+    let usual_port = usual.rsplit_once(':').map_or("8787", |(_, port)| port);
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
-    let port = if port.parse::<u16>().is_ok() { port } else { "8787" };
+    let port = if port.parse::<u16>().is_ok() { port } else { usual_port };
     match host {
         "localhost" => format!("write the address itself: 127.0.0.1:{port}"),
         "" | "*" => {
             format!("write 127.0.0.1:{port} for this machine only, 0.0.0.0:{port} for all its addresses")
         }
         _ if host.parse::<std::net::IpAddr>().is_ok() && !text.contains("]:") => {
-            format!("add a port from 0 to 65535, as in {DEFAULT_LISTEN} or [::1]:8787")
+            format!("add a port from 0 to 65535, as in {usual} or [::1]:{usual_port}")
         }
-        _ => format!("write an IP address and a port, as in {DEFAULT_LISTEN} or [::1]:8787"),
+        _ => format!("write an IP address and a port, as in {usual} or [::1]:{usual_port}"),
     }
 }

@@ -57,6 +57,18 @@ pub enum FaultKind {
     Unauthenticated,
     /// The caller may not use this model.
     ModelNotAllowed,
+    /// The admin port's token is missing or wrong.
+    InvalidToken,
+    /// The admin port was asked under a name that is not its own.
+    HostNotAllowed,
+    /// No such plugin.
+    UnknownPlugin,
+    /// The plugin has no earlier generation to go back to.
+    NothingToRollBack,
+    /// The plugin has no canary to promote.
+    NothingToPromote,
+    /// No request of this id is kept.
+    UnknownRequest,
     /// A routing rule called the request wrong.
     RejectedInvalid,
     /// A routing rule forbade the request.
@@ -109,6 +121,12 @@ impl FaultKind {
             | K::UnknownTask
             | K::Unauthenticated
             | K::ModelNotAllowed
+            | K::InvalidToken
+            | K::HostNotAllowed
+            | K::UnknownPlugin
+            | K::NothingToRollBack
+            | K::NothingToPromote
+            | K::UnknownRequest
             | K::UpstreamRefused
             | K::ContextLength => Blame::Client,
             K::RejectedInvalid
@@ -153,6 +171,12 @@ impl FaultKind {
             K::UnknownTask => "unknown_task",
             K::Unauthenticated => "invalid_api_key",
             K::ModelNotAllowed => "model_not_allowed",
+            K::InvalidToken => "invalid_admin_token",
+            K::HostNotAllowed => "host_not_allowed",
+            K::UnknownPlugin => "plugin_not_found",
+            K::NothingToRollBack => "nothing_to_roll_back",
+            K::NothingToPromote => "nothing_to_promote",
+            K::UnknownRequest => "request_not_found",
             K::RejectedInvalid | K::RejectedForbidden | K::RejectedRateLimited | K::RejectedUnavailable => {
                 "rejected_by_router"
             }

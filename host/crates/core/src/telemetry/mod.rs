@@ -1,6 +1,8 @@
-//! The log: who writes it, in which form, and how loud.
+//! What the gateway says about itself: the log (who writes it, in which form, how loud) and the metrics.
 
 mod format;
+/// What is counted.
+pub mod metrics;
 mod subscriber;
 
 pub use format::{LogFormat, LogLevel};

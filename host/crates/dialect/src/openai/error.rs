@@ -62,8 +62,10 @@ pub fn render_error(fault: &Fault) -> Vec<u8> {
 
 fn type_of(kind: FaultKind) -> &'static str {
     match kind {
-        FaultKind::Unauthenticated => "authentication_error",
-        FaultKind::ModelNotAllowed | FaultKind::RejectedForbidden => "permission_error",
+        FaultKind::Unauthenticated | FaultKind::InvalidToken => "authentication_error",
+        FaultKind::ModelNotAllowed | FaultKind::RejectedForbidden | FaultKind::HostNotAllowed => {
+            "permission_error"
+        }
         FaultKind::UpstreamRateLimited | FaultKind::RejectedRateLimited => "rate_limit_error",
         FaultKind::RejectedInvalid => "invalid_request_error",
         kind => match kind.blame() {

@@ -145,10 +145,10 @@ impl Candidate {
         };
         // A request the provider calls wrong says nothing about the model.
         match fault.kind {
-            kind if kind.is_transient() => live.end(CallEnd::Failed),
-            FaultKind::ContextLength => {}
-            kind if kind.try_next() => live.end(CallEnd::Refused),
-            _ => {}
+            kind if kind.is_transient() => live.end(CallEnd::Failed(kind)),
+            FaultKind::ContextLength => live.end(CallEnd::Unfit(FaultKind::ContextLength)),
+            kind if kind.try_next() => live.end(CallEnd::Refused(kind)),
+            kind => live.end(CallEnd::Unfit(kind)),
         }
         Some(number)
     }

@@ -42,7 +42,7 @@ pub enum Body {
     /// All of it.
     Whole(Reply),
     /// A stream.
-    Stream(ReplyStream),
+    Stream(Box<ReplyStream>),
 }
 
 /// A request that ended without an answer.

@@ -49,7 +49,8 @@ pub struct Incoming {
 /// closed exactly once: its log line is written when the last byte is out or the future is dropped.
 pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Failure> {
     let (exchange, place) = admit(&world, incoming);
-    let mut closing = Closing::open(exchange, place, Arc::clone(world.requests()));
+    let (requests, metrics) = (Arc::clone(world.requests()), Arc::clone(world.metrics()));
+    let mut closing = Closing::open(exchange, place, requests, metrics);
     match steps(&world, &mut closing).await {
         Ok(body) => Ok(closing.deliver(body)),
         Err(fault) => Err(closing.fail(fault)),

@@ -1,10 +1,12 @@
-//! The end of every request, whatever it was: the model's state is told, and one log line is written.
+//! The end of every request, whatever it was: the model's state is told, the request is counted, and one log line is
+//! written.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Exchange, Fault, Usage};
+use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
@@ -24,13 +26,21 @@ pub(super) struct Closing {
     usage: Option<Usage>,
     overhead: Option<Duration>,
     first_token: Option<Duration>,
+    metrics: Arc<Metrics>,
+    /// The model whose tokens are counted.
+    series: Option<Arc<UpstreamSeries>>,
     closed: bool,
     _place: LoadGuard,
 }
 
 impl Closing {
-    /// Opens an exchange, to be kept among `requests` when it is over.
-    pub(super) fn open(exchange: Exchange, place: LoadGuard, requests: Arc<Requests>) -> Self {
+    /// Opens an exchange, to be kept among `requests` and counted in `metrics` when it is over.
+    pub(super) fn open(
+        exchange: Exchange,
+        place: LoadGuard,
+        requests: Arc<Requests>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             exchange,
             tries: Tries::default(),
@@ -42,6 +52,8 @@ impl Closing {
             usage: None,
             overhead: None,
             first_token: None,
+            metrics,
+            series: None,
             closed: false,
             _place: place,
         }
@@ -70,6 +82,7 @@ impl Closing {
 
     /// Hands the answer over. A stream takes the exchange with it.
     pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
+        self.series = answered.call.as_ref().map(|call| Arc::clone(call.series()));
         self.call = answered.call;
         let head = self.head();
         let streaming = self.exchange.facts.request.stream;
@@ -81,14 +94,14 @@ impl Closing {
             }
             Proven::Text(text) if streaming => {
                 let (held, rest) = text_stream(text);
-                Body::Stream(ReplyStream::new(held, rest, self))
+                Body::Stream(Box::new(ReplyStream::new(held, rest, self)))
             }
             Proven::Text(text) => {
                 let reply = text_reply(self.model.as_deref().unwrap_or_default(), text);
                 self.complete();
                 Body::Whole(reply)
             }
-            Proven::Stream { held, rest } => Body::Stream(ReplyStream::new(held, rest, self)),
+            Proven::Stream { held, rest } => Body::Stream(Box::new(ReplyStream::new(held, rest, self))),
         };
         Delivery { head, body }
     }
@@ -96,7 +109,7 @@ impl Closing {
     /// There is no answer.
     pub(super) fn fail(mut self, fault: Fault) -> Failure {
         let head = self.head();
-        self.close("failed", Some(&fault));
+        self.close(Outcome::Failed, Some(&fault));
         Failure { head, fault }
     }
 
@@ -113,16 +126,19 @@ impl Closing {
         if let Some(call) = self.call.take() {
             call.end(CallEnd::Answered);
         }
-        self.close("answered", None);
+        self.close(Outcome::Answered, None);
     }
 
     /// The answer broke off after its beginning was out.
     pub(super) fn broke(mut self, fault: &Fault) {
         // Only what the provider broke says anything about the model.
-        if let Some(call) = self.call.take().filter(|_| fault.kind.is_transient()) {
-            call.end(CallEnd::Failed);
+        if let Some(call) = self.call.take() {
+            call.end(match fault.kind {
+                kind if kind.is_transient() => CallEnd::Failed(kind),
+                kind => CallEnd::Unfit(kind),
+            });
         }
-        self.close("broken_off", Some(fault));
+        self.close(Outcome::BrokenOff, Some(fault));
     }
 
     fn head(&mut self) -> Head {
@@ -139,20 +155,30 @@ impl Closing {
         }
     }
 
-    /// The one log line of a request.
-    fn close(&mut self, outcome: &'static str, fault: Option<&Fault>) {
+    /// The one count and the one log line of a request.
+    fn close(&mut self, outcome: Outcome, fault: Option<&Fault>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         self.tries.abandon(&mut self.exchange.trail);
         let total = self.exchange.started.elapsed();
-        self.keep(outcome, fault, total);
+        self.keep(outcome.name(), fault, total);
+        self.metrics.requests.closed(&ClosedRequest {
+            outcome,
+            fault: fault.map(|fault| fault.kind),
+            total,
+            overhead: self.overhead,
+            first_token: self.first_token,
+        });
+        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
+            series.used(usage);
+        }
         let Exchange { facts, trail, .. } = &self.exchange;
         let decision = trail.decision();
         tracing::info!(
             target: "jackfield::request",
             request_id = %facts.id,
-            outcome,
+            outcome = outcome.name(),
             reason = fault.map(|f| f.kind.reason()),
             blame = fault.map(|f| f.kind.blame().name()),
             fault = fault.map(|f| f.message.as_str()),
@@ -208,22 +234,30 @@ impl Closing {
     }
 }
 
-/// The log line of a request that was refused before it was understood.
-pub fn refused(id: RequestId, started: Instant, fault: &Fault) {
+/// The count and the log line of a request that was refused before it was understood.
+pub fn refused(metrics: &Metrics, id: RequestId, started: Instant, fault: &Fault) {
+    let (outcome, total) = (Outcome::Refused, started.elapsed());
+    metrics.requests.closed(&ClosedRequest {
+        outcome,
+        fault: Some(fault.kind),
+        total,
+        overhead: None,
+        first_token: None,
+    });
     tracing::info!(
         target: "jackfield::request",
         request_id = %id,
-        outcome = "refused",
+        outcome = outcome.name(),
         reason = fault.kind.reason(),
         blame = fault.kind.blame().name(),
         fault = fault.message.as_str(),
-        total_us = micros(started.elapsed()),
+        total_us = micros(total),
         "request"
     );
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.close("client_left", None);
+        self.close(Outcome::ClientLeft, None);
     }
 }

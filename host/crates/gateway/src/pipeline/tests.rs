@@ -49,7 +49,15 @@ orchestrator: { default_model: one, fallback: { one: [two] } }";
     let config = Config::from_text("test", text, &|_| None).unwrap_or_else(|report| panic!("{report}"));
     let provider: Arc<dyn Provider> = Arc::new(Scripted(Mutex::new(script.into())));
     let provider = |_: &str| Some(Arc::clone(&provider));
-    Arc::new(World::build(1, Arc::new(config), Rules::default(), &provider, live, &Arc::default()))
+    Arc::new(World::build(
+        1,
+        Arc::new(config),
+        Rules::default(),
+        &provider,
+        live,
+        &Arc::default(),
+        &Arc::default(),
+    ))
 }
 
 fn incoming() -> Incoming {

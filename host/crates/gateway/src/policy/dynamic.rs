@@ -152,10 +152,10 @@ fn answered(mut live: LiveCall) {
 /// The model's state hears of failures as it does when the model answers.
 fn refused(live: LiveCall, fault: &Fault) {
     match fault.kind {
-        kind if kind.is_transient() => live.end(CallEnd::Failed),
-        FaultKind::ContextLength => {}
-        kind if kind.try_next() => live.end(CallEnd::Refused),
-        _ => {}
+        kind if kind.is_transient() => live.end(CallEnd::Failed(kind)),
+        FaultKind::ContextLength => live.end(CallEnd::Unfit(FaultKind::ContextLength)),
+        kind if kind.try_next() => live.end(CallEnd::Refused(kind)),
+        kind => live.end(CallEnd::Unfit(kind)),
     }
 }
 

@@ -3,9 +3,11 @@
 
 mod candidates;
 mod dynamic;
+mod latency;
 mod routers;
 mod shadow;
 mod slot;
+mod stats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 use crate::world::World;
 
 pub use crate::breaker::Breaker;
+pub use latency::Latencies;
 pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
 pub use slot::{RouterSlot, Rules, Seat};
+pub use stats::RouterStats;
 
 use routers::{Generations, Heard};
 

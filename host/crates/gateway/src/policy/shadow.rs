@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use jackfield_core::contract::{Ask, Exchange, Fault, FaultKind, PluginFaultKind};
+use jackfield_core::telemetry::metrics::Compared;
 
 use super::routers::{Heard, plan_of};
 use super::{Plan, Policy, Seat, allowed};
@@ -163,7 +164,7 @@ impl ShadowTasks {
 impl Question {
     async fn answer(self) {
         let answer = self.slot.seat.ask(self.ask.clone(), Instant::now()).await;
-        let (name, tally) = (self.slot.seat.router.name(), &self.slot.tally);
+        let name = self.slot.seat.router.name();
         let request_id = self.ask.facts.id;
         let routing = match answer {
             Ok(routing) => routing,
@@ -173,24 +174,24 @@ impl Question {
                 return self.skipped(&fault.message);
             }
             Err(fault) => {
-                count(&tally.failed);
+                self.count(Compared::Failed);
                 let kind = fault.kind.reason();
                 tracing::warn!(target: "jackfield::shadow", plugin = name, %request_id, fault = kind, "a shadow failed: {}", fault.message);
                 return;
             }
         };
         let Some(plan) = plan_of(name, routing.decision) else {
-            count(&tally.abstained);
+            self.count(Compared::Abstained);
             tracing::debug!(target: "jackfield::shadow", plugin = name, %request_id, "a shadow abstained");
             return;
         };
         let would = Outcome::of(&plan.and_then(|plan| allowed(plan, &self.ask.facts)));
         if would == self.done {
-            count(&tally.agreed);
+            self.count(Compared::Agreed);
             tracing::debug!(target: "jackfield::shadow", plugin = name, %request_id, done = would.kind, "a shadow agrees");
             return;
         }
-        count(&tally.disagreed);
+        self.count(Compared::Disagreed);
         tracing::info!(
             target: "jackfield::shadow",
             plugin = name,
@@ -205,8 +206,13 @@ impl Question {
         );
     }
 
+    fn count(&self, what: Compared) {
+        self.slot.tally.count(what);
+        self.slot.seat.series.compared(what);
+    }
+
     fn skipped(&self, why: &str) {
-        count(&self.slot.tally.skipped);
+        self.count(Compared::Skipped);
         let (name, request_id) = (self.slot.seat.router.name(), self.ask.facts.id);
         tracing::debug!(target: "jackfield::shadow", plugin = name, %request_id, why, "a shadow was not asked");
     }
@@ -231,6 +237,17 @@ impl Outcome {
 }
 
 impl ShadowTally {
+    fn count(&self, what: Compared) {
+        let counter = match what {
+            Compared::Agreed => &self.agreed,
+            Compared::Disagreed => &self.disagreed,
+            Compared::Abstained => &self.abstained,
+            Compared::Failed => &self.failed,
+            Compared::Skipped => &self.skipped,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The counts so far.
     pub fn counts(&self) -> ShadowCounts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -242,8 +259,4 @@ impl ShadowTally {
             skipped: of(&self.skipped),
         }
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -7,8 +7,9 @@ use std::time::Instant;
 use jackfield_core::base::RequestId;
 use jackfield_core::config::{OnError, Share};
 use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Router, Routing};
+use jackfield_core::telemetry::metrics::PluginSeries;
 
-use super::{Breaker, ShadowSlot, ShadowTasks};
+use super::{Breaker, RouterStats, ShadowSlot, ShadowTasks};
 
 /// One generation of a routing rule.
 #[derive(Clone)]
@@ -19,6 +20,10 @@ pub struct Seat {
     pub breaker: Arc<Breaker>,
     /// Told when the breaker opens.
     pub opened: Arc<dyn Fn() + Send + Sync>,
+    /// What this generation did so far.
+    pub stats: Arc<RouterStats>,
+    /// What is counted under the rule's name.
+    pub series: Arc<PluginSeries>,
 }
 
 /// A routing rule and what to do when it fails.
@@ -57,8 +62,14 @@ impl RouterSlot {
 }
 
 impl Seat {
-    /// Asks the rule, unless it is being left alone.
+    /// Asks the rule, unless it is being left alone, and counts how that went.
     pub(super) async fn ask(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
+        let answer = self.ask_or_leave(ask, now).await;
+        self.stats.asked(&self.series, &answer, now.elapsed());
+        answer
+    }
+
+    async fn ask_or_leave(&self, ask: Ask, now: Instant) -> Result<Routing, PluginFault> {
         if !self.breaker.allows(now) {
             let message = "it failed too often of late and is left alone for a while".to_owned();
             return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });

@@ -14,6 +14,7 @@ use jackfield_core::contract::{
 
 use super::*;
 use crate::world::{LiveTable, Load};
+use jackfield_core::telemetry::metrics::Metrics;
 
 type Labels = Vec<(String, String)>;
 
@@ -55,7 +56,13 @@ fn to(model: &'static str) -> Arc<Rule> {
 
 fn seat(rule: &Arc<Rule>) -> Seat {
     let breaker = Breaker::new(Rollback { faults: 2, within: Duration::from_secs(60) });
-    Seat { router: Arc::clone(rule) as Arc<dyn Router>, breaker: Arc::new(breaker), opened: Arc::new(|| {}) }
+    Seat {
+        router: Arc::clone(rule) as Arc<dyn Router>,
+        breaker: Arc::new(breaker),
+        opened: Arc::new(|| {}),
+        stats: Arc::default(),
+        series: Metrics::default().plugins.of("rule", false),
+    }
 }
 
 fn slot(base: &Arc<Rule>, canary: Option<(&str, &Arc<Rule>)>) -> RouterSlot {
@@ -73,7 +80,7 @@ fn world(routers: Vec<RouterSlot>, shadows: Vec<ShadowSlot>) -> World {
     let config = Config::from_text("test.yaml", yaml, &|_| None).unwrap();
     let rules = Rules { routers, shadows, tasks: Arc::new(ShadowTasks::new(64)) };
     let (live, load) = (Arc::<LiveTable>::default(), Arc::<Load>::default());
-    World::build(1, Arc::new(config), rules, &|_| None, &live, &load)
+    World::build(1, Arc::new(config), rules, &|_| None, &live, &load, &Arc::default())
 }
 
 fn exchange() -> Exchange {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jackfield_core::contract::LiveState;
+use jackfield_core::contract::{FaultKind, LiveState};
+use jackfield_core::telemetry::metrics::UpstreamSeries;
 
 use super::ratings::Ratings;
 use super::requests::Requests;
@@ -63,9 +64,11 @@ pub enum CallEnd {
     /// With an answer.
     Answered,
     /// The provider was down, slow or confused: this is what the breaker counts.
-    Failed,
+    Failed(FaultKind),
     /// The provider would not: a key, a rate. No answer, and no word about the model's health.
-    Refused,
+    Refused(FaultKind),
+    /// The request did not fit, or the fault is none of the model's: nothing is remembered of it.
+    Unfit(FaultKind),
 }
 
 /// One call under way. Says how it ended, or is forgotten when dropped without a word: a client that
@@ -73,9 +76,12 @@ pub enum CallEnd {
 #[derive(Debug)]
 pub struct LiveCall {
     live: Arc<Live>,
+    series: Arc<UpstreamSeries>,
     began: Instant,
     streamed: bool,
     first_token: Option<Duration>,
+    /// Its end is told; otherwise it was given up.
+    ended: bool,
 }
 
 impl LiveTable {
@@ -111,9 +117,10 @@ impl LiveTable {
 
 impl Live {
     /// Begins a call for a whole or a streamed answer.
-    pub(crate) fn call(self: &Arc<Self>, streamed: bool) -> LiveCall {
+    pub(crate) fn call(self: &Arc<Self>, streamed: bool, series: &Arc<UpstreamSeries>) -> LiveCall {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        LiveCall { live: Arc::clone(self), began: Instant::now(), streamed, first_token: None }
+        let (live, series) = (Arc::clone(self), Arc::clone(series));
+        LiveCall { live, series, began: Instant::now(), streamed, first_token: None, ended: false }
     }
 
     /// Leaves the model alone when it keeps failing.
@@ -163,12 +170,23 @@ impl LiveCall {
         self.first_token.get_or_insert_with(|| self.began.elapsed());
     }
 
+    /// What is counted of the model.
+    pub fn series(&self) -> &Arc<UpstreamSeries> {
+        &self.series
+    }
+
     /// The call is over, for better or worse.
-    pub fn end(self, how: CallEnd) {
+    pub fn end(mut self, how: CallEnd) {
+        self.ended = true;
+        match how {
+            CallEnd::Answered => self.series.answered(),
+            CallEnd::Failed(kind) | CallEnd::Refused(kind) | CallEnd::Unfit(kind) => self.series.failed(kind),
+        }
         match how {
             CallEnd::Answered => self.live.breaker.succeeded(),
-            CallEnd::Failed => drop(self.live.breaker.failed(Instant::now())),
-            CallEnd::Refused => {}
+            CallEnd::Failed(_) => drop(self.live.breaker.failed(Instant::now())),
+            CallEnd::Refused(_) => {}
+            CallEnd::Unfit(_) => return,
         }
         let (failed, total) = (how != CallEnd::Answered, Some(self.began.elapsed()));
         self.keep(failed, total, self.first_token);
@@ -176,7 +194,9 @@ impl LiveCall {
 
     /// The call was given up because another one was quicker. It took at least this long to begin: without that,
     /// giving up the slow ones would make the model look quick, and the next be given up sooner.
-    pub fn outrun(self) {
+    pub fn outrun(mut self) {
+        self.ended = true;
+        self.series.outrun();
         self.keep(false, None, Some(self.began.elapsed()));
     }
 
@@ -193,6 +213,9 @@ impl LiveCall {
 
 impl Drop for LiveCall {
     fn drop(&mut self) {
+        if !self.ended {
+            self.series.left();
+        }
         self.live.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -220,6 +243,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use jackfield_core::telemetry::metrics::Metrics;
+
     use super::*;
 
     #[test]
@@ -235,19 +260,22 @@ mod tests {
     fn calls_are_counted_and_their_ends_remembered() {
         let table = LiveTable::default();
         let live = table.of("p", "m");
-        let (mut one, two, three) = (live.call(true), live.call(true), live.call(true));
+        let series = Metrics::default().upstream.of("p", "m");
+        let (mut one, two, three) =
+            (live.call(true, &series), live.call(true, &series), live.call(true, &series));
         one.first_token();
         assert_eq!(table.of("p", "m").state().in_flight, 3);
         assert_eq!(table.of("q", "m").state().in_flight, 0, "another provider's");
         one.end(CallEnd::Answered);
-        two.end(CallEnd::Failed);
+        two.end(CallEnd::Failed(FaultKind::UpstreamFailed));
         drop(three);
         let state = live.state();
         assert_eq!((state.in_flight, state.error_rate, state.healthy), (0, 0.5, true));
         assert!(state.first_token_p50_ms.is_some());
         for _ in 0..WINDOW {
-            live.call(true).end(CallEnd::Refused);
+            live.call(true, &series).end(CallEnd::Refused(FaultKind::UpstreamAuth));
         }
+        live.call(true, &series).end(CallEnd::Unfit(FaultKind::UpstreamRefused));
         let state = live.state();
         assert_eq!((state.error_rate, state.healthy, state.p50_ms), (1.0, false, None));
     }
@@ -256,12 +284,13 @@ mod tests {
     fn failures_open_the_breaker_and_refusals_do_not() {
         let table = LiveTable::default();
         let live = table.of("p", "m");
+        let series = Metrics::default().upstream.of("p", "m");
         for _ in 0..9 {
-            live.call(false).end(CallEnd::Refused);
+            live.call(false, &series).end(CallEnd::Refused(FaultKind::UpstreamAuth));
         }
         assert!(live.breaker().allows(Instant::now()));
         for _ in 0..5 {
-            live.call(false).end(CallEnd::Failed);
+            live.call(false, &series).end(CallEnd::Failed(FaultKind::UpstreamFailed));
         }
         assert!(!live.breaker().allows(Instant::now()) && !live.state().healthy);
     }
@@ -269,27 +298,28 @@ mod tests {
     #[test]
     fn slowness_is_told_from_enough_answers_of_the_same_kind_given_up_ones_included() {
         let live = LiveTable::default().of("p", "m");
+        let series = Metrics::default().upstream.of("p", "m");
         let answer = |streamed| {
-            let mut call = live.call(streamed);
+            let mut call = live.call(streamed, &series);
             call.first_token();
             call.end(CallEnd::Answered);
         };
         for _ in 1..ENOUGH {
             answer(true);
             answer(false);
-            live.call(true).end(CallEnd::Failed);
+            live.call(true, &series).end(CallEnd::Failed(FaultKind::UpstreamFailed));
         }
         assert_eq!((live.slow_after(true), live.slow_after(false)), (None, None));
-        live.call(true).outrun();
+        live.call(true, &series).outrun();
         assert!(live.slow_after(true).is_some() && live.slow_after(false).is_none());
         assert_eq!(live.state().error_rate, (ENOUGH - 1) as f64 / (3 * ENOUGH - 2) as f64);
     }
 
     #[test]
     fn names_beyond_the_bound_are_not_kept() {
-        let table = LiveTable::default();
+        let (table, series) = (LiveTable::default(), Metrics::default().upstream.of("p", "m"));
         for i in 0..MAX_MODELS + 10 {
-            table.of("p", &format!("gpt-{i}")).call(false).end(CallEnd::Answered);
+            table.of("p", &format!("gpt-{i}")).call(false, &series).end(CallEnd::Answered);
         }
         assert_eq!(lock(&table.models).len(), MAX_MODELS);
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
+use jackfield_core::telemetry::metrics::Metrics;
 
 use crate::policy::{Policy, Rules};
 
@@ -31,11 +32,12 @@ pub struct World {
     models: Arc<Models>,
     view: Arc<dyn HostView>,
     live: Arc<LiveTable>,
+    metrics: Arc<Metrics>,
 }
 
 impl World {
-    /// Puts a world together. `generation` counts worlds from 1; `provider` finds providers by name; `live`
-    /// and `load` outlive worlds.
+    /// Puts a world together. `generation` counts worlds from 1; `provider` finds providers by name; `live`,
+    /// `load` and `metrics` outlive worlds.
     pub fn build(
         generation: u64,
         config: Arc<Config>,
@@ -43,12 +45,14 @@ impl World {
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
         load: &Arc<Load>,
+        metrics: &Arc<Metrics>,
     ) -> Self {
         live.ratings().configure(config.orchestrator().router());
-        let models = Arc::new(Models::build(&config, provider, live));
+        let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(rules, &config);
-        Self { generation, config, policy, models, view, live: Arc::clone(live) }
+        let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
+        Self { generation, config, policy, models, view, live, metrics }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -69,6 +73,11 @@ impl World {
     /// What can be called.
     pub fn models(&self) -> &Models {
         &self.models
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The last requests, of this world and those before.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jackfield_core::config::{Config, ResolvedModel};
 use jackfield_core::contract::{Provider, Timeouts};
+use jackfield_core::telemetry::metrics::{Metrics, OTHER_MODEL, UpstreamSeries};
 
 use super::live::{Live, LiveCall, LiveTable};
 
@@ -14,6 +15,7 @@ pub struct Model {
     spec: Arc<ResolvedModel>,
     provider: Arc<dyn Provider>,
     live: Arc<Live>,
+    series: Arc<UpstreamSeries>,
 }
 
 /// Every model of one configuration.
@@ -22,6 +24,8 @@ pub struct Models {
     providers: BTreeMap<String, Arc<dyn Provider>>,
     by_name: BTreeMap<String, Model>,
     live: Arc<LiveTable>,
+    /// What is counted of each provider's models that the configuration does not name.
+    others: BTreeMap<String, Arc<UpstreamSeries>>,
 }
 
 impl Model {
@@ -43,7 +47,7 @@ impl Model {
 
     /// Counts a call that begins now, for a whole or a streamed answer.
     pub fn begin(&self, streamed: bool) -> LiveCall {
-        self.live.call(streamed)
+        self.live.call(streamed, &self.series)
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -56,6 +60,7 @@ impl Models {
         config: &Arc<Config>,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
+        metrics: &Metrics,
     ) -> Self {
         let providers: BTreeMap<String, Arc<dyn Provider>> =
             config.providers().keys().filter_map(|name| Some((name.clone(), provider(name)?))).collect();
@@ -64,10 +69,14 @@ impl Models {
             .filter_map(|spec| {
                 let provider = Arc::clone(providers.get(&spec.provider)?);
                 let live = live.of(&spec.provider, &spec.name);
-                Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live }))
+                let series = metrics.upstream.of(&spec.provider, &spec.name);
+                Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live, series }))
             })
             .collect();
-        Self { config: Arc::clone(config), providers, by_name, live: Arc::clone(live) }
+        // A simulated provider answers for no model that is not declared.
+        let others = config.providers().iter().filter(|(_, provider)| !provider.is_simulated());
+        let others = others.map(|(name, _)| (name.clone(), metrics.upstream.of(name, OTHER_MODEL))).collect();
+        Self { config: Arc::clone(config), providers, by_name, live: Arc::clone(live), others }
     }
 
     /// The model of this name: declared, referred to, or well known with a provider that has its key.
@@ -78,7 +87,14 @@ impl Models {
         let spec = self.config.resolve(name)?;
         let provider = Arc::clone(self.providers.get(&spec.provider)?);
         let live = self.live.of(&spec.provider, name);
-        Some(Model { spec, provider, live })
+        let series = Arc::clone(self.others.get(&spec.provider)?);
+        Some(Model { spec, provider, live, series })
+    }
+
+    /// Whether anything of this provider and model is counted in this world.
+    pub fn counts(&self, provider: &str, model: &str) -> bool {
+        (model == OTHER_MODEL && self.others.contains_key(provider))
+            || self.by_name.get(model).is_some_and(|model| model.spec.provider == provider)
     }
 
     /// The declared and referred-to models, by name.

@@ -154,8 +154,10 @@ impl Workshop {
         let announced = Announced(&self.progress);
         let made = self.make(engine, bytes, digest).await;
         drop(announced);
-        // Whoever draws in this task's place wipes its line before the next one is logged.
-        tokio::task::yield_now().await;
+        if self.progress.receiver_count() > 0 {
+            // Whoever draws in this task's place wipes its line before the next one is logged.
+            tokio::task::yield_now().await;
+        }
         let took_ms = millis(began);
         match &made {
             Ok(_) => {

@@ -369,6 +369,7 @@ async fn a_guest_without_wasi_has_none_made_for_it() {
     let plugin = load(engine, &guest("nop"), limits()).await.unwrap();
     plugin.router().unwrap().route(ask("x")).await.unwrap();
     let shared = crate::state::Shared {
+        peak_memory: Arc::default(),
         name: "guest".into(),
         config: "{}".into(),
         kv: Default::default(),

@@ -216,6 +216,43 @@ fn an_open_address_needs_keys_or_a_word() {
 }
 
 #[test]
+fn the_admin_port_is_open_behind_a_token_and_closed_without_one() {
+    let listen = |text: &str, token: &str| {
+        let config = with(text, &[("T", token)]).unwrap_or_else(|report| panic!("{report}"));
+        let warned = config.warnings().iter().any(|warning| warning.message().contains("stays closed"));
+        (config.server().admin().listen().map(|at| at.to_string()), warned)
+    };
+    let token = "a-token-of-the-test";
+    let open = |at: &str| (Some(at.to_owned()), false);
+    for (text, token, want) in [
+        ("", "", (None, false)),
+        ("server: { admin_token: \"${T}\" }", token, open("127.0.0.1:8788")),
+        ("server: { admin: 0.0.0.0:1, admin_token: \"${T}\" }", token, open("0.0.0.0:1")),
+        ("server: { admin: 127.0.0.1:1 }", "", (None, true)),
+        ("server: { admin_token: \"${T:-}\" }", "", (None, true)),
+        ("server: { admin_token: \"${T}\" }", "", (None, true)),
+    ] {
+        assert_eq!(listen(text, token), want, "{text}");
+    }
+}
+
+#[test]
+fn the_admin_token_is_known_by_its_digest_alone() {
+    let text = "server: { admin_token: \"${T}\", admin_hosts: [Gateway.Internal, \"fe80::1\"] }";
+    let config = with(text, &[("T", "a-token-of-the-test")]).unwrap();
+    let admin = config.server().admin();
+    assert!(admin.admits("a-token-of-the-test"));
+    for wrong in ["", "a-token-of-the-tesu", "a-token-of-the-test ", "***"] {
+        assert!(!admin.admits(wrong), "{wrong}");
+    }
+    assert!(!parse("").unwrap().server().admin().admits(""));
+    assert_eq!(admin.hosts(), ["gateway.internal", "fe80::1"]);
+    let everything = format!("{config:?}{}", config.show().unwrap());
+    assert!(!everything.contains("a-token-of"), "{everything}");
+    assert!(everything.contains("admin_token: '***'"), "{everything}");
+}
+
+#[test]
 fn what_is_shown_loads_again_and_shows_the_same() {
     let config = parse(Config::default_text()).unwrap();
     let shown = config.show().unwrap();

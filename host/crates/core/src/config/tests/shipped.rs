@@ -3,8 +3,11 @@
 use super::*;
 use crate::config::{Source, schema};
 
-const VARIABLES: &[(&str, &str)] =
-    &[("OPENAI_API_KEY", "sk-of-the-test"), ("SEARCH_KEY", "a-key-of-the-test")];
+const VARIABLES: &[(&str, &str)] = &[
+    ("OPENAI_API_KEY", "sk-of-the-test"),
+    ("SEARCH_KEY", "a-key-of-the-test"),
+    ("JACKFIELD_ADMIN_TOKEN", "a-token-of-the-test"),
+];
 
 fn shipped() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = ["config", "config/examples"]
