@@ -96,6 +96,10 @@ fn folder() -> TempDir {
             )
             .as_bytes(),
     );
+    let dynamic =
+        "  router: { model: smart-model, thresholds: { complexity: { high: paid-model, low: fast-model } } }";
+    let dynamic = config("fast-model", "next").replace("  default_model: fast-model", dynamic);
+    write("dynamic.yaml", dynamic.as_bytes());
     write("no-folder.yaml", b"plugins: { dir: nowhere }\n");
     write("admin-no-token.yaml", b"server: { admin: 127.0.0.1:1 }\nplugins: { dir: empty }\n");
     std::fs::create_dir(folder.path().join("empty")).unwrap();
@@ -297,6 +301,18 @@ const ROWS: &[Row] = &[
         &["invalid_decision", "on_error: fail"],
         &["the router `urgent-router` failed", "(plugin_failed)"],
     ),
+    Row(
+        "route --config dynamic.yaml hello",
+        0,
+        &[
+            "not asked",
+            "decided by dynamic: smart-model would be asked",
+            "when rated high:",
+            "paid-model",
+            "when rated low:",
+        ],
+        &["configuration: dynamic.yaml"],
+    ),
     Row("route", 2, &[], &["--task"]),
     Row("route hello --file request.json", 2, &[], &["cannot be used with"]),
 ];
@@ -372,6 +388,10 @@ fn scripts_get_the_same_as_json() {
         ("route urgent", "/steps/0/said", json!("route")),
         ("route urgent", "/decision/by", json!("urgent-router")),
         ("route --task dancing", "/fault/reason", json!("unknown_task")),
+        ("route hello --config dynamic.yaml", "/ratings/high/candidates/0/model", json!("paid-model")),
+        ("route hello --config dynamic.yaml", "/ratings/low/candidates/0/enabled", json!(true)),
+        ("route hello --config dynamic.yaml", "/candidates/0/model", json!("fast-model")),
+        ("route --task summary --config dynamic.yaml", "/ratings", Value::Null),
         ("route urgent --config faulty-next.yaml", "/steps/0/on_error", json!("next")),
     ] {
         let got = ask(&folder, command).pointer(pointer).cloned().unwrap_or(Value::Null);

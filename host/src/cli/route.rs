@@ -1,14 +1,15 @@
 //! `jackfield route`: explains a decision without calling a provider.
 //!
-//! The world is the one `serve` would begin with, and the routers are really asked; only the attempt is left out.
+//! The world is the one `serve` would begin with, and the routers are really asked; only the attempt is left out, and
+//! the model that would rate the prompt: what each of its ratings leads to is shown instead.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use comfy_table::Cell;
-use serde_json::{Value, json};
+use comfy_table::{Cell, Table};
+use serde_json::{Map, Value, json};
 
-use jackfield_core::contract::{Step, Target};
+use jackfield_core::contract::{Fault, Step, Target};
 use jackfield_gateway::pipeline::{Explained, explain};
 use jackfield_gateway::policy::Plan;
 use jackfield_gateway::world::World;
@@ -41,6 +42,9 @@ struct Candidate<'a> {
     disabled: Option<String>,
 }
 
+/// A rating that a prompt may get, what would be tried then, or why nothing would.
+type Rating<'a> = (&'static str, Vec<Candidate<'a>>, Option<&'a Fault>);
+
 pub(super) fn run(args: &RouteArgs) -> Outcome {
     let config = args.config.load()?;
     let source = config.source().to_string();
@@ -57,15 +61,17 @@ pub(super) fn run(args: &RouteArgs) -> Outcome {
             out::note(&format!("warning: plugin {file}: {reason}"));
         }
         let explained = explain(&world, incoming).await;
-        let candidates = match &explained.plan {
-            Ok(Plan::Candidates(targets)) => targets.iter().map(|target| candidate(&world, target)).collect(),
-            _ => Vec::new(),
-        };
+        let candidates = candidates_of(&world, &explained.plan);
+        let ratings: Vec<Rating<'_>> = explained
+            .ratings
+            .iter()
+            .map(|(rating, plan)| (rating.name(), candidates_of(&world, plan), plan.as_ref().err()))
+            .collect();
         match args.json {
-            true => out::line(&format!("{:#}", to_json(&explained, &candidates)))?,
+            true => out::line(&format!("{:#}", to_json(&explained, &candidates, &ratings)))?,
             false => {
                 out::note(&format!("configuration: {source}"));
-                show(&explained, &candidates)?;
+                show(&explained, &candidates, &ratings)?;
             }
         }
         match explained.plan {
@@ -75,6 +81,13 @@ pub(super) fn run(args: &RouteArgs) -> Outcome {
             }
         }
     })
+}
+
+fn candidates_of<'a>(world: &World, plan: &'a Result<Plan, Fault>) -> Vec<Candidate<'a>> {
+    match plan {
+        Ok(Plan::Candidates(targets)) => targets.iter().map(|target| candidate(world, target)).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn candidate<'a>(world: &World, target: &'a Target) -> Candidate<'a> {
@@ -87,7 +100,7 @@ fn candidate<'a>(world: &World, target: &'a Target) -> Candidate<'a> {
     Candidate { target, provider, disabled }
 }
 
-fn show(explained: &Explained, candidates: &[Candidate<'_>]) -> Outcome {
+fn show(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'_>]) -> Outcome {
     let facts = &explained.facts;
     out::line(&format!(
         "request: task {}, model {}, {} message(s), about {} input tokens\n",
@@ -106,6 +119,9 @@ fn show(explained: &Explained, candidates: &[Candidate<'_>]) -> Outcome {
                 let why = format!("{}; on_error: {then}", fault.message);
                 asked.add_row([name.as_str(), fault.kind.reason(), &why, ""]);
             }
+            Step::Rated { model, .. } => {
+                asked.add_row([model.as_str(), "not asked", "it would rate the prompt", ""]);
+            }
             // Told below; the rest belongs to calls of models, and none is made.
             _ => {}
         }
@@ -119,36 +135,48 @@ fn show(explained: &Explained, candidates: &[Candidate<'_>]) -> Outcome {
     }
     match &explained.plan {
         Ok(Plan::Respond { router, text }) => out::line(&format!("{router} answers itself: {text:?}")),
-        Ok(Plan::Candidates(_)) => {
-            let mut table = out::table(&["candidate", "changes", "provider", "enabled"]);
-            for one in candidates {
-                table.add_row(vec![
-                    Cell::new(&one.target.model),
-                    Cell::new(plan::overrides(&one.target.overrides)),
-                    Cell::new(&one.provider),
-                    Cell::new(match &one.disabled {
-                        None => "yes".to_owned(),
-                        Some(why) => format!("no: {why}"),
-                    }),
-                ]);
+        // What holds without a rating is one of the two.
+        Ok(Plan::Candidates(_)) if !ratings.is_empty() => {
+            for (rating, candidates, fault) in ratings {
+                out::line(&format!("\nwhen rated {rating}:"))?;
+                match fault {
+                    None => out::line(&table(candidates))?,
+                    Some(fault) => {
+                        out::line(&format!("no model would be called: {fault} ({})", fault.kind.reason()))?;
+                    }
+                }
             }
-            out::line(&table)
+            Ok(())
         }
+        Ok(Plan::Candidates(_)) => out::line(&table(candidates)),
         Err(_) => Ok(()),
     }
 }
 
-fn to_json(explained: &Explained, candidates: &[Candidate<'_>]) -> Value {
+fn table(candidates: &[Candidate<'_>]) -> Table {
+    let mut table = out::table(&["candidate", "changes", "provider", "enabled"]);
+    for one in candidates {
+        table.add_row(vec![
+            Cell::new(&one.target.model),
+            Cell::new(plan::overrides(&one.target.overrides)),
+            Cell::new(&one.provider),
+            Cell::new(match &one.disabled {
+                None => "yes".to_owned(),
+                Some(why) => format!("no: {why}"),
+            }),
+        ]);
+    }
+    table
+}
+
+fn to_json(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'_>]) -> Value {
     let facts = &explained.facts;
     let steps: Vec<Value> = explained.trail.steps().iter().filter_map(step_json).collect();
-    let candidates: Vec<Value> = candidates
+    let ratings: Map<String, Value> = ratings
         .iter()
-        .map(|one| {
-            let mut shown = plan::target_json(one.target);
-            shown.insert("provider".into(), json!(one.provider));
-            shown.insert("enabled".into(), json!(one.disabled.is_none()));
-            shown.insert("disabled".into(), json!(one.disabled));
-            Value::Object(shown)
+        .map(|(rating, candidates, fault)| {
+            let shown = json!({ "candidates": candidates_json(candidates), "fault": fault.map(fault_json) });
+            ((*rating).to_owned(), shown)
         })
         .collect();
     json!({
@@ -160,15 +188,31 @@ fn to_json(explained: &Explained, candidates: &[Candidate<'_>]) -> Value {
         },
         "steps": steps,
         "decision": explained.trail.decision().map(|(by, why)| json!({ "by": by, "why": why })),
-        "candidates": candidates,
+        "candidates": candidates_json(candidates),
+        "ratings": (!ratings.is_empty()).then_some(ratings),
         "answer": match &explained.plan {
             Ok(Plan::Respond { text, .. }) => Some(text),
             _ => None,
         },
-        "fault": explained.plan.as_ref().err().map(|fault| {
-            json!({ "reason": fault.kind.reason(), "message": fault.message })
-        }),
+        "fault": explained.plan.as_ref().err().map(fault_json),
     })
+}
+
+fn candidates_json(candidates: &[Candidate<'_>]) -> Vec<Value> {
+    candidates
+        .iter()
+        .map(|one| {
+            let mut shown = plan::target_json(one.target);
+            shown.insert("provider".into(), json!(one.provider));
+            shown.insert("enabled".into(), json!(one.disabled.is_none()));
+            shown.insert("disabled".into(), json!(one.disabled));
+            Value::Object(shown)
+        })
+        .collect()
+}
+
+fn fault_json(fault: &Fault) -> Value {
+    json!({ "reason": fault.kind.reason(), "message": fault.message })
 }
 
 fn step_json(step: &Step) -> Option<Value> {
@@ -176,6 +220,7 @@ fn step_json(step: &Step) -> Option<Value> {
         Step::Router { name, said, reason, micros, .. } => {
             Some(json!({ "router": name, "said": said, "why": reason, "micros": micros }))
         }
+        Step::Rated { model, why, .. } => Some(json!({ "rating_model": model, "why": why })),
         Step::RouterFault { name, fault, then } => Some(json!({
             "router": name, "fault": fault.kind.reason(), "message": fault.message, "on_error": then,
         })),

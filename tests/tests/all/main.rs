@@ -15,6 +15,8 @@ mod auth;
 mod canary;
 /// What a client is told about its own mistakes.
 mod client_errors;
+/// A model that rates prompts, and what its ratings lead to.
+mod dynamic;
 /// The contract in every language: routers from real toolchains.
 mod examples;
 mod guests;

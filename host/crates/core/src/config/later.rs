@@ -6,7 +6,7 @@ use super::pointer::Pointer;
 /// Sections and the keys in them that are to come. `*` stands for any name.
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
-    (&["orchestrator"], &["budgets", "cache", "router"]),
+    (&["orchestrator"], &["budgets", "cache"]),
     (&["orchestrator", "routes", "*"], &["result", "template"]),
     (&["plugins", "settings", "*"], &["grants"]),
     (&["telemetry"], &["otlp"]),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
+use super::dynamic_router::{DynamicRouter, RawDynamicRouter};
 use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
 use super::names::Names;
@@ -27,6 +28,8 @@ pub(crate) struct RawOrchestrator {
     /// Which model answers which task.
     #[serde(default)]
     routes: Vec<RawRoute>,
+    /// A model that rates how complex a prompt is, and which model answers by its rating.
+    router: Option<RawDynamicRouter>,
     /// What to try when a model fails, by model: `{ claude-3-opus: [gpt-4], "*": [fast-model] }`. `*` is for
     /// models without a list of their own. Lists do not chain.
     #[serde(default)]
@@ -73,6 +76,7 @@ pub struct Orchestrator {
     default_model: Option<String>,
     routers: Option<Vec<String>>,
     routes: Vec<Route>,
+    router: Option<DynamicRouter>,
     fallback: ModelFallback,
     hedge: bool,
     validators: Vec<ValidatorRule>,
@@ -127,11 +131,13 @@ impl Orchestrator {
             routes.push(Route { task, target, fallback, validators });
         }
         fallback::check_tasks(&routes, &all, found);
+        let router = raw.router.as_ref();
+        let router = router.map(|router| DynamicRouter::check(router, &at.key("router"), names, found));
         let fallback = ModelFallback::check(&raw.fallback, &at.key("fallback"), names, found);
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
         let validators = validators::check(&raw.validators, &at.key("validators"), found);
         let max_repairs = validators::check_repairs(raw.max_repairs, &at.key("max_repairs"), found);
-        Self { default_model, routers, routes, fallback, hedge: raw.hedge, validators, max_repairs }
+        Self { default_model, routers, routes, router, fallback, hedge: raw.hedge, validators, max_repairs }
     }
 
     /// The model for requests that no rule decides.
@@ -152,6 +158,11 @@ impl Orchestrator {
     /// Where this task goes.
     pub fn route(&self, task: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.task == task)
+    }
+
+    /// The model that rates prompts, and what its ratings lead to.
+    pub fn router(&self) -> Option<&DynamicRouter> {
+        self.router.as_ref()
     }
 
     /// What to try when this model fails, in order: its own list, else the one for the rest.
@@ -214,6 +225,9 @@ impl Orchestrator {
             shown.insert("routers".into(), json!(routers));
         }
         shown.insert("routes".into(), json!(routes));
+        if let Some(router) = &self.router {
+            shown.insert("router".into(), router.show());
+        }
         if let Some(fallback) = self.fallback.show() {
             shown.insert("fallback".into(), fallback);
         }

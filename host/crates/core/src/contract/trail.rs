@@ -30,9 +30,23 @@ pub enum Step {
         /// that it is to replace was asked.
         then: &'static str,
     },
+    /// A model was asked how complex the prompt is. Not an attempt at answering.
+    Rated {
+        /// The model that rates.
+        model: String,
+        /// What it said: `high` or `low`; nothing when there is no rating.
+        rating: Option<&'static str>,
+        /// Whether the rating was there, or on its way for the same prompt: no call was made for this request.
+        cached: bool,
+        /// How long that took, in microseconds.
+        micros: u64,
+        /// `rated`, or why there is no rating, in one word: `timeout`, `unclear`, `no_text`, `breaker_open`,
+        /// `no_model`, a fault's reason; `not_asked` where a decision is only explained.
+        why: &'static str,
+    },
     /// The way was decided.
     Decided {
-        /// By whom: a router's name, `static`, `named` or `default`.
+        /// By whom: a router's name, `static`, `named`, `dynamic` or `default`.
         by: String,
         /// Why, in a few words.
         why: String,
@@ -168,6 +182,15 @@ impl Trail {
     /// How many of them repeated one before: after a wait, or with another key.
     pub fn retries(&self) -> usize {
         self.steps.iter().filter(|s| matches!(s, Step::Retry { .. } | Step::KeyRotated { .. })).count()
+    }
+
+    /// How long a rating was waited for.
+    pub fn rating_took(&self) -> Duration {
+        let micros = |s: &Step| match s {
+            Step::Rated { micros, .. } => *micros,
+            _ => 0,
+        };
+        Duration::from_micros(self.steps.iter().map(micros).sum())
     }
 
     /// Whether who decided the way is a canary. Nobody who decides has spoken before in the same request.

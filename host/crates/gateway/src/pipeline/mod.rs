@@ -61,7 +61,9 @@ pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Fail
 
 async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
     let judge = judge::Judge::new(world, &closing.exchange)?;
-    match world.policy().plan(world, &mut closing.exchange).await? {
+    let plan = world.policy().plan(world, &mut closing.exchange).await;
+    closing.waited(closing.exchange.trail.rating_took());
+    match plan? {
         Plan::Respond { router, text } => {
             closing.trying(&format!("router/{router}"), "none");
             Ok(attempt::Answered::text(text))

@@ -48,6 +48,9 @@ fn step(step: &Step) -> StepRecord {
             let message = excerpt(&fault.message, MAX_SENTENCE);
             StepRecord::RouterFault { name, fault: fault.kind.reason(), message, then }
         }
+        Step::Rated { model, rating, cached, micros, why } => {
+            StepRecord::Rated { model, rating, cached, micros, why }
+        }
         Step::Decided { by, why, models } => {
             StepRecord::Decided { by, why: excerpt(&why, MAX_SENTENCE), models }
         }

@@ -1,8 +1,9 @@
 //! Who decides which models may answer, in order, until one does: plugin routers, static routes by
-//! task, the model the client named, the default. Knows routers only by the contract's trait.
+//! task, the model the client named, a rating of the prompt, the default. Knows routers only by the contract's trait.
 
 mod builtin;
 mod candidates;
+mod dynamic;
 mod latency;
 mod routers;
 mod shadow;
@@ -11,9 +12,10 @@ mod stats;
 mod validators;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jackfield_core::base::excerpt;
-use jackfield_core::config::Config;
+use jackfield_core::config::{Complexity, Config, DynamicRouter};
 use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 
 use crate::world::World;
@@ -35,6 +37,8 @@ pub struct Policy {
     validators: Validators,
     /// What to try by task, its own model first.
     routes: BTreeMap<String, Vec<Target>>,
+    /// A model that rates prompts.
+    dynamic: Option<DynamicRouter>,
     default_model: Option<String>,
 }
 
@@ -56,7 +60,8 @@ impl Policy {
     pub(crate) fn new(rules: Rules, config: &Config) -> Self {
         let default_model = config.orchestrator().default_model().map(str::to_owned);
         let validators = Validators::new(&rules.validators, config);
-        Self { rules, validators, routes: candidates::of_tasks(config), default_model }
+        let dynamic = config.orchestrator().router().cloned();
+        Self { rules, validators, routes: candidates::of_tasks(config), dynamic, default_model }
     }
 
     /// What an answer to this request must pass, in order. The client may have asked for one that is not there.
@@ -77,6 +82,24 @@ impl Policy {
         self.decide(world, exchange, &mut Heard::default(), Generations::Base).await
     }
 
+    /// What each rating would lead to, when an explained decision says that one would be asked for.
+    pub(crate) fn explain_ratings(
+        &self,
+        world: &World,
+        exchange: &Exchange,
+    ) -> Vec<(Complexity, Result<Plan, Fault>)> {
+        let Some(router) = self.dynamic.as_ref().filter(|_| dynamic::would_rate(exchange)) else {
+            return Vec::new();
+        };
+        let plan = |rating| {
+            let targets = vec![Target::model(router.answers(rating))];
+            allowed(Plan::Candidates(targets.clone()), &exchange.facts)?;
+            let all = candidates::with_fallback(world.config(), 1, targets);
+            allowed(Plan::Candidates(all), &exchange.facts)
+        };
+        [Complexity::High, Complexity::Low].map(|rating| (rating, plan(rating))).into()
+    }
+
     async fn decide(
         &self,
         world: &World,
@@ -90,14 +113,19 @@ impl Policy {
                 Plan::Candidates(targets) => candidates_of(world, exchange, targets.len(), targets),
             };
         }
-        let (by, why, targets) = match &exchange.facts.task {
-            Some(task) => ("static", format!("the task is {task}"), self.by_task(task)?),
-            None => match &exchange.facts.request.model {
-                Some(model) => {
-                    ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
-                }
-                None => ("default", "nothing else decided".to_owned(), vec![self.default_target()?]),
-            },
+        let facts = Arc::clone(&exchange.facts);
+        let (by, why, targets) = match (&facts.task, &facts.request.model, &self.dynamic) {
+            (Some(task), _, _) => ("static", format!("the task is {task}"), self.by_task(task)?),
+            (None, Some(model), _) => {
+                ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
+            }
+            (None, None, Some(router)) => {
+                let (why, targets) = dynamic::decide(router, world, exchange, asked).await;
+                ("dynamic", why, targets)
+            }
+            (None, None, None) => {
+                ("default", "nothing else decided".to_owned(), vec![self.default_target()?])
+            }
         };
         decided(exchange, by, why, targets.get(..1).unwrap_or_default());
         candidates_of(world, exchange, 1, targets)

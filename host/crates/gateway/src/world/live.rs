@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use jackfield_core::contract::{FaultKind, LiveState};
 use jackfield_core::telemetry::metrics::UpstreamSeries;
 
+use super::ratings::Ratings;
 use super::requests::Requests;
 use super::retry_budget::RetryBudget;
 use crate::breaker::Breaker;
@@ -32,6 +33,7 @@ const ENOUGH: usize = 20;
 pub struct LiveTable {
     models: Mutex<HashMap<Key, Arc<Live>>>,
     retries: RetryBudget,
+    ratings: Ratings,
     requests: Arc<Requests>,
 }
 
@@ -100,6 +102,11 @@ impl LiveTable {
     /// What repeated calls spend from.
     pub(crate) fn retries(&self) -> &RetryBudget {
         &self.retries
+    }
+
+    /// What is known about the complexity of prompts.
+    pub(crate) fn ratings(&self) -> &Ratings {
+        &self.ratings
     }
 
     /// The last requests.

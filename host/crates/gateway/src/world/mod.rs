@@ -4,6 +4,7 @@
 mod live;
 mod load;
 mod models;
+mod ratings;
 mod requests;
 mod retry_budget;
 mod view;
@@ -19,6 +20,7 @@ use crate::policy::{Policy, Rules};
 pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
+pub(crate) use ratings::{Rated, RatingKey, Ratings};
 pub use requests::{AttemptOutcome, RequestRecord, Requests, StepRecord, UsageRecord};
 pub(crate) use retry_budget::RetryBudget;
 
@@ -45,6 +47,7 @@ impl World {
         load: &Arc<Load>,
         metrics: &Arc<Metrics>,
     ) -> Self {
+        live.ratings().configure(config.orchestrator().router());
         let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(rules, &config);
@@ -80,6 +83,11 @@ impl World {
     /// The last requests, of this world and those before.
     pub fn requests(&self) -> &Arc<Requests> {
         self.live.requests()
+    }
+
+    /// What is known about the complexity of prompts.
+    pub(crate) fn ratings(&self) -> &Ratings {
+        self.live.ratings()
     }
 
     /// What repeated calls spend from, over all worlds.

@@ -122,6 +122,13 @@ pub enum StepRecord {
         message: String,
         then: &'static str,
     },
+    Rated {
+        model: String,
+        rating: Option<&'static str>,
+        cached: bool,
+        micros: u64,
+        why: &'static str,
+    },
     Decided {
         by: String,
         why: String,
@@ -246,7 +253,9 @@ impl StepRecord {
             | Self::Attempt { model, provider, .. }
             | Self::KeyRotated { model, provider, .. }
             | Self::Hedged { slow: provider, model, .. } => model.len() + provider.len(),
-            Self::Retry { model, .. } | Self::RetryDenied { model, .. } => model.len(),
+            Self::Rated { model, .. } | Self::Retry { model, .. } | Self::RetryDenied { model, .. } => {
+                model.len()
+            }
         };
         size_of::<Self>() + texts
     }

@@ -41,11 +41,11 @@ fn every_bad_file_is_reported_as_its_golden_says() {
 
 #[test]
 fn the_graphical_report_says_the_same() {
-    let report = parse("orchestrator:\n  rout: []\nserver: { drian: 1 }\n").unwrap_err();
+    let report = parse("orchestrator:\n  routs: []\nserver: { drian: 1 }\n").unwrap_err();
     let drawn = report.to_graphical();
-    assert_eq!(drawn.matches("unknown key `rout`").count(), 1, "said twice:\n{drawn}");
+    assert_eq!(drawn.matches("unknown key `routs`").count(), 1, "said twice:\n{drawn}");
     for needed in [
-        "unknown key `rout`",
+        "unknown key `routs`",
         "unknown key `drian`",
         "did you mean `routes`?",
         "jackfield.yaml:2:3",

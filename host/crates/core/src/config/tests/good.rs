@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule};
+use crate::config::{
+    Complexity, Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule,
+};
 use crate::contract::ReasoningLevel;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -363,4 +365,36 @@ plugins:
     let again = parse(&config.show().unwrap()).unwrap();
     assert_eq!(again.orchestrator(), orchestrator);
     assert_eq!(parse("").unwrap().orchestrator().max_repairs(), 1);
+}
+
+#[test]
+fn the_seeds_dynamic_router_loads_to_the_letter_with_its_defaults() {
+    let seed = "orchestrator:
+  router:
+    model: \"gpt-4o-mini\"
+    thresholds:
+      complexity:
+        high: \"claude-3-opus\"
+        low: \"gpt-3.5-turbo\"
+";
+    let models =
+        "providers: { api: { kind: openai, api_key: k } }\nmodels: { claude-3-opus: { provider: api } }\n";
+    let variables = [("OPENAI_API_KEY", "k")];
+    let config = with(&format!("{seed}{models}"), &variables).unwrap();
+    let router = config.orchestrator().router().unwrap();
+    let answers = [Complexity::High, Complexity::Low].map(|rated| router.answers(rated));
+    assert_eq!((&*router.model, answers), ("gpt-4o-mini", ["claude-3-opus", "gpt-3.5-turbo"]));
+    assert_eq!((router.on_failure, router.timeout), (Complexity::Low, Duration::from_secs(2)));
+    assert_eq!((router.ttl, router.entries), (Duration::from_secs(3_600), 10_000));
+    // Models that only the router names can be called like any other.
+    assert!(config.warnings().is_empty() && config.resolve("gpt-4o-mini").is_some());
+
+    let rest = "    on_failure: high\n    timeout: 250ms\n    cache: { ttl: 0, entries: 5k }\n";
+    let config = with(&format!("{seed}{rest}{models}"), &variables).unwrap();
+    let router = config.orchestrator().router().unwrap();
+    assert_eq!((router.on_failure, router.timeout), (Complexity::High, Duration::from_millis(250)));
+    assert_eq!((router.ttl, router.entries), (Duration::ZERO, 5_000));
+    let shown = config.show().unwrap();
+    let again = with(&shown, &variables).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+    assert_eq!(again.orchestrator().router(), Some(router), "{shown}");
 }
