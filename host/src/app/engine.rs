@@ -26,8 +26,7 @@ pub fn start_engine(config: &Config) -> Result<PluginEngine, EngineError> {
 /// An engine that has plugins compiled by a child process of this program, and keeps what was compiled where the
 /// configuration says. A folder that cannot be trusted is told of and done without.
 pub fn start_engine_with(config: &Config, program: PathBuf) -> Result<StartedEngine, EngineError> {
-    let limits = config.plugins().compile();
-    let compiler = Compiler::Child { program, cpu: limits.cpu, memory: limits.memory };
+    let compiler = Compiler::Child { program };
     let engine = start_engine(config)?.compiling_with(compiler.clone());
     let kept = match config.plugins().cache() {
         PluginCache::Off => return Ok(StartedEngine { engine, warning: None }),

@@ -190,7 +190,6 @@ impl Keeper {
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
-            ("plugins.compile", old.plugins().compile() != new.plugins().compile()),
             ("plugins.cache", old.plugins().cache() != new.plugins().cache()),
             ("plugins.watch", old.plugins().watch() != new.plugins().watch()),
         ];

@@ -16,10 +16,13 @@ const FUNCTIONS: u32 = 100_000;
 #[test]
 fn what_costs_too_much_to_compile_is_refused_while_others_serve() {
     for (limit, reason) in [
-        ("{ cpu: 1s }", "needs more than 1s of processor time to be compiled; `plugins.compile.cpu`"),
-        ("{ memory: 256MiB }", "needs more than 256 MiB of memory to be compiled; `plugins.compile.memory`"),
+        ("compile_cpu: 1s", "needs more than 1s of processor time to be compiled; `limits.compile_cpu`"),
+        (
+            "compile_memory: 256MiB",
+            "needs more than 256 MiB of memory to be compiled; `limits.compile_memory`",
+        ),
     ] {
-        let home = Home::new(&format!("compile: {limit}"));
+        let home = Home::new(&format!("settings: {{ bomb: {{ limits: {{ {limit} }} }} }}"));
         home.put("rule.wasm", &router_to("fast-model"));
         let served = home.serve();
         home.put("bomb.wasm", &bomb(FUNCTIONS));
@@ -75,7 +78,7 @@ fn limit(limits: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn the_compiler_is_bounded_knows_nothing_and_dies_with_the_gateway() {
-    let home = Home::new("compile: { cpu: 1h, memory: 3GiB }");
+    let home = Home::new("settings: { bomb: { limits: { compile_cpu: 1h, compile_memory: 3GiB } } }");
     home.put("bomb.wasm", &bomb(2 * FUNCTIONS));
     let served = home.spawn();
     let compiler = compiler_of(&served);
@@ -140,7 +143,7 @@ fn cached(home: &Home) -> Value {
 
 #[test]
 fn what_was_compiled_is_there_at_the_next_start() {
-    let home = Home::new("compile: { cpu: 1m }");
+    let home = Home::new("watch: true");
     home.put("rule.wasm", &router_to("fast-model"));
     assert_eq!([cached(&home), cached(&home)], [json!(false), json!(true)]);
     let entry = std::fs::read_dir(home.private().join("compiled")).unwrap().next().unwrap().unwrap().path();
@@ -161,7 +164,7 @@ fn what_was_compiled_is_there_at_the_next_start() {
 
 #[test]
 fn a_cache_that_others_can_write_to_is_not_trusted() {
-    let home = Home::new("compile: { cpu: 1m }");
+    let home = Home::new("watch: true");
     home.put("rule.wasm", &router_to("fast-model"));
     assert_eq!(cached(&home), json!(false));
     let refused = |why: &str| {

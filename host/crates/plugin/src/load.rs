@@ -228,7 +228,7 @@ impl Plugin {
         .await??;
         let component = match cached {
             Some(component) => component,
-            None => workshop.compile(native, name, bytes, &digest).await?,
+            None => workshop.compile(native, name, bytes, &digest, &settings.limits).await?,
         };
         let inner = Arc::clone(engine.inner());
         let mismatch = |e: wasmtime::Error| LoadError::Mismatch(tame(&format!("{e:#}")));

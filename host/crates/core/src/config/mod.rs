@@ -58,7 +58,7 @@ pub use fault::Fault;
 pub use keys::Keys;
 pub use models::{Capability, ModelTimeouts, Price, ResolvedModel};
 pub use orchestrator::{Orchestrator, Route};
-pub use plugin_compile::{CompileLimits, PluginCache};
+pub use plugin_compile::PluginCache;
 pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
 pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};

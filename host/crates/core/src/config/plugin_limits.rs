@@ -161,6 +161,10 @@ limits! {
     kv: Size => usize, kib(1 << 10), kib(0), kib(1 << 20);
     /// The size of one value there: up to 64MiB, 64KiB if nothing else is said.
     kv_value: Size => usize, kib(64), kib(0), kib(64 << 10);
+    /// Computing time of compiling it, over all threads, in whole seconds: 1s to 1h, 60s if nothing else is said.
+    compile_cpu: Period => Duration, ms(60_000), ms(1_000), ms(3_600_000);
+    /// Memory (address space) of compiling it: 256MiB to 64GiB, 2GiB if nothing else is said.
+    compile_memory: Size => usize, kib(2 << 20), kib(256 << 10), kib(64 << 20);
     /// The size of its file: 1KiB to 256MiB, 32MiB if nothing else is said.
     file: Size => usize, kib(32 << 10), kib(1), kib(256 << 10);
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::findings::Located;
 use super::orchestrator::Orchestrator;
-use super::plugin_compile::{self, CompileLimits, PluginCache, RawCompile};
+use super::plugin_compile::{self, PluginCache};
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
 use super::rollout::{RawRollback, Rollout};
@@ -36,8 +36,6 @@ pub(crate) struct RawPlugins {
     settings: BTreeMap<String, RawSettings>,
     /// How many plugin calls run at once.
     concurrency: RawConcurrency,
-    /// What compiling one plugin may cost.
-    compile: RawCompile,
     /// The private folder (mode 0700) that keeps compiled plugins and each one's last good bytes, or `none`.
     /// Left out: `jackfield/plugins` in the user's folder of caches.
     cache: Option<String>,
@@ -53,7 +51,6 @@ impl Default for RawPlugins {
             validator_defaults: RawValidatorDefaults::default(),
             settings: BTreeMap::new(),
             concurrency: RawConcurrency::default(),
-            compile: RawCompile::default(),
             cache: None,
         }
     }
@@ -242,7 +239,6 @@ pub struct Plugins {
     running: usize,
     queue: usize,
     instances: usize,
-    compile: CompileLimits,
     cache: PluginCache,
 }
 
@@ -297,7 +293,6 @@ impl Plugins {
             }
         }
         let poll = raw.poll.map(|period| found.period(&at.key("poll"), period));
-        let compile = CompileLimits::check(&raw.compile, &at.key("compile"), found);
         let cache = PluginCache::check(raw.cache.as_deref(), environment, &at.key("cache"), found);
         let at = at.key("concurrency");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -317,14 +312,8 @@ impl Plugins {
                 }
                 instances.as_usize()
             }),
-            compile,
             cache,
         }
-    }
-
-    /// What compiling one plugin may cost.
-    pub fn compile(&self) -> CompileLimits {
-        self.compile
     }
 
     /// Where what was compiled is kept.
@@ -395,7 +384,6 @@ impl Plugins {
             },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
-            "compile": self.compile.show(),
             "cache": self.cache.show(),
         })
     }

@@ -18,7 +18,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
@@ -27,6 +27,8 @@ use wasmtime::component::Component;
 
 pub use child::{CompileOrder, compile_child};
 pub use process::CompileError;
+
+use jackfield_core::config::PluginLimits;
 
 use crate::load::{LoadError, blocking, tame};
 use crate::private::{Draft, NotPrivate, PrivateFolder};
@@ -44,10 +46,6 @@ pub enum Compiler {
     Child {
         /// The program, which does [`compile_child`] when its first argument is `compile-plugin`.
         program: PathBuf,
-        /// Processor time, over all threads; whole seconds.
-        cpu: Duration,
-        /// Address space, in bytes.
-        memory: u64,
     },
 }
 
@@ -140,6 +138,7 @@ impl Workshop {
         plugin: &str,
         bytes: Bytes,
         digest: &str,
+        limits: &PluginLimits,
     ) -> Result<Component, LoadError> {
         // Never closed while this lives.
         let _turn = self.turn.acquire().await;
@@ -152,7 +151,7 @@ impl Workshop {
             since: began,
         }));
         let announced = Announced(&self.progress);
-        let made = self.make(engine, bytes, digest).await;
+        let made = self.make(engine, bytes, digest, limits).await;
         drop(announced);
         if self.progress.receiver_count() > 0 {
             // Whoever draws in this task's place wipes its line before the next one is logged.
@@ -170,7 +169,13 @@ impl Workshop {
         made
     }
 
-    async fn make(&self, engine: &Engine, bytes: Bytes, digest: &str) -> Result<Component, LoadError> {
+    async fn make(
+        &self,
+        engine: &Engine,
+        bytes: Bytes,
+        digest: &str,
+        limits: &PluginLimits,
+    ) -> Result<Component, LoadError> {
         let engine = engine.clone();
         let into = match (&self.compiler, &self.cache) {
             (Compiler::InProcess, None) => {
@@ -195,8 +200,9 @@ impl Workshop {
                 })
                 .await??;
             }
-            Compiler::Child { program, cpu, memory } => {
-                let order = CompileOrder { cpu: *cpu, memory: *memory, artefact: MAX_ARTEFACT };
+            Compiler::Child { program } => {
+                let (cpu, memory) = (limits.compile_cpu, limits.compile_memory as u64);
+                let order = CompileOrder { cpu, memory, artefact: MAX_ARTEFACT };
                 process::compile(program, order, bytes, out).await?;
             }
         }

@@ -28,13 +28,13 @@ const SHOWN: usize = 512;
 pub enum CompileError {
     /// More processor time than it may have.
     #[error(
-        "needs more than {}s of processor time to be compiled; `plugins.compile.cpu` is the limit to raise",
+        "needs more than {}s of processor time to be compiled; `limits.compile_cpu` is the limit to raise",
         .0.as_secs_f64()
     )]
     Cpu(Duration),
     /// More memory than it may have.
     #[error(
-        "needs more than {} MiB of memory to be compiled; `plugins.compile.memory` is the limit to raise",
+        "needs more than {} MiB of memory to be compiled; `limits.compile_memory` is the limit to raise",
         .0 >> 20
     )]
     Memory(u64),
@@ -43,7 +43,7 @@ pub enum CompileError {
     Artefact(u64),
     /// Not done in time, though within its processor time: the machine is too busy.
     #[error(
-        "was not compiled within {}s, waiting for a processor included; a higher `plugins.compile.cpu` gives it longer",
+        "was not compiled within {}s, waiting for a processor included; a higher `limits.compile_cpu` gives it longer",
         .0.as_secs()
     )]
     Wall(Duration),
@@ -189,7 +189,7 @@ mod tests {
         let exit = |code: i32| code << 8;
         assert!(
             told(24, "").contains("more than 1.5s of processor time")
-                && told(24, "").contains("plugins.compile.cpu")
+                && told(24, "").contains("limits.compile_cpu")
         );
         assert!(told(25, "").contains("more than 1 MiB of code"));
         for (status, said) in [

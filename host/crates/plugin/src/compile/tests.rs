@@ -20,8 +20,7 @@ fn keeping(path: &Path) -> PluginEngine {
 }
 
 fn child(program: &str) -> PluginEngine {
-    let (cpu, memory) = (Duration::from_secs(1), 1 << 30);
-    engine().compiling_with(Compiler::Child { program: program.into(), cpu, memory })
+    engine().compiling_with(Compiler::Child { program: program.into() })
 }
 
 /// The compiled plugins in a private folder.
