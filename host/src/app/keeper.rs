@@ -373,7 +373,8 @@ fn tell(change: &Change) {
     }
 }
 
-/// The configured plugin folder as it is now, for commands. What is remembered of it counts, and nothing is added. A folder that is not there holds no plugins.
+/// The configured plugin folder as it is now, for commands. What is remembered of it counts, and nothing is added. A
+/// folder that is not there holds no plugins.
 pub async fn load_catalog(config: &Config, engine: &PluginEngine) -> Catalog {
     let dir = config.plugins().dir();
     match Catalog::default().rescan(engine, dir, &enabled(config), &mut engine.memory(dir)).await {

@@ -1,8 +1,6 @@
 //! The admin port over real HTTP: only who has the token gets in, and only by a name that is the port's own; it
 //! tells what serves and the last requests; and it brings the generation before back, or the next one on.
 
-use std::path::Path;
-
 use jackfield::app::Stopped;
 use jackfield_tests::gateway::{Gateway, Reply, Setup};
 use jackfield_tests::guest::{router_to, trapping};
@@ -10,7 +8,7 @@ use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Upstream, openai};
 use serde_json::{Value, json};
 
-use crate::world::{BASE, STREAM, World, example_plugin};
+use crate::world::{BASE, STREAM, World, example_plugin, model, put, until};
 
 /// The token of every gateway here.
 pub(crate) const TOKEN: &str = "jf-admin-5c21d9f07be4";
@@ -36,25 +34,6 @@ async fn plugin(gateway: &Gateway, name: &str) -> Value {
     let reply = ask(gateway, "GET", &format!("/plugins/{name}")).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.json()
-}
-
-/// The model that answers now.
-pub(crate) async fn model(gateway: &Gateway) -> String {
-    let reply = gateway.chat(r#"{"messages":[{"role":"user","content":"hello"}]}"#).await;
-    assert_eq!(reply.status, 200, "{}", reply.text());
-    reply.header("x-jackfield-model").unwrap().to_owned()
-}
-
-/// Asks until this model answers.
-pub(crate) async fn until(gateway: &Gateway, want: &str) {
-    soon(&format!("{want} to answer"), async { while model(gateway).await != want {} }).await;
-}
-
-/// Replaces a file as deployment tools do.
-pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) {
-    let beside = dir.join(format!(".{name}.tmp"));
-    std::fs::write(&beside, bytes).unwrap();
-    std::fs::rename(&beside, dir.join(name)).unwrap();
 }
 
 #[tokio::test]

@@ -12,8 +12,7 @@ use jackfield_tests::guest::{counting, endless, router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::openai;
 
-use crate::hotswap::{ASK, put};
-use crate::world::{World, example_plugin};
+use crate::world::{ASK, World, example_plugin, put};
 
 /// A gateway with these settings of its plugins, and these files.
 async fn world(settings: &str, files: &[(&str, &[u8])]) -> World {

@@ -1,52 +1,19 @@
 //! Plugins and configuration change while traffic flows: what is good serves soon, what is bad changes
 //! nothing, and no request fails or goes astray.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use jackfield_tests::gateway::{Gateway, Setup};
+use jackfield_tests::gateway::Setup;
 use jackfield_tests::guest::{router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Upstream, openai};
 
-use crate::world::World;
-
-const YAML: &str = r#"
-orchestrator:
-  default_model: model-default
-models:
-  model-default: { provider: up }
-  model-a: { provider: up }
-  model-b: { provider: up }
-"#;
-
-/// A request that names no model.
-pub(crate) const ASK: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
-
-/// The model that answers now.
-async fn model(gateway: &Gateway) -> String {
-    let reply = gateway.chat(ASK).await;
-    assert_eq!(reply.status, 200, "{}", reply.text());
-    reply.header("x-jackfield-model").unwrap().to_owned()
-}
-
-/// Asks until this model answers. Every request meanwhile must be answered.
-async fn until(gateway: &Gateway, want: &str) {
-    let asking = async { while model(gateway).await != want {} };
-    soon(&format!("{want} to answer"), asking).await;
-}
-
-/// Replaces a file as deployment tools do: written beside, then renamed into place.
-pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) {
-    let beside = dir.join(format!(".{name}.tmp"));
-    std::fs::write(&beside, bytes).unwrap();
-    std::fs::rename(&beside, dir.join(name)).unwrap();
-}
+use crate::world::{ASK, THREE, World, model, put, until};
 
 #[tokio::test]
 async fn a_plugin_comes_changes_breaks_and_goes_while_the_gateway_serves() {
-    let world = World::start(YAML).await;
+    let world = World::start(THREE).await;
     world.upstream.always(openai::chat("ok"));
     let (gateway, dir) = (&world.gateway, world.plugins());
     until(gateway, "model-default").await;
@@ -87,7 +54,7 @@ async fn a_plugin_comes_changes_breaks_and_goes_while_the_gateway_serves() {
 #[tokio::test]
 async fn a_rotated_data_link_is_a_swap() {
     use std::os::unix::fs::symlink;
-    let world = World::start(YAML).await;
+    let world = World::start(THREE).await;
     world.upstream.always(openai::chat("ok"));
     let dir = world.plugins();
     // What Kubernetes makes of a config map: the file is a link through `..data`, which is rotated.
@@ -105,7 +72,7 @@ async fn a_rotated_data_link_is_a_swap() {
 
 #[tokio::test]
 async fn a_folder_that_appears_later_is_watched() {
-    let world = World::start(&format!("{YAML}plugins: {{ dir: PLUGINS/later }}\n")).await;
+    let world = World::start(&format!("{THREE}plugins: {{ dir: PLUGINS/later }}\n")).await;
     world.upstream.always(openai::chat("ok"));
     until(&world.gateway, "model-default").await;
     let dir = world.plugins().join("later");
@@ -147,7 +114,7 @@ async fn the_configuration_file_reloads_by_the_same_path() {
 
 #[tokio::test]
 async fn a_swap_to_a_router_that_keeps_failing_is_undone() {
-    let world = World::start(YAML).await;
+    let world = World::start(THREE).await;
     world.upstream.always(openai::chat("ok"));
     let (gateway, dir) = (&world.gateway, world.plugins());
     put(dir, "rule.wasm", &router_to("model-a"));
@@ -171,7 +138,7 @@ async fn a_swap_to_a_router_that_keeps_failing_is_undone() {
 
 #[tokio::test]
 async fn a_router_that_fails_from_the_start_is_left_alone_for_a_while() {
-    let world = World::with_plugins(YAML, &[("rule.wasm", &trapping())]).await;
+    let world = World::with_plugins(THREE, &[("rule.wasm", &trapping())]).await;
     world.upstream.always(openai::chat("ok"));
     for _ in 0..8 {
         assert_eq!(model(&world.gateway).await, "model-default");
@@ -186,7 +153,7 @@ async fn a_router_that_fails_from_the_start_is_left_alone_for_a_while() {
 #[tokio::test]
 async fn a_folder_that_is_replaced_as_a_whole_is_followed() {
     use std::os::unix::fs::symlink;
-    let world = World::start(&format!("{YAML}plugins: {{ dir: PLUGINS/live }}\n")).await;
+    let world = World::start(&format!("{THREE}plugins: {{ dir: PLUGINS/live }}\n")).await;
     world.upstream.always(openai::chat("ok"));
     let base = world.plugins();
     for (version, to) in [("v1", "model-a"), ("v2", "model-b"), ("v3", "model-a")] {
@@ -243,7 +210,7 @@ fn resident() -> u64 {
 async fn a_thousand_swaps_under_load_fail_no_request() {
     const SWAPS: u32 = 1_000;
     const CLIENTS: usize = 50;
-    let yaml = YAML.replace("provider: up", "provider: slow");
+    let yaml = THREE.replace("provider: up", "provider: slow");
     let slow = "\nproviders:\n  slow: { kind: simulated, latency: 40ms, chunk_latency: 2ms }\n";
     let plugins = tempfile::tempdir().unwrap();
     let dir = plugins.path().to_owned();

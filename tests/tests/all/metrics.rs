@@ -8,8 +8,8 @@ use jackfield_tests::guest::{endless, router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Upstream, openai};
 
-use crate::admin::{YAML, ask, model, put, until};
-use crate::world::World;
+use crate::admin::{YAML, ask};
+use crate::world::{World, model, put, until};
 
 /// Every series and its value.
 type Series = BTreeMap<String, f64>;

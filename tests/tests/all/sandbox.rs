@@ -9,16 +9,7 @@ use jackfield_tests::guest::{component_of, router_to};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::openai;
 
-use crate::world::World;
-
-const YAML: &str = r#"
-orchestrator:
-  default_model: model-default
-models:
-  model-default: { provider: up }
-  model-a: { provider: up }
-  model-b: { provider: up }
-"#;
+use crate::world::{THREE, World};
 
 /// Limits that no guest here meets, and few permits.
 const PATIENT: &str = r#"
@@ -93,7 +84,7 @@ fn asks(prompt: &str) -> String {
 }
 
 async fn patient(instances: &str, guest: &[u8]) -> World {
-    let yaml = format!("{YAML}{}", PATIENT.replace("INSTANCES", instances));
+    let yaml = format!("{THREE}{}", PATIENT.replace("INSTANCES", instances));
     let world = World::with_plugins(&yaml, &[("rule.wasm", guest)]).await;
     world.upstream.always(openai::chat("ok"));
     world
@@ -219,7 +210,7 @@ async fn what_a_guest_does_fails_no_request_and_is_told() {
     };
     for (body, kind, says) in cases {
         let yaml = format!(
-            "{YAML}plugins: {{ dir: \"PLUGINS\", router_defaults: {{ limits: {} }} }}\n",
+            "{THREE}plugins: {{ dir: \"PLUGINS\", router_defaults: {{ limits: {} }} }}\n",
             limits(kind)
         );
         let world = World::with_plugins(&yaml, &[("rule.wasm", &odd(body))]).await;
@@ -253,7 +244,7 @@ async fn a_swap_to_a_version_whose_settings_fail_changes_nothing_and_back_is_a_s
         (check("(i32.const 1)"), "failed while checking its settings: abi"),
         (with_check("", "", "(func $start unreachable) (start $start)"), "failed while it started: trap"),
     ];
-    let world = World::with_plugins(YAML, &[("rule.wasm", &router_to("model-b"))]).await;
+    let world = World::with_plugins(THREE, &[("rule.wasm", &router_to("model-b"))]).await;
     world.upstream.always(openai::chat("ok"));
     let put = |bytes: &[u8]| {
         let beside = world.plugins().join(".rule.tmp");

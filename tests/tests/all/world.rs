@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jackfield_tests::gateway::{Gateway, Setup};
+use jackfield_tests::soon;
 use jackfield_tests::upstream::Upstream;
 use tempfile::TempDir;
 
@@ -27,6 +28,19 @@ models:
   test-model: { provider: up, retries: 0 }
   renamed-model: { provider: up, id: upstream-id, retries: 0 }
 "#;
+
+/// A default and two models that only a plugin leads to.
+pub(crate) const THREE: &str = r#"
+orchestrator:
+  default_model: model-default
+models:
+  model-default: { provider: up }
+  model-a: { provider: up }
+  model-b: { provider: up }
+"#;
+
+/// A request that names no model.
+pub(crate) const ASK: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
 
 /// A gateway in front of a scripted provider, with a plugin folder of its own.
 pub(crate) struct World {
@@ -64,6 +78,26 @@ impl World {
         let gateway = Setup::yaml(&yaml).env("UP_KEY", PROVIDER_KEY).start().await;
         Self { upstream, gateway, plugins }
     }
+}
+
+/// The model that answers now.
+pub(crate) async fn model(gateway: &Gateway) -> String {
+    let reply = gateway.chat(ASK).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.header("x-jackfield-model").unwrap().to_owned()
+}
+
+/// Asks until this model answers. Every request meanwhile must be answered.
+pub(crate) async fn until(gateway: &Gateway, want: &str) {
+    let asking = async { while model(gateway).await != want {} };
+    soon(&format!("{want} to answer"), asking).await;
+}
+
+/// Replaces a file as deployment tools do: written beside, then renamed into place.
+pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) {
+    let beside = dir.join(format!(".{name}.tmp"));
+    std::fs::write(&beside, bytes).unwrap();
+    std::fs::rename(&beside, dir.join(name)).unwrap();
 }
 
 /// Adds the provider and, unless the configuration speaks of plugins itself, the folder. `PLUGINS`

@@ -169,7 +169,6 @@ pub struct Plugin {
     name: String,
     kind: Kind,
     digest: String,
-    /// What tells its settings from others.
     size: u64,
     about: Option<(String, String)>,
     /// What it was loaded with. Each loading has its own.
