@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 use tokio::sync::mpsc;
 
 use jackfield_core::base::{RequestId, excerpt};
-use jackfield_core::contract::{Fault, FaultKind};
+use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_core::telemetry::metrics::Metrics;
 use jackfield_gateway::world::{Load, Requests, World};
 use jackfield_plugin_host::PluginEngine;
@@ -105,5 +105,5 @@ fn refuse(fault: Fault) -> Response {
     tracing::info!(
         target: "jackfield::admin", request_id = %id, reason = fault.kind.reason(), "refused: {}", fault.message
     );
-    respond::fault(id, &fault)
+    respond::fault(Dialect::OpenAiChat, id, &fault)
 }

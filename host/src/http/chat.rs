@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`.
+//! A request for an answer, in whatever dialect: from its body to the last byte sent.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::watch;
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Chunk, Fault, FaultKind};
-use jackfield_dialect::openai::{MAX_NAME, parse_request, render_chunk, render_error_frame, render_reply};
+use jackfield_core::contract::{Dialect, Fault, FaultKind};
+use jackfield_dialect::openai::MAX_NAME;
+use jackfield_dialect::{StreamHead, StreamWriter, client};
 use jackfield_gateway::pipeline::{self, Body as Answer, Delivery, Failure, Incoming, ReplyStream};
 use jackfield_gateway::world::World;
 
@@ -21,16 +22,21 @@ use super::{Api, auth, body, respond};
 /// Names a task without touching the body.
 const TASK_HEADER: &str = "x-jackfield-task";
 
-/// Answers one chat completion request.
-pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+/// `POST /v1/chat/completions`.
+pub(super) async fn completions(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    answer(Dialect::OpenAiChat, &api, request).await
+}
+
+/// Answers one request.
+async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body> {
     let started = Instant::now();
     let id = RequestId::generate();
     let world = api.world.load_full();
-    let incoming = match receive(&api, &world, id, started, request).await {
+    let incoming = match receive(dialect, api, &world, id, started, request).await {
         Ok(incoming) => incoming,
         Err(fault) => {
             pipeline::refused(world.metrics(), id, started, &fault);
-            return respond::fault(id, &fault);
+            return respond::fault(dialect, id, &fault);
         }
     };
     let include_usage = incoming.request.include_usage;
@@ -38,25 +44,24 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
         Ok(Delivery { head, body }) => {
             let mut response = match body {
                 Answer::Whole(reply) => {
-                    let bytes = reply.wire.clone().unwrap_or_else(|| render_reply(&reply));
+                    let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply(&reply));
                     respond::json(StatusCode::OK, bytes)
                 }
                 Answer::Stream(stream) => {
-                    let model = head.model.clone().unwrap_or_default();
-                    respond::events(Body::from_stream(frames(
-                        *stream,
-                        api.cut.clone(),
-                        id,
-                        model,
+                    let writer = client(dialect).stream(StreamHead {
+                        id: id.to_string(),
+                        model: head.model.clone().unwrap_or_default(),
+                        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
                         include_usage,
-                    )))
+                    });
+                    respond::events(Body::from_stream(frames(*stream, writer, api.cut.clone())))
                 }
             };
             respond::tell(&mut response, &head);
             response
         }
         Err(Failure { head, fault }) => {
-            let mut response = respond::fault(id, &fault);
+            let mut response = respond::fault(dialect, id, &fault);
             respond::tell(&mut response, &head);
             response
         }
@@ -65,6 +70,7 @@ pub(super) async fn complete(State(api): State<Arc<Api>>, request: Request) -> R
 
 /// Everything between the wire and the pipeline.
 async fn receive(
+    dialect: Dialect,
     api: &Api,
     world: &World,
     id: RequestId,
@@ -81,7 +87,7 @@ async fn receive(
         return Err(Fault::new(FaultKind::Overloaded, message));
     };
     let bytes = body::read(&parts.headers, stream, limits.body, limits.body_timeout).await?;
-    let request = parse_request(bytes)?;
+    let request = client(dialect).parse(bytes)?;
     let task = task(&parts.headers)?;
     let headers = auth::without_credentials(parts.headers);
     Ok(Incoming { id, request, caller, task, headers, started, place })
@@ -104,25 +110,17 @@ fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 /// A stream on its way out.
 struct Sending {
     stream: ReplyStream,
+    writer: Box<dyn StreamWriter>,
     cut: watch::Receiver<bool>,
-    id: String,
-    model: String,
-    created: u64,
-    include_usage: bool,
-    first: bool,
 }
 
-/// The frames a client of this dialect gets. A fault, ours or a provider's, becomes the stream's last event.
+/// The frames this client gets. A fault, ours or a provider's, becomes the stream's last event.
 fn frames(
     stream: ReplyStream,
+    writer: Box<dyn StreamWriter>,
     cut: watch::Receiver<bool>,
-    id: RequestId,
-    model: String,
-    include_usage: bool,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let id = format!("chatcmpl-{id}");
-    let sending = Sending { stream, cut, id, model, created, include_usage, first: true };
+    let sending = Sending { stream, writer, cut };
     stream::unfold(Some(sending), |sending| async move {
         let mut sending = sending?;
         loop {
@@ -132,29 +130,17 @@ fn frames(
                 _ = sending.cut.wait_for(|cut| *cut) => {
                     let fault = Fault::new(FaultKind::Stopping, "the gateway is stopping and could wait no longer");
                     sending.stream.cut(&fault);
-                    return Some((Ok(render_error_frame(&fault)), None));
+                    return Some((Ok(sending.writer.error(&fault)), None));
                 }
             };
             match next {
                 Ok(chunk) => {
-                    if let Some(frame) = sending.frame(&chunk) {
-                        sending.first = false;
+                    if let Some(frame) = sending.writer.chunk(&chunk) {
                         return Some((Ok(frame), Some(sending)));
                     }
                 }
-                Err(fault) => return Some((Ok(render_error_frame(&fault)), None)),
+                Err(fault) => return Some((Ok(sending.writer.error(&fault)), None)),
             }
         }
     })
-}
-
-impl Sending {
-    fn frame(&self, chunk: &Chunk) -> Option<Bytes> {
-        if let Some(wire) = &chunk.wire {
-            return Some(wire.clone());
-        }
-        let told = chunk.usage.is_some() && self.include_usage;
-        let hidden = chunk.deltas.is_empty() && !chunk.done && !told;
-        (!hidden).then(|| render_chunk(chunk, &self.id, &self.model, self.created, self.first))
-    }
 }

@@ -20,7 +20,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 
 use jackfield_core::base::{RequestId, Signal};
-use jackfield_core::contract::{Fault, FaultKind};
+use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_gateway::pipeline;
 use jackfield_gateway::world::{Load, World};
 
@@ -43,7 +43,7 @@ pub struct Api {
 /// The API's paths.
 pub fn routes(api: Arc<Api>) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/chat/completions", post(chat::completions))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/health", get(health))
@@ -83,5 +83,5 @@ async fn wrong_method(State(api): State<Arc<Api>>, request: axum::extract::Reque
 fn refuse(api: &Api, fault: Fault) -> Response {
     let id = RequestId::generate();
     pipeline::refused(api.world.load().metrics(), id, std::time::Instant::now(), &fault);
-    respond::fault(id, &fault)
+    respond::fault(Dialect::OpenAiChat, id, &fault)
 }

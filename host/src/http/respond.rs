@@ -5,8 +5,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Fault, FaultKind};
-use jackfield_dialect::openai::render_error;
+use jackfield_core::contract::{Dialect, Fault, FaultKind};
+use jackfield_dialect::client;
 use jackfield_gateway::pipeline::Head;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
@@ -27,6 +27,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::MalformedBody
         | K::InvalidRequest
         | K::UnknownTask
+        | K::Unsupported
         | K::RejectedInvalid
         | K::UpstreamRefused
         | K::ContextLength => StatusCode::BAD_REQUEST,
@@ -69,8 +70,8 @@ pub(super) fn events(body: Body) -> Response<Body> {
     response
 }
 
-/// A fault in the client's dialect. A provider's own refusal is passed on as it came.
-pub(crate) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
+/// A fault in the client's dialect. A provider's own refusal in that dialect is passed on as it came.
+pub(crate) fn fault(dialect: Dialect, id: RequestId, fault: &Fault) -> Response<Body> {
     let mut response = match &fault.upstream {
         Some(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -82,7 +83,7 @@ pub(crate) fn fault(id: RequestId, fault: &Fault) -> Response<Body> {
             }
             response
         }
-        None => json(status(fault.kind), render_error(fault)),
+        None => json(status(fault.kind), client(dialect).error(fault)),
     };
     if let Some(wait) = fault.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 
 use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::contract::{Fault, FaultKind, UpstreamAnswer};
-use jackfield_dialect::openai::{ErrorBody, parse_error};
+use jackfield_dialect::ErrorBody;
 
 /// The longest `retry-after` believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
@@ -16,16 +16,19 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 const MAX_QUOTE: usize = 512;
 
 /// An answer with an error status.
-pub(crate) fn status_fault(
-    provider: &str,
-    secrets: &[Secret],
-    status: u16,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Fault {
+pub(crate) struct ErrorAnswer<'a> {
+    pub status: u16,
+    pub headers: &'a HeaderMap,
+    pub body: Bytes,
+    /// What the body says.
+    pub error: ErrorBody,
+}
+
+/// What an answer with an error status means.
+pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnswer<'_>) -> Fault {
+    let ErrorAnswer { status, headers, body, error } = answer;
     let leaks =
         secrets.iter().any(|secret| memchr::memmem::find(&body, secret.expose().as_bytes()).is_some());
-    let error = parse_error(&body);
     let said = if leaks { String::new() } else { said(&error) };
     let fault = match status {
         // The provider's words stay here: some repeat a part of the key.
@@ -136,7 +139,9 @@ mod tests {
     fn fault(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Fault {
         let headers = headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
         let key = Secret::new("sk-secret-123".into());
-        status_fault("up", &[key], status, &headers, Bytes::from_static(body.as_bytes()))
+        let body = Bytes::from_static(body.as_bytes());
+        let error = jackfield_dialect::openai::parse_error(&body);
+        status_fault("up", &[key], ErrorAnswer { status, headers: &headers, body, error })
     }
 
     #[test]

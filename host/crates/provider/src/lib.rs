@@ -4,6 +4,8 @@
 //! and turns the answer into the contract's words, keeping the bytes. What goes wrong is classified
 //! in one place.
 
+/// An API on the network.
+mod api;
 /// What a failed call means.
 mod classify;
 /// Connections and their deadlines.
@@ -16,7 +18,7 @@ mod openai;
 mod registry;
 /// The built-in simulation.
 mod simulated;
-/// Streams of server-sent events, bounded in time and size.
+/// Streamed answers, bounded in time and size.
 mod stream;
 
 pub use registry::{Registry, RegistryError};

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jackfield_core::config::{Config, ModelTimeouts, ProviderKind};
+use jackfield_core::config::{ApiKind, Config, ModelTimeouts, ProviderKind};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 
-use crate::openai::OpenAi;
+use crate::api::Api;
+use crate::openai;
 use crate::simulated::Simulated;
 
 /// A provider could not be set up.
@@ -44,8 +45,11 @@ impl Registry {
         for (name, provider) in config.providers() {
             let built: Arc<dyn Provider> = match (provider.disabled(), provider.kind()) {
                 (Some(why), _) => Arc::new(Disabled { name: name.to_owned(), why: why.to_owned() }),
-                (None, ProviderKind::OpenAi(settings)) => {
-                    Arc::new(OpenAi::build(name, settings, connect_deadlines(config, name).into_iter())?)
+                (None, ProviderKind::Api(settings)) => {
+                    let kind = match settings.kind {
+                        ApiKind::OpenAi => openai::kind(),
+                    };
+                    Arc::new(Api::build(name, kind, settings, connect_deadlines(config, name).into_iter())?)
                 }
                 (None, ProviderKind::Simulated(settings)) => Arc::new(Simulated::new(name, *settings)),
             };

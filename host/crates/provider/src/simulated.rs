@@ -51,7 +51,7 @@ impl Simulated {
         };
         if request.stream {
             let chunks = self.chunks(words, finish, usage, call.deadline);
-            return Ok(Answer::Stream { chunks, waited: began.elapsed() });
+            return Ok(Answer::Stream { chunks, waited: began.elapsed(), dropped: Vec::new() });
         }
         let reply = Reply {
             id: format!("chatcmpl-simulated-{dice:016x}"),
@@ -65,7 +65,7 @@ impl Simulated {
             usage: Some(usage),
             wire: None,
         };
-        Ok(Answer::Whole { reply, waited: began.elapsed() })
+        Ok(Answer::Whole { reply, waited: began.elapsed(), dropped: Vec::new() })
     }
 
     fn text(&self, call: &Call) -> String {

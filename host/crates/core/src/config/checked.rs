@@ -273,5 +273,5 @@ fn imply_providers(
 
 fn implied(home: &Home, key: Option<String>) -> Option<Provider> {
     let url = BaseUrl::parse(home.base_url).ok()?;
-    Some(Provider::implied(home.provider, url, home.variable, key.map(Secret::new)))
+    Some(Provider::implied(home.provider, home.kind, url, home.variable, key.map(Secret::new)))
 }

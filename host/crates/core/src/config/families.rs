@@ -4,6 +4,8 @@
 //! Only families of providers this version can speak to resolve; the others are known so that the
 //! fault can say what to do.
 
+use super::providers::ApiKind;
+
 /// A family of model names.
 #[derive(Debug)]
 pub(crate) struct Family {
@@ -20,6 +22,8 @@ pub(crate) struct Family {
 pub(crate) struct Home {
     /// Its name under `providers:`.
     pub(crate) provider: &'static str,
+    /// What it speaks.
+    pub(crate) kind: ApiKind,
     /// Its address, as its maker documents it.
     pub(crate) base_url: &'static str,
     /// The variable its key is in, as its maker's own tools read it.
@@ -33,6 +37,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         prefixes: &["gpt-", "o1", "o3", "o4", "chatgpt-"],
         home: Some(Home {
             provider: "openai",
+            kind: ApiKind::OpenAi,
             base_url: "https://api.openai.com/v1",
             variable: "OPENAI_API_KEY",
         }),
@@ -42,6 +47,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         prefixes: &["deepseek-"],
         home: Some(Home {
             provider: "deepseek",
+            kind: ApiKind::OpenAi,
             base_url: "https://api.deepseek.com/v1",
             variable: "DEEPSEEK_API_KEY",
         }),

@@ -61,7 +61,7 @@ pub use orchestrator::{Orchestrator, Route};
 pub use plugin_compile::PluginCache;
 pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
-pub use providers::{OpenAiProvider, Provider, ProviderKind, SimulatedProvider};
+pub use providers::{ApiKind, ApiProvider, Provider, ProviderKind, SimulatedProvider};
 pub use report::Report;
 pub use rollout::{Rollback, Rollout};
 pub use schema::schema;

@@ -39,20 +39,7 @@ const MAX_KEYS: usize = 16;
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
     /// An API that speaks OpenAI's chat completions.
-    OpenAi {
-        /// Where the API is, up to the version: `https://api.openai.com/v1`.
-        #[serde(default = "default_base_url")]
-        base_url: String,
-        /// The key sent as a bearer token, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
-        api_key: Option<String>,
-        /// More keys. The first in order is used; when it is refused or told to slow down, the next takes over. One
-        /// whose variable is not set is left out.
-        #[serde(default)]
-        api_keys: Vec<String>,
-        /// Headers to send with every call.
-        #[serde(default)]
-        headers: BTreeMap<String, String>,
-    },
+    OpenAi(RawApi),
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
     Simulated {
         /// How long it takes to begin an answer.
@@ -71,8 +58,21 @@ pub(crate) enum RawProvider {
     },
 }
 
-fn default_base_url() -> String {
-    "https://api.openai.com/v1".into()
+/// An API on the network.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawApi {
+    /// Where the API is, up to the version: `https://api.openai.com/v1`. By default where its maker serves it.
+    base_url: Option<String>,
+    /// The key, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
+    api_key: Option<String>,
+    /// More keys. The first in order is used; when it is refused or told to slow down, the next takes over. One
+    /// whose variable is not set is left out.
+    #[serde(default)]
+    api_keys: Vec<String>,
+    /// Headers to send with every call.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
 }
 
 fn default_latency() -> Period {
@@ -98,19 +98,51 @@ pub struct Provider {
 /// What a provider is.
 #[derive(Clone, Debug)]
 pub enum ProviderKind {
-    /// An API that speaks OpenAI's chat completions.
-    OpenAi(OpenAiProvider),
+    /// An API on the network.
+    Api(ApiProvider),
     /// The built-in simulation.
     Simulated(SimulatedProvider),
 }
 
-/// Where and how to call an OpenAI-compatible API.
+/// What an API on the network speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiKind {
+    /// OpenAI's chat completions.
+    OpenAi,
+}
+
+impl ApiKind {
+    /// The kind's name in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+        }
+    }
+
+    /// Where its maker serves it, up to the version, as its maker documents it.
+    fn base_url(self) -> &'static str {
+        match self {
+            Self::OpenAi => "https://api.openai.com/v1",
+        }
+    }
+
+    /// The header a key goes into: nobody else may set it.
+    fn key_header(self) -> &'static str {
+        match self {
+            Self::OpenAi => "authorization",
+        }
+    }
+}
+
+/// Where and how to call an API.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct OpenAiProvider {
+pub struct ApiProvider {
+    /// What it speaks.
+    pub kind: ApiKind,
     /// Where the API is.
     pub base_url: BaseUrl,
-    /// The bearer tokens in order of preference: `api_key`, then `api_keys`. Empty: none is sent.
+    /// The keys in order of preference: `api_key`, then `api_keys`. Empty: none is sent.
     pub api_keys: Vec<Secret>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -147,7 +179,7 @@ impl Provider {
             let at = all.key(name);
             found.name(&at, "provider", name);
             let kind = raw.check(&at, found);
-            let has_key = matches!(&kind, ProviderKind::OpenAi(api) if !api.api_keys.is_empty());
+            let has_key = matches!(&kind, ProviderKind::Api(api) if !api.api_keys.is_empty());
             let missing = by_provider.remove(name.as_str()).unwrap_or_default();
             for Keyless { variable, at, .. } in &missing {
                 let message = match has_key {
@@ -163,10 +195,16 @@ impl Provider {
     }
 
     /// The provider behind a family of well-known models, when nobody declared it.
-    pub(crate) fn implied(name: &str, base_url: BaseUrl, variable: &str, key: Option<Secret>) -> Self {
+    pub(crate) fn implied(
+        name: &str,
+        kind: ApiKind,
+        base_url: BaseUrl,
+        variable: &str,
+        key: Option<Secret>,
+    ) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
-        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_keys, headers: Vec::new() });
+        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, headers: Vec::new() });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -193,8 +231,8 @@ impl Provider {
     /// The provider as it took effect, secrets as stars.
     pub(crate) fn show(&self) -> Value {
         match &self.kind {
-            ProviderKind::OpenAi(api) => {
-                let mut shown = json!({ "kind": "openai", "base_url": api.base_url.as_str() });
+            ProviderKind::Api(api) => {
+                let mut shown = json!({ "kind": api.kind.name(), "base_url": api.base_url.as_str() });
                 match api.api_keys.len() {
                     0 => {}
                     1 => shown["api_key"] = json!("***"),
@@ -225,23 +263,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
-            Self::OpenAi { base_url, api_key, api_keys, headers } => {
-                let url = BaseUrl::parse(base_url).unwrap_or_else(|e| {
-                    found.fault(
-                        &at.key("base_url"),
-                        format!("`base_url` {e}"),
-                        "write it like https://api.openai.com/v1",
-                    );
-                    BaseUrl::unusable()
-                });
-                let api_keys = check_keys(api_key.as_deref(), api_keys, at, found);
-                if !api_keys.is_empty() && url.is_exposed() {
-                    let hint = "use https, or an address of this machine";
-                    found.warn(&at.key("base_url"), "the key goes over the network unencrypted", hint);
-                }
-                let headers = check_headers(headers, !api_keys.is_empty(), &at.key("headers"), found);
-                ProviderKind::OpenAi(OpenAiProvider { base_url: url, api_keys, headers })
-            }
+            Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
                     latency: latency.get(),
@@ -251,6 +273,28 @@ impl RawProvider {
                 })
             }
         }
+    }
+}
+
+impl RawApi {
+    fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
+        let Self { base_url, api_key, api_keys, headers } = self;
+        let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
+            found.fault(
+                &at.key("base_url"),
+                format!("`base_url` {e}"),
+                format!("write it like {}", kind.base_url()),
+            );
+            BaseUrl::unusable()
+        });
+        let api_keys = check_keys(api_key.as_deref(), api_keys, at, found);
+        if !api_keys.is_empty() && base_url.is_exposed() {
+            let hint = "use https, or an address of this machine";
+            found.warn(&at.key("base_url"), "the key goes over the network unencrypted", hint);
+        }
+        let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
+        let headers = check_headers(headers, key_header, &at.key("headers"), found);
+        ApiProvider { kind, base_url, api_keys, headers }
     }
 }
 
@@ -276,7 +320,7 @@ fn check_keys(first: Option<&str>, more: &[String], at: &Pointer, found: &mut Lo
 
 fn check_headers(
     raw: &BTreeMap<String, String>,
-    has_key: bool,
+    key_header: Option<&str>,
     at: &Pointer,
     found: &mut Located<'_>,
 ) -> Vec<(HeaderName, HeaderValue)> {
@@ -285,7 +329,7 @@ fn check_headers(
     for (name, value) in raw {
         let at = at.key(name);
         let lower = name.to_ascii_lowercase();
-        if RESERVED_HEADERS.contains(&&*lower) || (has_key && lower == "authorization") {
+        if RESERVED_HEADERS.contains(&&*lower) || key_header == Some(&*lower) {
             found.key_fault(&at, format!("the gateway sets the header `{name}` itself"), "remove it");
             continue;
         }

@@ -55,6 +55,6 @@ pub struct Chunk {
     pub model: Option<String>,
     /// True for the marker that ends the stream.
     pub done: bool,
-    /// The whole frame, blank line included, delivered unchanged to a client of the same dialect.
+    /// The provider's own frame, blank line included, where it is in the client's dialect: delivered unchanged.
     pub wire: Option<Bytes>,
 }

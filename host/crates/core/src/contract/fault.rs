@@ -49,6 +49,8 @@ pub enum FaultKind {
     UnknownPath,
     /// The path is there, the method is not.
     MethodNotAllowed,
+    /// The request asks for something that the API of the model's provider has no word for.
+    Unsupported,
     /// No such model.
     UnknownModel,
     /// No such task.
@@ -129,6 +131,7 @@ impl FaultKind {
             | K::NothingToRollBack
             | K::NothingToPromote
             | K::UnknownRequest
+            | K::Unsupported
             | K::UpstreamRefused
             | K::ContextLength => Blame::Client,
             K::RejectedInvalid
@@ -149,7 +152,8 @@ impl FaultKind {
 
     /// Whether another model may do better with the same request.
     pub fn try_next(self) -> bool {
-        self.blame() == Blame::Upstream || matches!(self, Self::ProviderDisabled | Self::ContextLength)
+        self.blame() == Blame::Upstream
+            || matches!(self, Self::ProviderDisabled | Self::ContextLength | Self::Unsupported)
     }
 
     /// Whether the same call may do better in a moment: the provider was down, slow or confused. Says that the
@@ -170,6 +174,7 @@ impl FaultKind {
             K::UnsupportedMediaType => "unsupported_media_type",
             K::UnknownPath => "unknown_path",
             K::MethodNotAllowed => "method_not_allowed",
+            K::Unsupported => "unsupported_parameter",
             K::UnknownModel => "model_not_found",
             K::UnknownTask => "unknown_task",
             K::Unauthenticated => "invalid_api_key",

@@ -30,6 +30,8 @@ pub struct Call {
     pub overrides: Overrides,
     /// What is said after the client's own messages: answers that were not good enough, and what is wrong with them.
     pub appended: Vec<(Role, String)>,
+    /// The most tokens that the model can answer with, where that is known.
+    pub max_output: Option<u64>,
     /// Which of the provider's keys to use; `None` where it takes none.
     pub key: Option<usize>,
     /// How long to wait for what.
@@ -49,6 +51,8 @@ pub enum Answer {
         reply: Reply,
         /// How long the provider itself took: our own overhead is the rest.
         waited: Duration,
+        /// What of the request was left out, because the provider has no word for it and no answer changes by it.
+        dropped: Vec<String>,
     },
     /// An open stream.
     Stream {
@@ -56,6 +60,8 @@ pub enum Answer {
         chunks: ChunkStream,
         /// How long the provider took to open it.
         waited: Duration,
+        /// As above.
+        dropped: Vec<String>,
     },
 }
 

@@ -52,6 +52,6 @@ pub struct Reply {
     pub choices: Vec<Choice>,
     /// What it consumed, if the provider said.
     pub usage: Option<Usage>,
-    /// The answer's bytes in the provider's dialect, delivered unchanged to a client of the same dialect.
+    /// The provider's own bytes, where they are in the client's dialect: delivered unchanged.
     pub wire: Option<Bytes>,
 }

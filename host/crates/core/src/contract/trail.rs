@@ -64,8 +64,17 @@ pub enum Step {
         model: String,
         /// Its provider.
         provider: String,
-        /// Why, in one word: `breaker_open`, `context_window` or `deadline`.
+        /// Why, in one word: `breaker_open`, `context_window`, `deadline`, or `unsupported` when its provider's API has
+        /// no word for something the client asked for.
         why: &'static str,
+    },
+    /// A part of the request was left out for a provider whose API has no word for it. No answer changes by it, or it
+    /// was a rule's hint and not the client's wish.
+    Dropped {
+        /// The model.
+        model: String,
+        /// What was left out.
+        fields: Vec<String>,
     },
     /// A model was called and failed.
     AttemptFailed {

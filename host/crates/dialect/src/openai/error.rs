@@ -5,14 +5,7 @@ use serde::{Deserialize, Serialize};
 use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Blame, Fault, FaultKind};
 
-/// What a provider's error body says, as far as it says anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorBody {
-    /// The message.
-    pub message: Option<String>,
-    /// The code, for example `context_length_exceeded`.
-    pub code: Option<String>,
-}
+use crate::speech::ErrorBody;
 
 /// Reads an error body. Anything that is not one reads as empty.
 pub fn parse_error(body: &[u8]) -> ErrorBody {

@@ -1,13 +1,19 @@
 //! OpenAI's chat completions, the dialect most clients and most servers speak.
 
 mod chunk;
+mod client;
+mod compose;
+mod converse;
 mod error;
 mod reply;
 mod request;
 mod rewrite;
+mod speech;
 
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
-pub use error::{ErrorBody, parse_error, render_error};
+pub use client::Chat;
+pub use error::{parse_error, render_error};
 pub use reply::{parse_reply, render_reply};
 pub use request::{MAX_NAME, parse_request};
 pub use rewrite::{Rewrite, TASK_FIELD, rewrite_request};
+pub use speech::ChatSpeech;

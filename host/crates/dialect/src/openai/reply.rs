@@ -4,14 +4,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::lenient::lenient;
+use crate::speech::not_a;
 use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage};
 
 /// Reads a provider's answer and keeps its bytes.
 pub fn parse_reply(bytes: Bytes) -> Result<Reply, Fault> {
-    let wire: WireReply = serde_json::from_slice(&bytes).map_err(|e| {
-        Fault::new(FaultKind::UpstreamBroken, format!("the provider's answer is not a chat completion: {e}"))
-    })?;
+    let wire: WireReply = serde_json::from_slice(&bytes).map_err(|e| not_a("a chat completion", &e))?;
     if wire.choices.is_empty() {
         return Err(Fault::new(FaultKind::UpstreamBroken, "the provider's answer has no choices"));
     }

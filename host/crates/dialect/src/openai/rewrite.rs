@@ -6,6 +6,8 @@ use jackfield_core::base::{JsonObject, ObjectEdit};
 use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part, Role};
 use serde_json::value::RawValue;
 
+use crate::conversation::TEMPLATE_INPUT;
+
 /// The key inside `metadata` that names a task to the gateway. Never forwarded.
 pub const TASK_FIELD: &str = "task";
 
@@ -39,8 +41,9 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
         edits.push(ObjectEdit::Set("temperature", temperature.to_string()));
     }
     if let Some(max) = max_output_tokens {
-        // The client's own spelling where it used one: older servers know only `max_tokens`.
-        let name = if body.get("max_tokens").is_some() { "max_tokens" } else { "max_completion_tokens" };
+        // The client's own spelling where it used one.
+        let used = ["max_tokens", "max_completion_tokens"].into_iter().find(|name| body.get(name).is_some());
+        let name = used.unwrap_or_else(|| token_limit_field(rewrite.model_id));
         edits.push(ObjectEdit::Set(name, max.to_string()));
     }
     if let Some(level) = reasoning {
@@ -76,8 +79,12 @@ fn with_appended(
     Some(list)
 }
 
-/// The place in a prompt template where the user's text goes.
-const TEMPLATE_INPUT: &str = "${input}";
+/// The name of the bound on an answer's tokens. OpenAI's newer models refuse the old name; most compatible servers
+/// know no other, and some let a name they do not know pass without a word.
+pub(super) fn token_limit_field(model_id: &str) -> &'static str {
+    const NEW: &[&str] = &["gpt-", "chatgpt-", "o1", "o3", "o4"];
+    if NEW.iter().any(|family| model_id.starts_with(family)) { "max_completion_tokens" } else { "max_tokens" }
+}
 
 /// Puts the last user message's text into a template. Parts that are not text follow it.
 fn with_template(request: &ChatRequest, template: &str) -> Option<String> {

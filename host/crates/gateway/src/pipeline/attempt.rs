@@ -42,6 +42,8 @@ pub(super) struct Ended {
     pub result: Result<Proven, Fault>,
     /// How much of the time was spent in this process: the rest was the provider's.
     pub own: Duration,
+    /// What of the request was left out.
+    pub dropped: Vec<String>,
 }
 
 /// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any failure here
@@ -49,15 +51,15 @@ pub(super) struct Ended {
 pub(super) fn call(provider: Arc<dyn Provider>, call: Call) -> BoxFuture<'static, Ended> {
     Box::pin(async move {
         let began = Instant::now();
-        let (result, waited) = match provider.call(call).await {
-            Ok(Answer::Whole { reply, waited }) => (Ok(Proven::Whole(reply)), waited),
-            Ok(Answer::Stream { chunks, waited }) => {
+        let (result, waited, dropped) = match provider.call(call).await {
+            Ok(Answer::Whole { reply, waited, dropped }) => (Ok(Proven::Whole(reply)), waited, dropped),
+            Ok(Answer::Stream { chunks, waited, dropped }) => {
                 let proving = Instant::now();
-                (prove(chunks).await, waited + proving.elapsed())
+                (prove(chunks).await, waited + proving.elapsed(), dropped)
             }
-            Err(fault) => (Err(fault), began.elapsed()),
+            Err(fault) => (Err(fault), began.elapsed(), Vec::new()),
         };
-        Ended { result, own: began.elapsed().saturating_sub(waited) }
+        Ended { result, own: began.elapsed().saturating_sub(waited), dropped }
     })
 }
 

@@ -6,6 +6,7 @@
 //! | the rate is limited | the provider's next key, at once; without one, again after `retry-after` or a back-off |
 //! | the provider failed, is not there, or is too slow | again after a back-off, or after its `retry-after` |
 //! | the conversation is too long | the next candidate whose window may be larger |
+//! | the provider's API has no word for a part of the request | the next candidate |
 //! | a validator wants the answer mended | again at once, with the answer and what is wrong with it |
 //! | a validator rejects the answer | the next candidate |
 //! | the request is wrong | nothing: it is the client's |
@@ -111,6 +112,7 @@ impl Candidate {
             model_id: spec.id.as_str().into(),
             overrides: self.target.overrides.clone(),
             appended: self.appended.clone(),
+            max_output: spec.max_output,
             key: self.key,
             timeouts: self.model.timeouts(),
             deadline: self.deadline,
@@ -171,7 +173,7 @@ impl Candidate {
         // A request the provider calls wrong says nothing about the model.
         match fault.kind {
             kind if kind.is_transient() => live.end(CallEnd::Failed(kind)),
-            FaultKind::ContextLength => live.end(CallEnd::Unfit(FaultKind::ContextLength)),
+            kind @ (FaultKind::ContextLength | FaultKind::Unsupported) => live.end(CallEnd::Unfit(kind)),
             // The model did answer; that somebody wants another answer does not make it unwell.
             FaultKind::AnswerRejected | FaultKind::PluginFailed => live.end(CallEnd::Answered),
             kind if kind.try_next() => live.end(CallEnd::Refused(kind)),

@@ -1,7 +1,7 @@
 //! What went wrong with each candidate, and the one error made of it.
 //!
 //! Its kind, and so its status, is the one they all have in common; where they differ, the last one's: what was
-//! nearest to an answer. The text names every candidate that was called, how often, and why it failed.
+//! nearest to an answer. A candidate that could not be told a part of the request counts only where none was asked. The text names every candidate that was called, how often, and why it failed.
 
 use jackfield_core::base::excerpt;
 use jackfield_core::contract::{Fault, FaultKind};
@@ -59,7 +59,9 @@ impl Failed {
             }
             return fault;
         }
-        let Some(last) = self.calls.last() else {
+        // A model that could not be asked says less than one that failed.
+        let asked = |one: &&One| one.fault.kind != FaultKind::Unsupported;
+        let Some(last) = self.calls.iter().rev().find(asked).or(self.calls.last()) else {
             return Fault::new(FaultKind::Internal, "no candidate could be called");
         };
         let kind = last.fault.kind;

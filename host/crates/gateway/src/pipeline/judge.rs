@@ -16,12 +16,13 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use jackfield_core::base::{CompiledSchema, JsonObject, excerpt};
+use jackfield_core::base::{CompiledSchema, excerpt};
 use jackfield_core::config::{Capability, ValidatorOnError};
 use jackfield_core::contract::{
     Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault, Reply, Review,
     Step, Validation, Verdict,
 };
+use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
 
 use super::attempt::Proven;
@@ -44,7 +45,7 @@ pub(super) struct Judge {
     repairs: u32,
 }
 
-/// The schema of the request's own `response_format`.
+/// The schema that the request itself binds its answer to.
 enum Format {
     /// Nobody has looked yet.
     Unread,
@@ -210,7 +211,8 @@ impl Judge {
             return slots;
         }
         if let Format::Unread = self.format {
-            self.format = match schema_of(&request.body) {
+            let schema = client(request.dialect).response_schema(request);
+            self.format = match schema.map(|schema| CompiledSchema::compile_foreign(&schema)) {
                 None => Format::None,
                 Some(Ok(schema)) => Format::Schema(ValidatorSlot::response_format(schema)),
                 Some(Err(why)) => {
@@ -234,16 +236,6 @@ impl Judge {
         }
         slots
     }
-}
-
-/// The schema in a request's `response_format`.
-fn schema_of(body: &JsonObject) -> Option<Result<CompiledSchema, String>> {
-    let format = JsonObject::parse(body.get("response_format")?).ok()?;
-    if format.get("type")?.as_ref() != br#""json_schema""# {
-        return None;
-    }
-    let schema = JsonObject::parse(format.get("json_schema")?).ok()?.get("schema")?;
-    Some(CompiledSchema::compile_foreign(&schema))
 }
 
 /// Puts what a validator found into the trail, and its failure into the log.

@@ -56,6 +56,7 @@ fn step(step: &Step) -> StepRecord {
         }
         Step::Fallback { models } => StepRecord::Fallback { models },
         Step::Skipped { model, provider, why } => StepRecord::Skipped { model, provider, why },
+        Step::Dropped { model, fields } => StepRecord::Dropped { model, fields },
         Step::AttemptFailed { call, fault } => attempt(call, AttemptOutcome::Failed, Some(&fault)),
         Step::Answered { call } => attempt(call, AttemptOutcome::Answered, None),
         Step::Abandoned { call } => attempt(call, AttemptOutcome::Abandoned, None),

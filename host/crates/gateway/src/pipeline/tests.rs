@@ -33,7 +33,7 @@ impl Provider for Scripted {
                     let usage = Usage { input_tokens: 3, output_tokens: 5, ..Usage::default() };
                     let mut reply = text_reply("m", text.to_owned());
                     reply.usage = Some(usage);
-                    Ok(Answer::Whole { reply, waited: Duration::ZERO })
+                    Ok(Answer::Whole { reply, waited: Duration::ZERO, dropped: Vec::new() })
                 }
                 Some(Err(kind)) => Err(Fault::new(kind, "the provider said a word of the prompt")),
                 None => std::future::pending().await,

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use jackfield_core::contract::{Called, Fault, Step, Trail};
+use jackfield_core::contract::{Called, Fault, FaultKind, Step, Trail};
 
 /// One call under way, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +37,14 @@ impl Tries {
 
     /// A call failed.
     pub(super) fn failed(&mut self, number: Try, fault: &Fault, trail: &mut Trail) {
-        if let Some(call) = self.close(number) {
-            trail.push(Step::AttemptFailed { call, fault: fault.clone() });
-        }
+        let Some(call) = self.close(number) else { return };
+        trail.push(match fault.kind {
+            // It could not even be asked.
+            FaultKind::Unsupported => {
+                Step::Skipped { model: call.model, provider: call.provider, why: "unsupported" }
+            }
+            _ => Step::AttemptFailed { call, fault: fault.clone() },
+        });
     }
 
     /// A call answers. Says whose it is.

@@ -78,7 +78,10 @@ pub(super) async fn walk(
                 candidate.call(&closing.exchange, &mut closing.tries);
                 continue;
             }
-            First::Candidate(Event::Ended(ended)) => ended.result,
+            First::Candidate(Event::Ended(ended)) => {
+                dropped(&candidate, ended.dropped, closing);
+                ended.result
+            }
             // A hedge is called at once and never waits.
             First::Hedge(Event::Rested) => continue,
             First::Hedge(Event::Ended(ended)) => {
@@ -90,6 +93,7 @@ pub(super) async fn walk(
                 }
                 // The quicker one's turn; should it not be good enough, the slow one goes on in its place.
                 hedge = Some(std::mem::replace(&mut candidate, second));
+                dropped(&candidate, ended.dropped, closing);
                 ended.result
             }
         };
@@ -290,6 +294,14 @@ impl Walk<'_> {
         let mut hedge = Candidate::new(target, model, closing.exchange.deadline, false);
         hedge.call(&closing.exchange, &mut closing.tries);
         Some(hedge)
+    }
+}
+
+/// Notes what of the request a provider was not told.
+fn dropped(candidate: &Candidate, fields: Vec<String>, closing: &mut Closing) {
+    if !fields.is_empty() {
+        let model = candidate.target().model.clone();
+        closing.exchange.trail.push(Step::Dropped { model, fields });
     }
 }
 

@@ -180,6 +180,7 @@ fn question(model: &Model, exchange: &Exchange, text: &str) -> Result<Call, &'st
         facts: Arc::new(facts),
         model_id: id.as_str().into(),
         overrides: Overrides::default(),
+        max_output: model.spec().max_output,
         key: model.provider().pick_key(id, &[]).map(|pick| pick.index),
         timeouts: model.timeouts(),
         // Who is late for a rating is given up from outside: a provider would call its own lateness a failure.

@@ -142,6 +142,10 @@ pub enum StepRecord {
         provider: String,
         why: &'static str,
     },
+    Dropped {
+        model: String,
+        fields: Vec<String>,
+    },
     /// A call of a model, whatever came of it.
     Attempt {
         model: String,
@@ -248,6 +252,7 @@ impl StepRecord {
             }
             Self::Decided { by, why, models } => by.len() + why.len() + of_list(models),
             Self::Fallback { models } => of_list(models),
+            Self::Dropped { model, fields } => model.len() + of_list(fields),
             Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
             Self::Skipped { model, provider, .. }
             | Self::Attempt { model, provider, .. }

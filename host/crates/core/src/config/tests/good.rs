@@ -85,7 +85,7 @@ orchestrator:
     let (opus, fast) = (config.resolve("claude-3-opus").unwrap(), config.resolve("fast-model").unwrap());
     assert_eq!((opus.retries, opus.backoff, opus.hedge), (0, Duration::from_millis(100), Some(false)));
     assert_eq!((fast.retries, fast.backoff, fast.hedge), (2, Duration::from_secs(1), None));
-    let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
+    let ProviderKind::Api(api) = config.providers()["api"].kind() else { panic!() };
     let keys: Vec<&str> = api.api_keys.iter().map(|key| key.expose()).collect();
     assert_eq!(keys, ["k1", "k3"]);
     let [left_out] = config.warnings() else { panic!("{:?}", config.warnings()) };
@@ -175,7 +175,7 @@ fn providers_keep_their_secrets() {
     let text = "providers:
   api: { kind: openai, base_url: https://example.com/v1/, api_key: \"${K}\", headers: { X-Team: \"${T}\" } }";
     let config = with(text, &[("K", "sk-secret"), ("T", "team-secret")]).unwrap();
-    let ProviderKind::OpenAi(api) = config.providers()["api"].kind() else { panic!() };
+    let ProviderKind::Api(api) = config.providers()["api"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "https://example.com/v1");
     assert_eq!(api.api_keys[0].expose(), "sk-secret");
     assert_eq!(api.headers[0].1, "team-secret");

@@ -52,7 +52,7 @@ fn a_reference_without_a_key_resolves_to_a_disabled_provider() {
 fn a_declared_provider_goes_before_the_implied_one() {
     let text = "providers: { openai: { kind: openai, base_url: http://127.0.0.1:9/v1 } }\norchestrator: { default_model: gpt-4o }";
     let config = with(text, &[("OPENAI_API_KEY", "sk-1")]).unwrap();
-    let crate::config::ProviderKind::OpenAi(api) = config.providers()["openai"].kind() else { panic!() };
+    let crate::config::ProviderKind::Api(api) = config.providers()["openai"].kind() else { panic!() };
     assert_eq!(api.base_url.as_str(), "http://127.0.0.1:9/v1");
     assert!(api.api_keys.is_empty() && config.warnings().is_empty());
     assert!(config.resolve("gpt-4").is_some());

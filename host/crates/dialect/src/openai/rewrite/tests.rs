@@ -61,9 +61,12 @@ fn overrides_use_the_clients_own_spelling() {
         rewrite(&format!(r#"{{"model":"m","max_tokens":5,"temperature":1,{m}}}"#), "m", &overrides),
         format!(r#"{{"model":"m","max_tokens":9,"temperature":0.3,{m},"reasoning_effort":"high"}}"#),
     );
-    assert!(
-        rewrite(&format!(r#"{{"model":"m",{m}}}"#), "m", &overrides).contains(r#""max_completion_tokens":9"#)
-    );
+    for (model, name) in
+        [("gpt-x", "max_completion_tokens"), ("o3", "max_completion_tokens"), ("m", "max_tokens")]
+    {
+        let out = rewrite(&format!(r#"{{"model":"m",{m}}}"#), model, &overrides);
+        assert!(out.contains(&format!(r#""{name}":9"#)), "{out}");
+    }
 }
 
 #[test]
