@@ -413,7 +413,7 @@ async fn a_tasks_fallback_is_tried_in_turn_with_each_ones_own_settings() {
     let sent: Vec<Value> = rig.upstream.requests().iter().map(|r| r.json()).collect();
     let told: Vec<_> = sent
         .iter()
-        .map(|body| (&body["model"], &body["temperature"], &body["max_completion_tokens"]))
+        .map(|body| (&body["model"], &body["temperature"], &body["max_tokens"]))
         .collect();
     let (null, half, nine) = (json!(null), json!(0.5), json!(9));
     let names = ["a", "b", "c", "c", "d"].map(|name| json!(name));

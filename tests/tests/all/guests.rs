@@ -193,7 +193,7 @@ fn look_closer(world: &World, task: &str, reply: &Reply, guest: &str) {
             let sent = world.upstream.requests().last().unwrap().json();
             assert_eq!(sent["temperature"], 0.5, "{guest}: {sent}");
             assert_eq!(sent["reasoning_effort"], "low", "{guest}: {sent}");
-            assert_eq!(sent["max_completion_tokens"], 64, "{guest}: {sent}");
+            assert_eq!(sent["max_tokens"], 64, "{guest}: {sent}");
             assert_eq!(sent["messages"][1]["content"], "In short: a tour é😀", "{guest}: {sent}");
         }
         _ => {}

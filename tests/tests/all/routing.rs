@@ -133,7 +133,7 @@ async fn a_route_may_change_temperature_reasoning_and_length_and_nothing_else() 
         (
             "nothing there",
             "}",
-            r#","temperature":0.3,"max_completion_tokens":2000,"reasoning_effort":"medium"}"#,
+            r#","temperature":0.3,"max_tokens":2000,"reasoning_effort":"medium"}"#,
         ),
         (
             "in place, in the client's spelling",
