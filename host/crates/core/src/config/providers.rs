@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::Secret;
+use crate::catalogue::Vendor;
 
 use super::base_url::BaseUrl;
 use super::environment::Keyless;
@@ -52,6 +53,9 @@ pub(crate) enum RawProvider {
         /// Headers to send with every call.
         #[serde(default)]
         headers: BTreeMap<String, String>,
+        /// Whose models these are: what the built-in catalogue knows about them then holds here. Left out: told by the
+        /// host of `base_url`, so this is for a proxy in front of a vendor's API.
+        catalogue: Option<Vendor>,
     },
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
     Simulated {
@@ -114,6 +118,8 @@ pub struct OpenAiProvider {
     pub api_keys: Vec<Secret>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whose models these are; `None`: nobody's that the catalogue knows.
+    pub vendor: Option<Vendor>,
 }
 
 /// How the simulation behaves.
@@ -166,7 +172,8 @@ impl Provider {
     pub(crate) fn implied(name: &str, base_url: BaseUrl, variable: &str, key: Option<Secret>) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
-        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_keys, headers: Vec::new() });
+        let vendor = Vendor::of_host(base_url.host());
+        let kind = ProviderKind::OpenAi(OpenAiProvider { base_url, api_keys, headers: Vec::new(), vendor });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -190,6 +197,14 @@ impl Provider {
         matches!(self.kind, ProviderKind::Simulated(_))
     }
 
+    /// Whose models it serves, as far as the catalogue knows them.
+    pub fn vendor(&self) -> Option<Vendor> {
+        match &self.kind {
+            ProviderKind::OpenAi(api) => api.vendor,
+            ProviderKind::Simulated(_) => None,
+        }
+    }
+
     /// The provider as it took effect, secrets as stars.
     pub(crate) fn show(&self) -> Value {
         match &self.kind {
@@ -204,6 +219,9 @@ impl Provider {
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
                 if !headers.is_empty() {
                     shown["headers"] = json!(headers);
+                }
+                if let Some(vendor) = api.vendor {
+                    shown["catalogue"] = json!(vendor);
                 }
                 shown
             }
@@ -225,7 +243,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
-            Self::OpenAi { base_url, api_key, api_keys, headers } => {
+            Self::OpenAi { base_url, api_key, api_keys, headers, catalogue } => {
                 let url = BaseUrl::parse(base_url).unwrap_or_else(|e| {
                     found.fault(
                         &at.key("base_url"),
@@ -240,7 +258,8 @@ impl RawProvider {
                     found.warn(&at.key("base_url"), "the key goes over the network unencrypted", hint);
                 }
                 let headers = check_headers(headers, !api_keys.is_empty(), &at.key("headers"), found);
-                ProviderKind::OpenAi(OpenAiProvider { base_url: url, api_keys, headers })
+                let vendor = catalogue.or_else(|| Vendor::of_host(url.host()));
+                ProviderKind::OpenAi(OpenAiProvider { base_url: url, api_keys, headers, vendor })
             }
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
