@@ -1,7 +1,7 @@
 //! Names that people use and an API does not take: what such a name is called there.
 //!
 //! Derived from the table where it has the answer, else written down here. A name that the table has as an id is never
-//! changed, and neither is one of a vendor whose API takes undated names itself (OpenAI's does).
+//! changed, and neither is one of any other vendor than these two: OpenAI's API, for one, takes undated names itself.
 
 use super::Vendor;
 use super::facts::{id_in_table, ids_from};

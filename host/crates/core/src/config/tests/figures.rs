@@ -42,7 +42,7 @@ fn what_is_written_goes_before_the_catalogue_figure_by_figure() {
 models:
   gpt-4o: { provider: api }
   mine: { provider: api, id: gpt-4o, context: 64k }
-  dear: { provider: api, id: gpt-4o, price: { input: 3, output: \"${OUT}\" }, capabilities: [] }
+  dear: { provider: api, id: gpt-4o, price: { input: 3, output: \"${OUT}\", cached_input: 0.000001 }, capabilities: [] }
   own: { provider: api, id: our-own, max_output: 10 }",
         &[("OUT", "12.5")],
     )
@@ -52,8 +52,8 @@ models:
     assert_eq!(prices(&plain), Some([Some(2_500_000), Some(10_000_000), Some(1_250_000), None]));
     assert_eq!((mine.context, mine.max_output, mine.price), (Some(64_000), Some(16_384), plain.price));
     assert_eq!((mine.origins.context, mine.origins.price), (Some(Origin::Config), Some(Origin::Catalogue)));
-    // A price is one figure: the catalogue's discount belongs to the catalogue's price.
-    assert_eq!(prices(&dear), Some([Some(3_000_000), Some(12_500_000), None, None]));
+    // A price is one figure: what the catalogue has for its cache belongs to the catalogue's price.
+    assert_eq!(prices(&dear), Some([Some(3_000_000), Some(12_500_000), Some(1), None]));
     assert_eq!((dear.capabilities.len(), dear.origins.capabilities), (0, Some(Origin::Config)));
     assert_eq!((own.max_output, own.context, own.price), (Some(10), None, None));
     assert_eq!((own.origins.max_output, own.origins.context), (Some(Origin::Config), None));
