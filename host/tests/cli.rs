@@ -43,6 +43,14 @@ plugins:
     least-loaded: { config: { models: [fast-model] } }
 ";
 
+/// Models of whom the catalogue knows something, and one of whom nobody does.
+const MODELS: &str = "
+providers: { api: { kind: openai, base_url: https://api.openai.com/v1, api_key: k } }
+models:
+  gpt-4o: { provider: api, context: 64k }
+  our-own: { provider: api, price: { input: 0.000001, output: 1 }, capabilities: [] }
+";
+
 /// Its one import is of another major version.
 const NEWER: &str = r#"(component (import "jackfield:plugin/log@2.0.0" (instance))
     (component $c) (instance $i (instantiate $c)) (export "jackfield:plugin/routing@1.0.0" (instance $i)))"#;
@@ -74,6 +82,7 @@ fn folder() -> TempDir {
         .replace("models: [fast-model] } }", "models: [fast-model] }, shadow: true }")
         .replace("routers: [urgent-router]", "routers: [urgent-router, least-loaded]");
     write("rollout.yaml", rollout.as_bytes());
+    write("models.yaml", MODELS.as_bytes());
     let good = rollout.replace("plugins:\n", "plugins:\n  dir: good\n");
     write("rollout-good.yaml", good.as_bytes());
     std::fs::create_dir(folder.path().join("good")).unwrap();
@@ -163,6 +172,24 @@ const ROWS: &[Row] = &[
         &[],
     ),
     Row("plugin run plugins/urgent-router.wasm --response word", 1, &[], &["it is no validator"]),
+    // config models
+    Row(
+        "config models --config models.yaml",
+        0,
+        &[
+            "10 *",
+            "1.25 *",
+            " 64000 ",
+            "16384 *",
+            "vision",
+            " 0.000001 ",
+            " none ",
+            " - ",
+            "* from the built-in catalogue",
+        ],
+        &["configuration: models.yaml"],
+    ),
+    Row("config show --config models.yaml", 0, &["cached_input: 1.25", "input: 1e-6"], &["configuration"]),
     // plugin list
     Row(
         "plugin list",
@@ -354,6 +381,9 @@ fn ask(folder: &TempDir, command: &str) -> Value {
 fn scripts_get_the_same_as_json() {
     let folder = folder();
     for (command, pointer, want) in [
+        ("config models --config models.yaml", "/models/0/price/from", json!("catalogue")),
+        ("config models --config models.yaml", "/models/0/context/from", json!("config")),
+        ("config models --config models.yaml", "/models/1/context", Value::Null),
         ("plugin list", "/dir", json!("plugins")),
         ("plugin list", "/plugins/0/name", json!("bad name")),
         ("plugin list", "/plugins/0/state", json!("refused")),

@@ -13,6 +13,8 @@ mod attempts;
 mod auth;
 /// New generations on trial, and rules that are only compared.
 mod canary;
+/// What is known about models that nobody described.
+mod catalogue;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// A model that rates prompts, and what its ratings lead to.

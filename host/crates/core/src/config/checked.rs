@@ -97,7 +97,7 @@ impl Config {
     ) -> Self {
         let mut names = Names::new(known);
         let mut providers = Provider::check_all(&raw.providers, &replaced.keyless, found);
-        let declared = ResolvedModel::check_all(&raw.models, known, found);
+        let declared = ResolvedModel::check_all(&raw.models, known, &providers, found);
         let keys = Keys::check(&raw.keys, &mut names, found);
         let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
@@ -107,7 +107,8 @@ impl Config {
             declared.into_iter().map(|(name, model)| (name, Arc::new(model))).collect();
         let declared = models.keys().cloned().collect();
         for (name, home, _) in names.well_known() {
-            models.insert(name.to_owned(), Arc::new(ResolvedModel::well_known(name, home.provider)));
+            let Some(provider) = providers.get(home.provider) else { continue };
+            models.insert(name.to_owned(), Arc::new(ResolvedModel::well_known(name, provider)));
         }
         let of_plugins = |at: &&Pointer| at.as_str().starts_with("/plugins/settings/");
         let hidden = replaced.from_environment.iter().filter(of_plugins).cloned().collect();
@@ -192,7 +193,7 @@ impl Config {
         let home = family_of(name)?.home.as_ref()?;
         let provider = self.providers.get(home.provider)?;
         let usable = provider.disabled().is_none() && !provider.is_simulated();
-        usable.then(|| Arc::new(ResolvedModel::well_known(name, home.provider)))
+        usable.then(|| Arc::new(ResolvedModel::well_known(name, provider)))
     }
 
     /// The names nearest to one that does not resolve, best first, at most three.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::Secret;
+use crate::catalogue::Vendor;
 
 use super::base_url::BaseUrl;
 use super::environment::Keyless;
@@ -73,6 +74,9 @@ pub(crate) struct RawApi {
     /// Headers to send with every call.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Whose models these are: what the built-in catalogue knows about them then holds here. Left out: told by the
+    /// host of `base_url`, so this is for a proxy in front of a vendor's API.
+    catalogue: Option<Vendor>,
 }
 
 fn default_latency() -> Period {
@@ -126,6 +130,13 @@ impl ApiKind {
         }
     }
 
+    /// Whose models it serves, wherever it is.
+    fn vendor(self) -> Option<Vendor> {
+        match self {
+            Self::OpenAi => None,
+        }
+    }
+
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
@@ -146,6 +157,8 @@ pub struct ApiProvider {
     pub api_keys: Vec<Secret>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whose models these are; `None`: nobody's that the catalogue knows.
+    pub vendor: Option<Vendor>,
 }
 
 /// How the simulation behaves.
@@ -204,7 +217,8 @@ impl Provider {
     ) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
-        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, headers: Vec::new() });
+        let vendor = kind.vendor().or_else(|| Vendor::of_host(base_url.host()));
+        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, headers: Vec::new(), vendor });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -228,6 +242,14 @@ impl Provider {
         matches!(self.kind, ProviderKind::Simulated(_))
     }
 
+    /// Whose models it serves, as far as the catalogue knows them.
+    pub fn vendor(&self) -> Option<Vendor> {
+        match &self.kind {
+            ProviderKind::Api(api) => api.vendor,
+            ProviderKind::Simulated(_) => None,
+        }
+    }
+
     /// The provider as it took effect, secrets as stars.
     pub(crate) fn show(&self) -> Value {
         match &self.kind {
@@ -242,6 +264,9 @@ impl Provider {
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
                 if !headers.is_empty() {
                     shown["headers"] = json!(headers);
+                }
+                if let Some(vendor) = api.vendor {
+                    shown["catalogue"] = json!(vendor);
                 }
                 shown
             }
@@ -278,7 +303,7 @@ impl RawProvider {
 
 impl RawApi {
     fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
-        let Self { base_url, api_key, api_keys, headers } = self;
+        let Self { base_url, api_key, api_keys, headers, catalogue } = self;
         let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
             found.fault(
                 &at.key("base_url"),
@@ -294,7 +319,8 @@ impl RawApi {
         }
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
-        ApiProvider { kind, base_url, api_keys, headers }
+        let vendor = catalogue.or(kind.vendor()).or_else(|| Vendor::of_host(base_url.host()));
+        ApiProvider { kind, base_url, api_keys, headers, vendor }
     }
 }
 

@@ -17,7 +17,8 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use jackfield_core::base::{CompiledSchema, excerpt};
-use jackfield_core::config::{Capability, ValidatorOnError};
+use jackfield_core::catalogue::Capability;
+use jackfield_core::config::ValidatorOnError;
 use jackfield_core::contract::{
     Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault, Reply, Review,
     Step, Validation, Verdict,
