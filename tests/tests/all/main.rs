@@ -13,6 +13,8 @@ mod attempts;
 mod auth;
 /// New generations on trial, and rules that are only compared.
 mod canary;
+/// The lab's task table, from the file that ships.
+mod catering;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// A model that rates prompts, and what its ratings lead to.
@@ -43,6 +45,8 @@ mod shutdown;
 mod simulated;
 /// The paths that are not chat.
 mod surface;
+/// What a task's row makes of a request and of its answer.
+mod tasks;
 /// What a client is told when a provider fails.
 mod upstream_faults;
 /// What an answer must pass before anybody reads it.

@@ -32,7 +32,8 @@ pub(crate) struct RawModel {
     context: Option<Count>,
     /// The longest answer it gives, in tokens.
     max_output: Option<Count>,
-    /// What it can do. Left out: not known.
+    /// What it can do. Left out: not known. One whose list lacks `reasoning` is never told how much to think; one that
+    /// has `response_schema` is asked for the JSON that a route wants.
     #[serde(default)]
     capabilities: Vec<Capability>,
     /// How long to wait for it. `total` is for all repeated calls together.
@@ -217,6 +218,11 @@ impl ResolvedModel {
             backoff: default_backoff().get(),
             hedge: None,
         }
+    }
+
+    /// Whether it says what it can do, and this is not in it.
+    pub fn is_known_to_lack(&self, ability: Capability) -> bool {
+        !self.capabilities.is_empty() && !self.capabilities.contains(&ability)
     }
 
     /// Checks all declared models.
