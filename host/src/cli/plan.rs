@@ -21,8 +21,9 @@ pub(super) fn overrides(of: &Overrides) -> String {
 }
 
 fn shortened(template: &str) -> String {
-    let shown = excerpt(template, MAX_TEMPLATE);
-    if shown.len() < template.len() { format!("{shown}…") } else { shown }
+    let line = template.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = excerpt(&line, MAX_TEMPLATE);
+    if shown.len() < line.len() { format!("{shown}…") } else { shown }
 }
 
 /// A target and its overrides; what is not overridden is left out.
