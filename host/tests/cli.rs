@@ -29,12 +29,15 @@ models:
   fast-model: { provider: sim, price: { input: 1, output: 1 } }
   smart-model: { provider: sim }
   paid-model: { provider: paid }
+  thinker: { provider: sim, capabilities: [reasoning] }
 orchestrator:
   default_model: fast-model
   routers: [urgent-router]
   routes:
     - { task: summary, model: smart-model, temperature: 0.5, max_tokens: 500, reasoning: low }
     - { task: paid, model: paid-model }
+    - { task: scale, model: thinker, reasoning: high, template: \"Scale\\n${input}, please, for forty guests and a cook.\", result: json,
+        schema: { type: object }, validators: [not_empty], fallback: [fast-model, task/summary] }
 plugins:
   router_defaults: { limits: { cpu: 5s, wall: 30s } }
   settings:
@@ -309,12 +312,22 @@ const ROWS: &[Row] = &[
         &["decided by static: the task is summary", "temperature 0.5, max_tokens 500, reasoning low"],
         &["configuration"],
     ),
+    Row(
+        "route --task scale",
+        0,
+        &[
+            "reasoning high, template \"Scale ${input}, please, for forty guests…\"",
+            "JSON by schema; not_empty",
+            " summary ",
+        ],
+        &["configuration"],
+    ),
     Row("route --task paid", 0, &["paid-model", "no: its key's environment variable"], &["configuration"]),
     Row(
         "route --task dancing",
         1,
         &["task dancing"],
-        &["unknown task 'dancing'; known tasks are: paid, summary"],
+        &["unknown task 'dancing'; known tasks are: paid, scale, summary"],
     ),
     Row(
         "route urgent --config faulty-next.yaml",
@@ -414,6 +427,10 @@ fn scripts_get_the_same_as_json() {
             json!("invalid_decision"),
         ),
         ("route --task summary", "/candidates/0/max_tokens", json!(500)),
+        ("route --task scale", "/candidates/1/task", json!("scale")),
+        ("route --task scale", "/candidates/1/schema", json!({ "type": "object" })),
+        ("route --task scale", "/candidates/2/task", json!("summary")),
+        ("route --task scale", "/candidates/2/result", Value::Null),
         ("route --task paid", "/candidates/0/enabled", json!(false)),
         ("route urgent", "/steps/0/said", json!("route")),
         ("route urgent", "/decision/by", json!("urgent-router")),
@@ -426,6 +443,40 @@ fn scripts_get_the_same_as_json() {
     ] {
         let got = ask(&folder, command).pointer(pointer).cloned().unwrap_or(Value::Null);
         assert_eq!(got, want, "{command}: {pointer}");
+    }
+}
+
+/// The lab's table as it ships: fine with keys, and without them, where it says what is missing.
+#[test]
+fn the_catering_example_checks_out_with_keys_and_without() {
+    let folder = TempDir::new().unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples/catering.yaml");
+    let keys = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
+    for with_keys in [true, false] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        command.args(["check", "--config"]).arg(&config).current_dir(folder.path());
+        command.env("XDG_CACHE_HOME", folder.path());
+        for key in keys {
+            match with_keys {
+                true => command.env(key, "a-key-of-the-test"),
+                false => command.env_remove(key),
+            };
+        }
+        let output = command.output().unwrap();
+        let (said, noted) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{noted}");
+        for part in [
+            "fine (3 models, 7 tasks",
+            "strategic_planning",
+            "max_tokens 2000, reasoning high",
+            "JSON by schema",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        for key in keys {
+            assert_eq!(noted.contains(&format!("`{key}` is not set")), !with_keys, "{noted}");
+        }
     }
 }
 

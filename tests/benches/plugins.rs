@@ -32,7 +32,7 @@ use jackfield_core::base::RequestId;
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{
     Ask, BoxFuture, BudgetScope, Caller, Decision, Facts, Headroom, HostView, LiveState, LoadState,
-    ModelInfo, Overrides, PluginFault, Router, Routing, Target,
+    ModelInfo, PluginFault, Router, Routing, Target,
 };
 use jackfield_plugin_host::{Concurrency, Plugin, PluginEngine, PluginSettings};
 use memchr::memmem;
@@ -263,7 +263,7 @@ impl Native {
                 (format!("the prompt contains `{KEYWORD}`: {found}"), found)
             }
         };
-        let target = Target { model: MODEL.into(), overrides: Overrides::default() };
+        let target = Target::model(MODEL);
         let decision = if found { Decision::Route(vec![target]) } else { Decision::Abstain };
         Routing { decision, reason, labels: Vec::new() }
     }

@@ -28,7 +28,7 @@ use super::server::{OpenListen, Server};
 use super::source::Source;
 use super::telemetry::Telemetry;
 use super::text::Text;
-use super::{secrets, shape, suggest};
+use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
 const SECTIONS: &[&str] = &["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"];
@@ -101,6 +101,7 @@ impl Config {
         let keys = Keys::check(&raw.keys, &mut names, found);
         let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
+        task::check_abilities(orchestrator.routes(), &declared, found);
         let plugins = Plugins::check(&raw.plugins, &orchestrator, environment, found);
         imply_providers(&mut providers, &names, known, environment, found);
         let mut models: BTreeMap<String, Arc<ResolvedModel>> =

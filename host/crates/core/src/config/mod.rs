@@ -33,6 +33,7 @@ mod providers;
 mod raw;
 mod rollout;
 mod server;
+mod task;
 mod telemetry;
 mod validators;
 

@@ -37,7 +37,8 @@ pub(crate) struct RawModel {
     context: Option<Count>,
     /// The longest answer it gives, in tokens.
     max_output: Option<Count>,
-    /// What it can do; an empty list: nothing of this.
+    /// What it can do. Left out: as the catalogue knows; an empty list: nothing of this. One whose list lacks `reasoning`
+    /// is never told how much to think; one that has `response_schema` is asked for the JSON that a route wants.
     capabilities: Option<Vec<Capability>>,
     /// How long to wait for it. `total` is for all repeated calls together.
     #[serde(default)]
@@ -184,6 +185,11 @@ impl ResolvedModel {
             backoff: default_backoff().get(),
             hedge: None,
         }
+    }
+
+    /// Whether it says what it can do, and this is not in it.
+    pub fn is_known_to_lack(&self, ability: Capability) -> bool {
+        self.origins.capabilities.is_some() && !self.capabilities.contains(&ability)
     }
 
     /// Checks all declared models.

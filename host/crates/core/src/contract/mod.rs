@@ -29,7 +29,7 @@ pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};
 pub use reply::{Choice, FinishReason, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
 pub use stream_validator::{Held, Piece, StreamValidator, StreamWatch};
-pub use target::{Overrides, ReasoningLevel, Target};
+pub use target::{AnswerFormat, Overrides, ReasoningLevel, Target};
 pub use trail::{Called, Step, Trail};
 pub use usage::Usage;
 pub use validator::{Draft, Review, Validation, Validator, Verdict};

@@ -1,4 +1,5 @@
-//! Which validators an answer is put through: those for every answer, those for its task, and those the client asks for.
+//! Which validators an answer is put through: those for every answer, those of the row it was tried for, and those the client
+//! asks for.
 //! A validator that is named and not loaded stands here as one that fails, so that its `on_error` decides.
 
 use std::collections::BTreeMap;
@@ -110,10 +111,14 @@ impl Validators {
         Self { every: every.iter().map(&slot).collect(), by_task, by_name }
     }
 
-    /// What an answer to this request must pass, in order.
-    pub(super) fn of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
-        let of_task = facts.task.as_ref().and_then(|task| self.by_task.get(task));
-        let mut slots = of_task.unwrap_or(&self.every).clone();
+    /// What an answer must pass that was tried for this task's row, in order.
+    pub(super) fn of_row(&self, task: Option<&str>) -> &[ValidatorSlot] {
+        task.and_then(|task| self.by_task.get(task)).unwrap_or(&self.every)
+    }
+
+    /// What the client adds to that.
+    pub(super) fn added(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        let mut slots: Vec<ValidatorSlot> = Vec::new();
         for name in added(&facts.headers)? {
             let Some(slot) = self.by_name.get(name) else {
                 let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();

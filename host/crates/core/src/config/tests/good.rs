@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::config::{
     Complexity, Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule,
 };
-use crate::contract::ReasoningLevel;
+use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
 
 use super::*;
@@ -63,6 +63,45 @@ orchestrator:
     assert_eq!(target.overrides.reasoning, Some(ReasoningLevel::Medium));
     assert_eq!((target.overrides.temperature, target.overrides.max_output_tokens), (Some(0.3), Some(2000)));
     assert!(config.orchestrator().route("other").is_none());
+}
+
+/// A template is not looked through for variables; its `${…}` are its own.
+#[test]
+fn what_a_task_makes_of_words_is_read_and_shown() {
+    let text = "providers: { sim: { kind: simulated } }
+models: { m: { provider: sim, capabilities: [tools] } }
+orchestrator:
+  routes:
+    - { task: a, model: m, template: \"Scale $${x} in\\n${input}\", result: json, schema: { type: object, required: [n] } }
+    - { task: b, model: m, result: json, reasoning: high }
+    - { task: c, model: m, result: text }";
+    let config = parse(text).unwrap();
+    let of = |task| &config.orchestrator().route(task).unwrap().target;
+    assert_eq!(of("a").overrides.prompt_template.as_deref(), Some("Scale $${x} in\n${input}"));
+    let Some(AnswerFormat::Schema(schema)) = &of("a").overrides.answer_format else {
+        panic!("{:?}", of("a"))
+    };
+    assert_eq!(schema.source(), &json!({ "type": "object", "required": ["n"] }));
+    assert_eq!(of("b").overrides.answer_format, Some(AnswerFormat::Json));
+    assert_eq!((&of("c").overrides.answer_format, of("c").task.as_deref()), (&None, Some("c")));
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.message().contains("`m` is not told how much to think"), "{warning}");
+    let again = parse(&config.show().unwrap()).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(again.orchestrator(), config.orchestrator());
+}
+
+#[test]
+fn a_template_is_no_longer_than_a_prompt_should_have_around_it() {
+    let route = |length: usize| {
+        let template = format!("{}${{input}}", "x".repeat(length - "${input}".len()));
+        parse(&format!(
+            "providers: {{ sim: {{ kind: simulated }} }}\nmodels: {{ m: {{ provider: sim }} }}\n\
+             orchestrator: {{ routes: [{{ task: t, model: m, template: \"{template}\" }}] }}"
+        ))
+    };
+    assert!(route(64 << 10).is_ok());
+    let report = route((64 << 10) + 1).unwrap_err().to_string();
+    assert!(report.contains("has 65537 bytes") && report.contains("use at most 64 KiB"), "{report}");
 }
 
 #[test]

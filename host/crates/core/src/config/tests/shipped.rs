@@ -6,6 +6,7 @@ use crate::config::{Source, schema};
 const VARIABLES: &[(&str, &str)] = &[
     ("OPENAI_API_KEY", "sk-of-the-test"),
     ("SEARCH_KEY", "a-key-of-the-test"),
+    ("ANTHROPIC_API_KEY", "sk-ant-of-the-test"),
     ("JACKFIELD_ADMIN_TOKEN", "a-token-of-the-test"),
 ];
 
