@@ -8,7 +8,6 @@ const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["orchestrator"], &["budgets", "cache"]),
     (&["orchestrator", "routes", "*"], &["result", "template"]),
-    (&["plugins", "settings", "*"], &["grants"]),
     (&["telemetry"], &["otlp"]),
 ];
 
