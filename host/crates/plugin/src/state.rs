@@ -230,3 +230,19 @@ pub(crate) fn origin() -> Instant {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock moves for whoever runs: the first tick after a wait may be that of others.
+    #[test]
+    fn one_tick_after_each_wait_is_not_counted() {
+        let mut meter = Meter::new(PluginLimits::default(), Duration::from_millis(2), true);
+        meter.was_away();
+        assert!(meter.tick().is_ok() && meter.tick().is_ok());
+        meter.was_away();
+        assert!(meter.tick().is_ok() && meter.tick().is_ok());
+        assert_eq!(meter.tick().unwrap_err().kind, PluginFaultKind::CpuLimit);
+    }
+}

@@ -117,7 +117,6 @@ async fn ask(world: &World, model: &Model, exchange: &Exchange, text: &str, dead
         }),
         overrides: Overrides::default(),
         until: deadline,
-        deadline: exchange.deadline,
     };
     let failed = |why| {
         own.failed(Instant::now());

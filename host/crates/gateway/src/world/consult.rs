@@ -142,7 +142,7 @@ impl Consult {
     }
 
     fn question(&self, request: CompletionRequest) -> Question {
-        let until = Instant::now() + request.timeout;
+        let until = self.deadline.min(Instant::now() + request.timeout);
         let messages: Vec<Value> = request
             .messages
             .into_iter()
@@ -162,8 +162,7 @@ impl Consult {
             reasoning: request.reasoning,
             prompt_template: None,
         };
-        let (id, deadline) = (self.facts.id, self.deadline);
-        Question { id, body: Value::Object(body), overrides, until, deadline }
+        Question { id: self.facts.id, body: Value::Object(body), overrides, until }
     }
 }
 

@@ -1,10 +1,10 @@
 //! A question that is not the client's: one model is asked once, for a rating or for a plugin. Nothing routes it,
 //! repeats it or judges its answer; the model's state and metrics hear of it as of any call.
 //!
-//! Bounded by its own end and by the request's deadline. Holds nothing of the client's but what whoever asks puts in.
+//! Bounded by its end, which is not after the request's deadline. Holds nothing of the client's but what whoever asks puts in.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ use jackfield_dialect::openai::parse_request;
 use super::live::CallEnd;
 use super::models::Model;
 
+/// How much longer than it is waited for a provider would be.
+const LATER: Duration = Duration::from_secs(1);
+
 /// What one model is asked.
 pub(crate) struct Question {
     /// The request on whose behalf.
@@ -23,10 +26,8 @@ pub(crate) struct Question {
     pub body: Value,
     /// What is said of the answer besides.
     pub overrides: Overrides,
-    /// When whoever asks stops waiting.
+    /// When whoever asks stops waiting; the request's own deadline at the latest.
     pub until: Instant,
-    /// The request's own deadline.
-    pub deadline: Instant,
 }
 
 /// Why there is no answer.
@@ -47,7 +48,7 @@ impl Model {
 
     /// Asks this model, once.
     pub(crate) async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
-        let until = question.until.min(question.deadline);
+        let until = question.until;
         let call = self.call_of(question).map_err(Unanswered::Failed)?;
         let mut live = self.begin(false);
         match tokio::time::timeout_at(until.into(), self.provider().call(call)).await {
@@ -89,8 +90,8 @@ impl Model {
             overrides: question.overrides,
             key: self.provider().pick_key(id, &[]).map(|pick| pick.index),
             timeouts: self.timeouts(),
-            // Who is late is given up from outside: a provider would call its own lateness a failure.
-            deadline: question.deadline,
+            // Who is late is given up from outside, before: a provider would call its own lateness a failure.
+            deadline: question.until + LATER,
         })
     }
 }

@@ -135,3 +135,57 @@ fn failure(error: contract::CompletionError) -> LlmError {
         CompletionError::Failed(why) => LlmError::Failed(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::bindings::jackfield::plugin::types::ReasoningLevel;
+
+    use super::*;
+
+    fn asks(role: &str, options: Options) -> Result<CompletionRequest, String> {
+        let messages = vec![LlmMessage { role: role.into(), text: "hello".into() }];
+        request("m".into(), messages, options, Duration::from_secs(3), 100)
+    }
+
+    fn plain() -> Options {
+        Options { temperature: None, max_output_tokens: None, reasoning: None, response_schema: None }
+    }
+
+    #[test]
+    fn a_question_is_taken_over_and_bounded() {
+        let all = Options {
+            temperature: Some(2.0),
+            max_output_tokens: Some(7),
+            reasoning: Some(ReasoningLevel::Low),
+            response_schema: Some(r#"{"type":"object"}"#.into()),
+        };
+        let request = asks("assistant", all).unwrap();
+        assert_eq!(request.messages, [(Role::Assistant, "hello".to_owned())]);
+        assert_eq!((request.temperature, request.max_output_tokens), (Some(2.0), 7));
+        assert_eq!(request.reasoning, Some(contract::ReasoningLevel::Low));
+        assert_eq!(request.response_schema, Some(serde_json::json!({ "type": "object" })));
+        assert_eq!(asks("user", plain()).unwrap().max_output_tokens, 100, "the limit is what nobody chose");
+        let greedy = Options { max_output_tokens: Some(101), ..plain() };
+        assert_eq!(asks("system", greedy).unwrap().max_output_tokens, 100);
+    }
+
+    #[test]
+    fn a_question_without_meaning_is_told_so() {
+        let schema = |text: &str| Options { response_schema: Some(text.into()), ..plain() };
+        let warm = |temperature| Options { temperature: Some(temperature), ..plain() };
+        for (role, options, why) in [
+            ("tool", plain(), "a message's role is `tool`"),
+            ("us\ner", plain(), "a message's role is `us er`"),
+            ("user", warm(f64::NAN), "the temperature is NaN"),
+            ("user", warm(2.1), "the temperature is 2.1"),
+            ("user", Options { max_output_tokens: Some(0), ..plain() }, "0 output tokens"),
+            ("user", schema("{"), "the response schema is not JSON"),
+            ("user", schema("[]"), "the response schema is no JSON object"),
+        ] {
+            let refused = asks(role, options).unwrap_err();
+            assert!(refused.starts_with(why), "{refused}");
+        }
+        let none = request("m".into(), Vec::new(), plain(), Duration::from_secs(3), 100).unwrap_err();
+        assert!(none.starts_with("there is no message"), "{none}");
+    }
+}
