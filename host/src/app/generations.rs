@@ -165,8 +165,7 @@ impl Generations {
         {
             return Verdict::Alone;
         }
-        self.go_back(&failing.name, &rollout)
-            .map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
+        self.go_back(&failing.name, config).map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
     }
 
     /// Undoes the newest generation of a plugin because somebody says so: its canary, if it has one, or else its
@@ -176,15 +175,17 @@ impl Generations {
         if let Some(canary) = serving.canary.take() {
             return Some(Undone { bad: canary.plugin, good: serving.base.plugin.clone(), canary: true });
         }
-        self.go_back(name, &config.plugins().settings(name).rollout)
+        self.go_back(name, config)
     }
 
-    /// Puts what a base took the place of back.
-    fn go_back(&mut self, name: &str, rollout: &Rollout) -> Option<Undone> {
+    /// Puts what a base took the place of back, unless it wants what is granted no more.
+    fn go_back(&mut self, name: &str, config: &Config) -> Option<Undone> {
+        let settings = config.plugins().settings(name);
         let serving = self.by_name.get_mut(name)?;
+        serving.before.take_if(|before| !before.plugin.wants().is_subset(&settings.grants));
         let Before { plugin: good, mark, .. } = serving.before.take()?;
         self.count += 1;
-        let back = Generation::new(&good, rollout, mark.again_now(), self.count, &self.tell);
+        let back = Generation::new(&good, &settings.rollout, mark.again_now(), self.count, &self.tell);
         let bad = std::mem::replace(&mut serving.base, back).plugin;
         Some(Undone { bad, good, canary: false })
     }

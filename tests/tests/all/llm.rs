@@ -1,13 +1,15 @@
 //! Plugins that ask models themselves: only under the grant, within their limits, in nobody's way, and every question
 //! told and counted, whatever becomes of the plugin or the client.
 
-use jackfield_tests::gateway::{Line, Reply, Setup};
-use jackfield_tests::guest::{consulting, judging};
+use jackfield_tests::gateway::{Gateway, Line, Reply, Setup};
+use jackfield_tests::guest::{consulting, judging, router_to};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::world::{World, until};
+use crate::admin::{self, TOKEN};
+use crate::world::{World, put, until};
 
 /// Goes to `model-b` when the judge's word begins with `h`, else to `model-a`.
 const RATES: &str = "(if (result i32) (i32.eq (call $ask (i32.const 3090) (i32.const 5)) (i32.const 104))
@@ -172,37 +174,88 @@ async fn without_the_grant_it_is_refused_and_told_what_to_write() {
     assert_eq!(asked(&world.upstream).len(), 0);
 }
 
-#[tokio::test]
-async fn a_grant_that_is_written_or_withdrawn_holds_at_once() {
-    let upstream = Upstream::start().await;
-    upstream.always(openai::chat("ok"));
-    let dir = tempfile::tempdir().unwrap();
-    let plugins = dir.path().join("plugins");
-    std::fs::create_dir(&plugins).unwrap();
-    std::fs::write(plugins.join("rule.wasm"), consulting(RATES)).unwrap();
-    let file = dir.path().join("jackfield.yaml");
-    let write = |settings: &str| {
+/// A gateway that watches a configuration file and a plugin folder.
+struct Watched {
+    upstream: Upstream,
+    dir: TempDir,
+}
+
+impl Watched {
+    async fn new() -> Self {
+        let upstream = Upstream::start().await;
+        upstream.always(openai::chat("ok"));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("plugins")).unwrap();
+        Self { upstream, dir }
+    }
+
+    fn put(&self, guest: &[u8]) {
+        put(&self.dir.path().join("plugins"), "rule.wasm", guest);
+    }
+
+    /// Writes the plugin's settings, its limits added.
+    fn write(&self, settings: &str) {
+        let plugins = self.dir.path().join("plugins");
         let text = yaml(&format!("{settings}, limits: {{ {ROOMY} }}"), "")
             .replace("PLUGINS", &plugins.display().to_string());
-        let url = upstream.base_url();
+        let url = self.upstream.base_url();
         let rest = format!(
-            "server: {{ listen: 127.0.0.1:0 }}\nproviders:\n  up: {{ kind: openai, base_url: \"{url}\", api_key: sk-x }}\n"
+            "server: {{ listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: {TOKEN} }}\n\
+             providers:\n  up: {{ kind: openai, base_url: \"{url}\", api_key: sk-x }}\n"
         );
-        crate::world::put(dir.path(), "jackfield.yaml", format!("{text}{rest}").as_bytes());
-    };
-    write("grants: []");
-    let gateway = Setup::file(&file).start().await;
+        put(self.dir.path(), "jackfield.yaml", format!("{text}{rest}").as_bytes());
+    }
+
+    async fn start(&self) -> Gateway {
+        Setup::file(&self.dir.path().join("jackfield.yaml")).start().await
+    }
+
+    fn asked(&self) -> usize {
+        asked(&self.upstream).len()
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_is_written_or_withdrawn_holds_at_once() {
+    let watched = Watched::new().await;
+    watched.put(&consulting(RATES));
+    watched.write("grants: []");
+    let gateway = watched.start().await;
     until(&gateway, "model-default").await;
-    write("grants: [llm]");
+    watched.write("grants: [llm]");
     until(&gateway, "model-a").await;
-    let before = asked(&upstream).len();
-    assert!(before > 0);
+    assert!(watched.asked() > 0);
     // Not even its last good generation serves on.
-    write("grants: []");
+    watched.write("grants: []");
     until(&gateway, "model-default").await;
-    let after = asked(&upstream).len();
+    let asked = watched.asked();
     until(&gateway, "model-default").await;
-    assert_eq!(asked(&upstream).len(), after);
+    assert_eq!(watched.asked(), asked);
+}
+
+#[tokio::test]
+async fn a_generation_that_was_granted_does_not_keep_its_grant_beside_a_canary_nor_come_back_to_it() {
+    let watched = Watched::new().await;
+    watched.put(&consulting(RATES));
+    watched.write("canary: 50%, grants: [llm]");
+    let gateway = watched.start().await;
+    until(&gateway, "model-a").await;
+    // On trial, and the granted one goes on beside it.
+    watched.put(&router_to("model-b"));
+    until(&gateway, "model-b").await;
+    let withdrawn =
+        async { while admin::ask(&gateway, "GET", "/plugins/rule").await.json()["grants"] != json!([]) {} };
+    watched.write("canary: 50%, grants: []");
+    soon("the new settings", withdrawn).await;
+    let asked = watched.asked();
+    until(&gateway, "model-a").await;
+    gateway.log().wait_for_text("no models are asked here").await;
+    // What took its place has nothing to go back to.
+    assert_eq!(admin::ask(&gateway, "POST", "/plugins/rule/promote").await.status, 200);
+    let refused = admin::ask(&gateway, "POST", "/plugins/rule/rollback").await;
+    assert_eq!((refused.status, refused.error().code.as_deref()), (409, Some("nothing_to_roll_back")));
+    until(&gateway, "model-b").await;
+    assert_eq!(watched.asked(), asked);
 }
 
 #[tokio::test]
@@ -359,10 +412,8 @@ async fn a_guest_that_waits_for_a_model_keeps_no_other_from_running() {
             "on_error: fail",
             if warm { "on_error: fail, instances: warm" } else { "on_error: fail" },
         );
-        let files: &[(&str, &[u8])] = &[
-            ("asks.wasm", &consulting(&asks_when_slow)),
-            ("other.wasm", &jackfield_tests::guest::router_to("model-a")),
-        ];
+        let files: &[(&str, &[u8])] =
+            &[("asks.wasm", &consulting(&asks_when_slow)), ("other.wasm", &router_to("model-a"))];
         let world = World::with_plugins(&yaml, files).await;
         world.upstream.always(openai::chat("ok"));
         world.upstream.always_for(&judge(), openai::chat("high").hang_before_head("held"));
