@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 #[path = "cli/compiling.rs"]
 mod compiling;
+#[path = "cli/grants.rs"]
+mod grants;
 #[path = "cli/guest.rs"]
 mod guest;
 #[path = "cli/restart.rs"]

@@ -27,6 +27,8 @@ mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;
 mod limits;
+/// Plugins that ask models themselves.
+mod llm;
 /// What is counted, as a scraper reads it.
 mod metrics;
 /// Same-dialect calls change no byte but the named ones.

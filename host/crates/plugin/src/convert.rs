@@ -3,7 +3,7 @@
 use jackfield_core::base::{MAX_TEMPLATE, MAX_TEMPLATE_INPUTS, template_inputs};
 use jackfield_core::contract::{
     self, Ask, Decision, Draft, FinishReason, Overrides, PluginFault, PluginFaultKind, ReasoningLevel,
-    RejectClass, Routing, Target, Validation, Verdict,
+    RejectClass, Routing, Target, Usage, Validation, Verdict,
 };
 
 use crate::bindings::jackfield::plugin::types as wit;
@@ -189,7 +189,18 @@ fn target(target: wit::Target, ask: &Ask) -> Result<Target, PluginFault> {
     Ok(Target { model: name, overrides, task: None })
 }
 
-fn reasoning(level: wit::ReasoningLevel) -> ReasoningLevel {
+/// What a call consumed, in the guest's words.
+pub(crate) fn usage(usage: Usage) -> wit::TokenUsage {
+    wit::TokenUsage {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        cached_input_tokens: usage.cached_input_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+    }
+}
+
+/// How much a model should think.
+pub(crate) fn reasoning(level: wit::ReasoningLevel) -> ReasoningLevel {
     match level {
         wit::ReasoningLevel::None => ReasoningLevel::None,
         wit::ReasoningLevel::Minimal => ReasoningLevel::Minimal,

@@ -7,7 +7,6 @@ use super::pointer::Pointer;
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["orchestrator"], &["budgets", "cache"]),
-    (&["plugins", "settings", "*"], &["grants"]),
     (&["telemetry"], &["otlp"]),
 ];
 

@@ -16,7 +16,7 @@ const TELLING: &[&str] =
     &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization"];
 
 /// Keys with a telling word that hold numbers of tokens.
-const COUNTS: &[&str] = &["max_tokens"];
+const COUNTS: &[&str] = &["max_tokens", "llm_output_tokens"];
 
 /// Whether a key's name says that its value is a secret.
 pub(crate) fn is_telling(name: &str) -> bool {

@@ -133,12 +133,14 @@ impl Judge {
                 facts: Arc::clone(&closing.exchange.facts),
                 labels: Arc::from([]),
                 view: Arc::clone(world.view()),
+                completer: None,
             },
             draft: draft(reply),
         };
         let mut score = None;
         for slot in &slots {
             let began = Instant::now();
+            review.ask.completer = slot.completer(world, &closing.exchange);
             let found = slot.ask(review.clone()).await;
             tell(slot, &model, began, &found, &mut closing.exchange);
             if let Ok(found) = &found {

@@ -315,7 +315,7 @@ fn sections_are_shown_in_the_order_people_read_them() {
 fn every_limit_of_a_plugin_can_be_written_and_shows() {
     let written = "{ cpu: 11ms, wall: 51ms, check_config: 2s, memory: 65MiB, table_elements: 3, instances: 4, memories: 5, \
         handles: 6, host_calls: 7, host_call_size: 8KiB, host_calls_size: 9KiB, log_lines: 10, log_line_size: 20, \
-        log_rate: 30, kv: 40KiB, kv_value: 50KiB, compile_cpu: 1m10s, compile_memory: 300MiB, file: 60KiB }";
+        log_rate: 30, llm_calls: 31, llm_timeout: 32s, llm_output_tokens: 33, kv: 40KiB, kv_value: 50KiB, compile_cpu: 1m10s, compile_memory: 300MiB, file: 60KiB }";
     let config = parse(&format!("plugins: {{ settings: {{ a: {{ limits: {written} }} }} }}")).unwrap();
     let shown = config.plugins().settings("a").limits.show();
     let names: Vec<&String> = shown.as_object().unwrap().keys().collect();
@@ -324,7 +324,7 @@ fn every_limit_of_a_plugin_can_be_written_and_shows() {
         assert!(written.contains(&format!(" {name}: {value}")), "{name} is {value}");
     }
     let defaults = config.plugins().settings("b").limits.show();
-    assert_eq!(names.len(), 19);
+    assert_eq!(names.len(), 22);
     for name in names {
         assert_ne!(shown[name], defaults[name], "{name}");
     }
@@ -347,6 +347,16 @@ fn what_was_compiled_has_a_folder() {
     );
     assert_eq!(cache("", &[]), PluginCache::Homeless);
     assert_eq!(cache("plugins: { cache: none }", &[xdg, home]), PluginCache::Off);
+}
+
+#[test]
+fn nothing_is_granted_that_is_not_written() {
+    let text = "plugins: { settings: { a: { grants: [llm] }, b: { grants: [] }, c: {}, d: { grants: [llm, llm] } } }";
+    let config = parse(text).unwrap();
+    let granted = |name: &str| config.plugins().settings(name).grants.iter().map(|g| g.name()).collect();
+    let granted: Vec<Vec<&str>> = ["a", "b", "c", "d", "e"].map(granted).into();
+    assert_eq!(granted, [vec!["llm"], vec![], vec![], vec!["llm"], vec![]]);
+    assert!(config.show().unwrap().contains("grants:\n      - llm\n"), "{}", config.show().unwrap());
 }
 
 #[test]
