@@ -151,7 +151,7 @@ const ROWS: &[Row] = &[
         "check --config unvalidated.yaml",
         1,
         &[],
-        &["`nobody` is named as a validator, and no such validator is loaded"],
+        &["`nobody`: it is named as a validator, and no such validator is loaded"],
     ),
     Row("plugin list --config unvalidated.yaml", 0, &["judge", "validator", "reject", "50ms, 250ms"], &[]),
     Row("plugin check checks/judge.wasm", 0, &["kind       validator", "loads      yes"], &[]),

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use jackfield_core::config::{Config, Rollout, ValidatorOnError};
-use jackfield_core::contract::{Router, Validator};
+use jackfield_core::config::{Config, Rollout, StreamMode, ValidatorOnError};
+use jackfield_core::contract::Router;
 use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
-use jackfield_gateway::policy::{Breaker, Seat, ShadowTally, ValidatorSlot};
+use jackfield_gateway::policy::{Breaker, Check, Seat, ShadowTally, ValidatorSlot};
 use jackfield_plugin_host::{Catalog, Plugin};
 
 use super::numbering::{Mark, Numbering};
+use super::validators::unfit_validator;
 
 /// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
 /// a canary whose breaker is open is not promoted.
@@ -65,7 +66,7 @@ pub(super) struct Generation {
     pub tally: Arc<ShadowTally>,
     pub mark: Mark,
     router: Option<Arc<dyn Router>>,
-    validator: Option<Arc<dyn Validator>>,
+    check: Option<Check>,
     shadow: bool,
     number: u64,
     since: Instant,
@@ -304,7 +305,7 @@ impl Generation {
             tally: Arc::default(),
             mark,
             router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
-            validator: plugin.validator(),
+            check: Check::of(plugin.validator(), plugin.stream_validator()),
             shadow: rollout.shadow,
             number,
             since: Instant::now(),
@@ -319,10 +320,19 @@ impl Generation {
         Some(Seat { router, breaker, opened: self.opened(), stats, series })
     }
 
-    /// The generation as the policy sees it, if it is a validator.
-    pub(super) fn validator(&self, on_error: ValidatorOnError) -> Option<ValidatorSlot> {
-        let (validator, breaker) = (Arc::clone(self.validator.as_ref()?), Arc::clone(&self.breaker));
-        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened() })
+    /// The generation as the policy sees it, if it is a validator that can do so with streams; else why not.
+    pub(super) fn validator(
+        &self,
+        on_error: ValidatorOnError,
+        mode: StreamMode,
+    ) -> Result<ValidatorSlot, &'static str> {
+        match (unfit_validator(Some(&self.plugin), mode), &self.check) {
+            (None, Some(check)) => {
+                let (check, breaker) = (check.clone(), Some(Arc::clone(&self.breaker)));
+                Ok(ValidatorSlot { check, mode, on_error, breaker, opened: self.opened() })
+            }
+            (unfit, _) => Err(unfit.unwrap_or_default()),
+        }
     }
 
     /// What is called when the breaker opens.

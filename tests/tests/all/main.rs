@@ -41,6 +41,8 @@ mod secrets;
 mod shutdown;
 /// Models without a provider.
 mod simulated;
+/// Streams under validators that do not hold them.
+mod streamed;
 /// The paths that are not chat.
 mod surface;
 /// What a client is told when a provider fails.

@@ -8,7 +8,9 @@
 //! | replace | the text takes the answer's place; the validators after this one judge that |
 //! | it failed | as its `on_error` says |
 //!
-//! A request that no validator applies to is not touched, and its stream is not held.
+//! A request that no validator applies to is not touched, and its stream is not held. How a stream is judged is up to its
+//! validators' `stream` (see [`window`](super::window) and [`after`](super::after)); with one among them that holds, it is
+//! held and judged as a whole by all of them but those that come after.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,25 +18,25 @@ use std::time::Instant;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use jackfield_core::base::{CompiledSchema, JsonObject, excerpt};
-use jackfield_core::config::{Capability, ValidatorOnError};
+use jackfield_core::base::{CompiledSchema, JsonObject};
+use jackfield_core::config::{Capability, StreamMode};
 use jackfield_core::contract::{
-    Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault, Reply, Review,
-    Step, Validation, Verdict,
+    Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault,
+    Reply, Review, Validation, Verdict,
 };
 use jackfield_dialect::openai::render_reply;
 
+use super::after::{self, After};
 use super::attempt::Proven;
 use super::candidate::Candidate;
-use super::hold::{Held, hold};
-use super::record::micros;
+use super::delivery::Coming;
+use super::hold::{Held, MAX_HELD, hold, weight};
 use super::settle::Closing;
+use super::verdict::{self, listed, lowest};
+use super::whole::{self, Found, chunks_of};
+use super::window::Window;
 use crate::policy::{RESPONSE_FORMAT, ValidatorSlot};
 use crate::world::{Model, World};
-
-/// What is told of one answer's issues: their number, and each one's length in characters.
-const MAX_ISSUES: usize = 16;
-const MAX_ISSUE: usize = 240;
 
 /// The validators of one request.
 pub(super) struct Judge {
@@ -98,35 +100,66 @@ impl Judge {
             return Judged::Deliver(answer);
         }
         candidate.begins();
-        let (reply, chunks) = match answer {
-            Proven::Whole(reply) => (reply, None),
-            Proven::Stream { held, rest } => {
-                let began = Instant::now();
-                let whole = hold(held, rest).await;
-                closing.waited(began.elapsed());
-                match whole {
-                    Ok(Held { chunks, reply }) => (reply, Some(chunks)),
-                    Err(fault) => return Judged::Failed(fault),
-                }
-            }
-            Proven::Text(_) => return Judged::Deliver(answer),
-        };
-        let model = candidate.target().model.clone();
-        let attempt = u32::try_from(closing.exchange.trail.attempts() + 1).unwrap_or(u32::MAX);
-        let draft = |reply| Arc::new(Draft::new(reply, model.clone(), attempt, render_reply));
-        let mut review = Review {
+        let about = After {
+            slots: Vec::new(),
             ask: Ask {
                 facts: Arc::clone(&closing.exchange.facts),
                 labels: Arc::from([]),
                 view: Arc::clone(world.view()),
             },
-            draft: draft(reply),
+            model: candidate.target().model.clone(),
+            attempt: u32::try_from(closing.exchange.trail.attempts() + 1).unwrap_or(u32::MAX),
         };
-        let (mut replaced, mut score) = (false, None);
-        for slot in &slots {
+        let (held, rest) = match answer {
+            Proven::Whole(reply) => return self.whole(&slots, &about, reply, None, closing).await,
+            Proven::Stream { held, rest } => (held, rest),
+            Proven::Watched { .. } | Proven::Text(_) => return Judged::Deliver(answer),
+        };
+        let (late, slots): (Vec<_>, Vec<_>) =
+            slots.into_iter().partition(|slot| slot.mode == StreamMode::After);
+        let judged = if slots.is_empty() {
+            Judged::Deliver(Proven::Stream { held, rest })
+        } else if slots.iter().all(|slot| slot.mode == StreamMode::Window) {
+            let upstream = stream::iter(held.into_iter().map(Ok)).chain(rest).boxed();
+            through(slots, &about, upstream, closing).await
+        } else {
             let began = Instant::now();
-            let found = slot.ask(review.clone()).await;
-            tell(slot, &model, began, &found, &mut closing.exchange);
+            let whole = hold(held, rest).await;
+            closing.waited(began.elapsed());
+            match whole {
+                Ok(Held { chunks, reply }) => self.whole(&slots, &about, reply, Some(chunks), closing).await,
+                Err(fault) => Judged::Failed(fault),
+            }
+        };
+        match judged {
+            Judged::Deliver(answer) if !late.is_empty() => {
+                Judged::Deliver(listened(After { slots: late, ..about }, answer))
+            }
+            judged => judged,
+        }
+    }
+
+    /// Judges a whole answer. With `chunks`, it is delivered as those.
+    async fn whole(
+        &mut self,
+        slots: &[ValidatorSlot],
+        about: &After,
+        reply: Reply,
+        chunks: Option<Vec<Chunk>>,
+        closing: &mut Closing,
+    ) -> Judged {
+        let After { ask, model, attempt, .. } = about;
+        let draft = |reply| Arc::new(Draft::new(reply, model.clone(), *attempt, render_reply));
+        let mut review = Review { ask: ask.clone(), draft: draft(reply) };
+        let (mut replaced, mut score) = (false, None);
+        for slot in slots {
+            let began = Instant::now();
+            let (found, instead) = match whole::ask(slot, &review).await {
+                Ok(Found { validation, instead }) => (Ok(validation), instead),
+                Err(fault) => (Err(fault), None),
+            };
+            let step = verdict::step(slot, model, began.elapsed(), &found, ask.facts.id);
+            closing.exchange.trail.push(step);
             if let Ok(found) = &found {
                 score = lowest(score, found.score);
                 review.ask.labels = [&review.ask.labels[..], &found.labels].concat().into();
@@ -134,7 +167,7 @@ impl Judge {
             match self.opinion(slot, found, &review.draft) {
                 Opinion::Next => {}
                 Opinion::Replace(text) => {
-                    review.draft = draft(with_text(&review.draft.reply, text));
+                    review.draft = draft(instead.unwrap_or_else(|| with_text(&review.draft.reply, text)));
                     replaced = true;
                 }
                 Opinion::End(judged) => return judged,
@@ -146,7 +179,7 @@ impl Judge {
         let reply = Arc::try_unwrap(draft).map_or_else(|draft| draft.reply.clone(), |draft| draft.reply);
         Judged::Deliver(match chunks {
             Some(held) if !replaced => Proven::Stream { held, rest: stream::empty().boxed() },
-            Some(_) => Proven::Stream { held: chunks_of(reply), rest: stream::empty().boxed() },
+            Some(_) => Proven::Stream { held: chunks_of(&reply), rest: stream::empty().boxed() },
             None => Proven::Whole(reply),
         })
     }
@@ -162,32 +195,18 @@ impl Judge {
         let found = match found {
             Ok(found) => found,
             Err(fault) => {
-                let kind = match slot.on_error {
-                    ValidatorOnError::Accept => return Opinion::Next,
-                    ValidatorOnError::Reject => FaultKind::AnswerRejected,
-                    ValidatorOnError::Fail => FaultKind::PluginFailed,
+                return match verdict::failed(slot, &fault) {
+                    None => Opinion::Next,
+                    Some(fault) => Opinion::End(Judged::Failed(fault)),
                 };
-                return Opinion::End(Judged::Failed(Fault::new(
-                    kind,
-                    format!("validator `{name}` failed: {fault}"),
-                )));
             }
-        };
-        let issues = |or: &str| {
-            let issues = found.issues.iter().take(MAX_ISSUES).map(|issue| excerpt(issue, MAX_ISSUE));
-            let issues: Vec<String> = issues.filter(|issue| !issue.is_empty()).collect();
-            let all = if issues.is_empty() { excerpt(or, MAX_ISSUE) } else { issues.join("; ") };
-            if all.is_empty() { all } else { format!(": {all}") }
         };
         match &found.verdict {
             Verdict::Accept => Opinion::Next,
             Verdict::Replace(text) => Opinion::Replace(text.clone()),
-            Verdict::Reject => {
-                let message = format!("validator `{name}` rejected the answer{}", issues(""));
-                Opinion::End(Judged::Failed(rejected(message)))
-            }
+            Verdict::Reject => Opinion::End(Judged::Failed(verdict::rejected(slot, &found.issues))),
             Verdict::Repair(instruction) => {
-                let why = issues(instruction);
+                let why = listed(&found.issues, instruction);
                 if self.repairs == 0 {
                     let message =
                         format!("validator `{name}` wants another answer, and there were enough{why}");
@@ -214,17 +233,8 @@ impl Judge {
                 None => Format::None,
                 Some(Ok(schema)) => Format::Schema(ValidatorSlot::response_format(schema)),
                 Some(Err(why)) => {
-                    let name = RESPONSE_FORMAT.to_owned();
-                    let issues = vec![format!("the schema is not enforced: {why}")];
-                    let (model, verdict) = (model.spec().name.clone(), "skipped");
-                    exchange.trail.push(Step::Validated {
-                        name,
-                        model,
-                        verdict,
-                        score: None,
-                        issues,
-                        micros: 0,
-                    });
+                    let why = format!("the schema is not enforced: {why}");
+                    exchange.trail.push(verdict::skipped(RESPONSE_FORMAT, &model.spec().name, why));
                     Format::None
                 }
             };
@@ -246,54 +256,54 @@ fn schema_of(body: &JsonObject) -> Option<Result<CompiledSchema, String>> {
     Some(CompiledSchema::compile_foreign(&schema))
 }
 
-/// Puts what a validator found into the trail, and its failure into the log.
-fn tell(
-    slot: &ValidatorSlot,
-    model: &str,
-    began: Instant,
-    found: &Result<Validation, PluginFault>,
-    exchange: &mut Exchange,
-) {
-    let (verdict, score, issues) = match found {
-        Ok(found) => {
-            let issues = found.issues.iter().take(MAX_ISSUES).map(|issue| excerpt(issue, MAX_ISSUE));
-            (found.verdict.name(), found.score, issues.collect())
-        }
-        Err(fault) => {
-            tracing::warn!(
-                target: "jackfield::plugin", plugin = slot.name(), request_id = %exchange.facts.id,
-                fault = fault.kind.reason(), on_error = slot.on_error.name(), "{}", fault.message
-            );
-            ("fault", None, vec![excerpt(&fault.to_string(), MAX_ISSUE)])
+/// Takes a stream through the window until something of it may go out. What happens before that, the client does not see.
+async fn through(
+    slots: Vec<ValidatorSlot>,
+    about: &After,
+    upstream: ChunkStream,
+    closing: &mut Closing,
+) -> Judged {
+    let mut window = Window::open(slots, &about.ask, &about.model, upstream).await;
+    let (mut held, mut size) = (Vec::new(), 0);
+    let failed = loop {
+        match window.next().await {
+            Some(Ok(Coming::Found(step))) => closing.exchange.trail.push(step),
+            Some(Ok(Coming::Chunk(chunk))) => {
+                size += weight(&chunk);
+                let begun = chunk.done || chunk.deltas.iter().any(Delta::has_substance);
+                held.push(chunk);
+                if begun || size > MAX_HELD {
+                    break None;
+                }
+            }
+            Some(Err(fault)) => break Some(fault),
+            None => break None,
         }
     };
-    let (name, model, micros) = (slot.name().to_owned(), model.to_owned(), micros(began.elapsed()));
-    exchange.trail.push(Step::Validated { name, model, verdict, score, issues, micros });
+    closing.waited(window.waited());
+    match failed {
+        Some(fault) => Judged::Failed(fault),
+        None => Judged::Deliver(Proven::Watched { held, rest: window.into_stream() }),
+    }
 }
 
-/// The worse of two scores.
-fn lowest(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+/// An answer with those listening who judge it once it is out.
+fn listened(after: After, answer: Proven) -> Proven {
+    let coming = match answer {
+        Proven::Stream { held, rest } => {
+            let chunks = stream::iter(held.into_iter().map(Ok)).chain(rest);
+            chunks.map(|chunk| chunk.map(Coming::Chunk)).boxed()
+        }
+        Proven::Watched { held, rest } => {
+            stream::iter(held.into_iter().map(|chunk| Ok(Coming::Chunk(chunk)))).chain(rest).boxed()
+        }
+        whole @ (Proven::Whole(_) | Proven::Text(_)) => return whole,
+    };
+    Proven::Watched { held: Vec::new(), rest: after::listen(after, coming) }
 }
 
 /// The same answer with another text. What it cost stays.
 fn with_text(reply: &Reply, text: String) -> Reply {
     let choice = Choice { text: Some(text), tool_calls: Vec::new(), finish_reason: Some(FinishReason::Stop) };
     Reply { choices: vec![choice], wire: None, ..reply.clone() }
-}
-
-/// A replaced answer as a stream.
-fn chunks_of(reply: Reply) -> Vec<Chunk> {
-    let text = reply.choices.into_iter().next().and_then(|choice| choice.text);
-    let delta = |delta| Chunk { deltas: vec![delta], ..Chunk::default() };
-    let mut chunks = vec![
-        delta(Delta { text, ..Delta::default() }),
-        delta(Delta { finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() }),
-    ];
-    chunks.extend(reply.usage.map(|usage| Chunk { usage: Some(usage), ..Chunk::default() }));
-    chunks.push(Chunk { done: true, ..Chunk::default() });
-    chunks
 }

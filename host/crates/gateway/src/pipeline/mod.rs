@@ -1,5 +1,6 @@
 //! One request from admission to its last byte. Read `run` first: it is the product.
 
+mod after;
 mod attempt;
 mod candidate;
 mod delivery;
@@ -10,7 +11,10 @@ mod judge;
 mod record;
 mod settle;
 mod tries;
+mod verdict;
 mod walk;
+mod whole;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;
