@@ -324,7 +324,11 @@ async fn a_whole_answer_goes_through_a_check_of_streams_whatever_its_mode() {
         ("fine", "fine", vec!["v a accept"]),
         ("so darn good", "so d*** good", vec!["v a replace"]),
         ("a secret", "other", vec!["v a reject: a forbidden word", "v b accept"]),
-        ("boom", "other", vec!["v a fault: trap: wasm trap: wasm `unreachable` instruction executed", "v b accept"]),
+        (
+            "boom",
+            "other",
+            vec!["v a fault: trap: wasm trap: wasm `unreachable` instruction executed", "v b accept"],
+        ),
     ];
     for mode in ["hold", "window", "after"] {
         let world = guarded(mode, "reject").await;
@@ -531,8 +535,9 @@ async fn a_client_that_leaves_ends_the_call_in_every_mode_and_no_verdict_is_take
         ("after", "hello world", true),
     ];
     for (mode, text, begins) in rows {
-        // Two places for instances: a stream that kept its own would soon leave none.
-        let settings = format!("v: {{ on_error: reject, stream: {mode} }}");
+        // Two places for instances: streams that kept theirs would soon leave none.
+        let settings =
+            format!("v: {{ on_error: reject, stream: {mode} }} }}\n  concurrency: {{ instances: 2");
         let world = world("v", &settings, &[("v.wasm", &guard())]).await;
         for round in 0..3 {
             world.upstream.push(gated(&[text]));
@@ -587,5 +592,55 @@ async fn a_provider_that_breaks_off_leaves_a_well_formed_end_in_every_mode() {
         assert_eq!(got.error().code.as_deref(), Some("upstream_broken"), "{mode}");
         assert_eq!((&record["outcome"], verdicts(&record)), (&json!("broken_off"), Vec::new()), "{mode}");
         assert_eq!(models(&world), ["a"], "{mode}");
+    }
+}
+
+/// What a client does not read stays with the provider: what lies in between is bounded by the buffers of two
+/// connections, which the system lets grow to some tens of megabytes at most.
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_the_provider_back() {
+    const PIECE: usize = 64 << 10;
+    const PIECES: usize = 1_024;
+    let frames = |pieces: usize| {
+        let mut frames = openai::stream_frames(&["~"]);
+        let piece = openai::chunk(&json!({ "content": "~".repeat(PIECE) }), None);
+        frames.splice(1..2, std::iter::repeat_n(piece, pieces));
+        frames
+    };
+    let body = ask(true);
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for mode in ["none", "window", "after"] {
+        let world = match mode {
+            "none" => world("", "", &[]).await,
+            mode => guarded(mode, "fail").await,
+        };
+        let frames = frames(PIECES);
+        let whole: usize = frames.iter().map(bytes::Bytes::len).sum();
+        world.upstream.push(Answer::sse(frames.clone()));
+        let mut client = world.gateway.narrow(64 << 10).await;
+        client.send(&request).await;
+        let sent = || world.upstream.requests().first().map_or(0, |request| request.sent);
+        // Until nothing moves while the gateway answers others.
+        let (mut last, mut still) = (0, 0);
+        while still < 3 {
+            for _ in 0..50 {
+                assert_eq!(world.gateway.get("/health").await.status, 200);
+            }
+            still = if sent() == last && last > 0 { still + 1 } else { 0 };
+            last = sent();
+        }
+        assert!(last < whole * 3 / 4, "{mode}: {last} of {whole} bytes were taken from the provider");
+        assert_eq!(world.upstream.requests()[0].outcome, Outcome::Open, "{mode}");
+        let reply = client.reply().await.unwrap();
+        assert_eq!(reply.status, 200);
+        let texts = reply.body.iter().filter(|byte| **byte == b'~').count();
+        assert_eq!(texts, PIECE * PIECES, "{mode}");
+        if mode != "window" {
+            assert!(reply.body == frames.concat(), "{mode}: not every byte came");
+        }
+        assert!(reply.body.ends_with(openai::DONE.as_bytes()), "{mode}");
     }
 }

@@ -269,7 +269,8 @@ async fn at_its_end_everything_held_goes_or_is_replaced_or_it_is_the_validators_
     let one = || vec![text(0, "one"), finish(0), done()];
     let hold = || vec![Held::Hold, Held::Hold];
     let ends = |last: Held| [hold(), vec![last]].concat();
-    let rows: Vec<(Vec<Chunk>, Vec<Held>, Result<Vec<&str>, &str>)> = vec![
+    type Row = (Vec<Chunk>, Vec<Held>, Result<Vec<&'static str>, &'static str>);
+    let rows: Vec<Row> = vec![
         (one(), ends(Held::Release(3)), Ok(vec!["0:one", "0:.", "done"])),
         (one(), ends(Held::Release(usize::MAX)), Ok(vec!["0:one", "0:.", "done"])),
         (one(), ends(Held::Replace("1".into())), Ok(vec!["~0:1", "0:.", "done"])),
