@@ -97,19 +97,18 @@ fn folder() -> TempDir {
     }
     std::fs::create_dir(folder.path().join("checks")).unwrap();
     write("checks/judge.wasm", &validator());
-    write(
-        "unvalidated.yaml",
+    let validated = |list: &str, settings: &str| {
         CONFIG
             .replace("ON_ERROR", "next")
             .replace("MODEL", "fast-model")
             .replace("  routers: [urgent-router]\n", "")
-        .replace("  routes:", "  validators: [judge, nobody]\n  routes:")
-            .replace(
-                "  settings:",
-                "  dir: checks\n  settings:\n    judge: { on_error: reject }\n    nobody: { on_error: accept }",
-            )
-            .as_bytes(),
-    );
+            .replace("  routes:", &format!("  validators: [{list}]\n  routes:"))
+            .replace("  settings:", &format!("  dir: checks\n  settings:\n{settings}"))
+    };
+    let settings = "    judge: { on_error: reject }\n    nobody: { on_error: accept }";
+    write("unvalidated.yaml", validated("judge, nobody", settings).as_bytes());
+    let settings = "    judge: { on_error: reject, stream: window }";
+    write("no-window.yaml", validated("not_empty, judge", settings).as_bytes());
     let dynamic =
         "  router: { model: smart-model, thresholds: { complexity: { high: paid-model, low: fast-model } } }";
     let dynamic = config("fast-model", "next").replace("  default_model: fast-model", dynamic);
@@ -165,7 +164,16 @@ const ROWS: &[Row] = &[
         "check --config unvalidated.yaml",
         1,
         &[],
-        &["`nobody` is named as a validator, and no such validator is loaded"],
+        &["`nobody`: it is named as a validator, and no such validator is loaded"],
+    ),
+    Row(
+        "check --config no-window.yaml",
+        1,
+        &[],
+        &[
+            "warning: `judge` lets streams through by and by, and `not_empty` in the same list holds them whole",
+            "`judge`: it has `stream: window`, and its component exports `validation` alone: write `stream: hold`",
+        ],
     ),
     Row("plugin list --config unvalidated.yaml", 0, &["judge", "validator", "reject", "50ms, 250ms"], &[]),
     Row("plugin check checks/judge.wasm", 0, &["kind       validator", "loads      yes"], &[]),

@@ -1,6 +1,10 @@
 //! Plugins for tests, made without a toolchain: core WebAssembly text, encoded as a component by the
 //! same library that toolchains use.
 
+mod stream;
+
+pub use stream::stream_guard;
+
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};

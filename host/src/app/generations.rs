@@ -12,13 +12,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use jackfield_core::config::{Config, Grant, PluginSettings, Rollout, ValidatorOnError};
-use jackfield_core::contract::{Router, Validator};
+use jackfield_core::config::{Config, Grant, PluginSettings, Rollout, StreamMode, ValidatorOnError};
+use jackfield_core::contract::Router;
 use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
-use jackfield_gateway::policy::{Breaker, Seat, ShadowTally, ValidatorSlot};
+use jackfield_gateway::policy::{Breaker, Check, Seat, ShadowTally, ValidatorSlot};
 use jackfield_plugin_host::{Catalog, Plugin};
 
 use super::numbering::{Mark, Numbering};
+use super::validators::unfit_validator;
 
 /// Openings that may wait to be heard. One that finds no room is not told: its breaker still leaves the rule alone, and
 /// a canary whose breaker is open is not promoted.
@@ -65,7 +66,7 @@ pub(super) struct Generation {
     pub tally: Arc<ShadowTally>,
     pub mark: Mark,
     router: Option<Arc<dyn Router>>,
-    validator: Option<Arc<dyn Validator>>,
+    check: Option<Check>,
     shadow: bool,
     number: u64,
     since: Instant,
@@ -305,7 +306,7 @@ impl Generation {
             tally: Arc::default(),
             mark,
             router: if rollout.shadow { plugin.shadow() } else { plugin.router() },
-            validator: plugin.validator(),
+            check: Check::of(plugin.validator(), plugin.stream_validator()),
             shadow: rollout.shadow,
             number,
             since: Instant::now(),
@@ -321,16 +322,26 @@ impl Generation {
         Some(Seat { router, breaker, opened: self.opened(), stats, series, consults })
     }
 
-    /// The generation as the policy sees it, if it is a validator.
+    /// The generation as the policy sees it, if it is a validator that can do so with streams; else why not.
     pub(super) fn validator(
         &self,
         on_error: ValidatorOnError,
+        mode: StreamMode,
         series: &Arc<PluginSeries>,
         settings: &PluginSettings,
-    ) -> Option<ValidatorSlot> {
-        let (validator, breaker) = (Arc::clone(self.validator.as_ref()?), Arc::clone(&self.breaker));
-        let consults = self.consults(settings).then(|| Arc::clone(series));
-        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened(), consults })
+    ) -> Result<ValidatorSlot, &'static str> {
+        match (unfit_validator(Some(&self.plugin), mode), &self.check) {
+            (None, Some(check)) => Ok(ValidatorSlot {
+                check: check.clone(),
+                mode,
+                on_error,
+                breaker: Some(Arc::clone(&self.breaker)),
+                opened: self.opened(),
+                consults: self.consults(settings).then(|| Arc::clone(series)),
+                completer: None,
+            }),
+            (unfit, _) => Err(unfit.unwrap_or_default()),
+        }
     }
 
     /// Whether it may ask models. By the settings in force: a generation that was loaded with a grant, and serves on

@@ -19,6 +19,7 @@ use jackfield_provider::Registry;
 use super::generations::{Generations, Serving};
 use super::report::{LoadedCanary, LoadedPlugin, PluginReport};
 use super::roster::roster;
+use super::validators::unfit_validator;
 use crate::admin::Roster;
 
 /// Makes worlds. Owned by one task, so reloads never overlap.
@@ -284,16 +285,20 @@ impl Keeper {
         for name in self.config.orchestrator().validator_names() {
             let settings = self.config.plugins().settings(name);
             let on_error = settings.validator_on_error.unwrap_or(ValidatorOnError::Reject);
-            let found = self.generations.get(name);
-            let found = found.and_then(|serving| {
-                let (series, _) = self.generations.series(serving);
-                Some((serving, serving.base.validator(on_error, &series, settings)?))
-            });
-            let Some((serving, slot)) = found else {
-                let reason =
-                    "it is named as a validator, and no such validator is loaded: its on_error decides";
-                self.refuse(name, reason, report);
-                continue;
+            let found = match self.generations.get(name) {
+                Some(serving) => {
+                    let (series, _) = self.generations.series(serving);
+                    let slot = serving.base.validator(on_error, settings.stream, &series, settings);
+                    slot.map(|slot| (serving, slot))
+                }
+                None => Err(unfit_validator(None, settings.stream).unwrap_or_default()),
+            };
+            let (serving, slot) = match found {
+                Ok(found) => found,
+                Err(why) => {
+                    self.refuse(name, &format!("{why}: its on_error decides"), report);
+                    continue;
+                }
             };
             if !report.loaded.iter().any(|known| known.name == name) {
                 report.loaded.push(loaded(serving, settings));
@@ -302,7 +307,9 @@ impl Keeper {
         }
         for plugin in self.catalog.plugins.iter().filter(|plugin| {
             let kind = plugin.kind();
-            kind.validator && !kind.router && !self.config.orchestrator().names_validator(plugin.name())
+            (kind.validator || kind.stream_validator)
+                && !kind.router
+                && !self.config.orchestrator().names_validator(plugin.name())
         }) {
             self.refuse(plugin.name(), "it is a validator, and no list of validators names it", report);
         }

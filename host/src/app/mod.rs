@@ -12,6 +12,7 @@ mod numbering;
 mod offline;
 mod report;
 mod roster;
+mod validators;
 mod watch;
 
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use keeper::Keeper;
 pub use keeper::{load_catalog, plugin_settings};
 pub use offline::{first_world, world_without_plugins};
 pub use report::{LoadedCanary, LoadedPlugin, PluginReport};
+pub use validators::unfit_validator;
 
 /// The house could not be built.
 #[derive(Debug, thiserror::Error)]

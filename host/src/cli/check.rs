@@ -26,9 +26,9 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
         }
     }
     for name in config.orchestrator().validator_names() {
-        if catalog.get(name).is_none_or(|plugin| plugin.validator().is_none()) {
-            faults.push(format!("`{name}` is named as a validator, and no such validator is loaded"));
-        }
+        let mode = config.plugins().settings(name).stream;
+        let unfit = app::unfit_validator(catalog.get(name), mode);
+        faults.extend(unfit.map(|why| format!("`{name}`: {why}")));
     }
     if !faults.is_empty() {
         return Err(Failed(format!("error: {} plugin fault(s)\n  {}", faults.len(), faults.join("\n  "))));

@@ -239,6 +239,11 @@ impl Gateway {
         RawClient::connect(self.address).await
     }
 
+    /// A bare connection with a receive buffer of about so many bytes.
+    pub async fn narrow(&self, buffer: u32) -> RawClient {
+        RawClient::connect_narrow(self.address, buffer).await
+    }
+
     /// Asks the gateway to stop; [`Gateway::stopped`] waits for it.
     pub fn ask_to_stop(&mut self) {
         if let Some(stop) = self.stop.take() {

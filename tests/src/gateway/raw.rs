@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::soon;
 
@@ -30,6 +30,14 @@ impl RawClient {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = soon("a connection", TcpStream::connect(address)).await.expect("a connection");
+        Self { socket, held: Vec::new() }
+    }
+
+    /// Connects with a receive buffer of about so many bytes: what is not read soon fills it.
+    pub async fn connect_narrow(address: SocketAddr, buffer: u32) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(buffer).expect("a small buffer");
+        let socket = soon("a connection", socket.connect(address)).await.expect("a connection");
         Self { socket, held: Vec::new() }
     }
 

@@ -197,6 +197,16 @@ impl Streamed {
         ErrorBody::read(&serde_json::from_str(&data).expect("JSON"))
     }
 
+    /// The `error` object of an answer that is no stream.
+    ///
+    /// # Panics
+    /// When it is something else.
+    pub fn error_body(&self) -> Value {
+        let body: Value = serde_json::from_slice(&self.body).expect("JSON");
+        ErrorBody::read(&body);
+        body["error"].clone()
+    }
+
     /// A header's value, if it is there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("a header of text"))

@@ -29,6 +29,8 @@ pub struct Received {
     pub connection: usize,
     /// How its answer stands.
     pub outcome: Outcome,
+    /// Bytes of its answer's body that were handed to the connection.
+    pub sent: usize,
 }
 
 /// How an answer stands.
@@ -213,6 +215,11 @@ pub(super) struct OpenAnswer {
 impl OpenAnswer {
     pub(super) fn record(&self) -> &Arc<Record> {
         &self.record
+    }
+
+    /// Notes that so many bytes more were handed to the connection.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.record.change(|state| state.received[self.index].sent += bytes);
     }
 
     /// Notes how the answer ended; the first word counts.

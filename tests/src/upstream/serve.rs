@@ -88,6 +88,7 @@ async fn answer(
         body,
         connection,
         outcome: Outcome::Open,
+        sent: 0,
     });
     let Some(Answer { shape, before }) = next else {
         shared.record.unscripted();
@@ -222,6 +223,9 @@ impl Body for ScriptedBody {
             }
             match self.steps.pop_front() {
                 Some(Step::Bytes(bytes)) => {
+                    if let Some((answer, _)) = &self.play {
+                        answer.sent(bytes.len());
+                    }
                     self.note_end();
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }

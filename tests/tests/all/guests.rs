@@ -36,7 +36,7 @@ models:
 "#;
 
 /// Where the components are, if somebody built them.
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("JACKFIELD_GUESTS").map(PathBuf::from);
     if folder.is_none() {
         say("skipped: build the guests with tests/guests/build.sh and set JACKFIELD_GUESTS to their folder");
@@ -49,7 +49,7 @@ fn say(what: &str) {
     eprintln!("{what}");
 }
 
-fn component(folder: &Path, name: &str) -> Vec<u8> {
+pub(crate) fn component(folder: &Path, name: &str) -> Vec<u8> {
     let path = folder.join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run tests/guests/build.sh", path.display()))
 }

@@ -47,6 +47,8 @@ mod secrets;
 mod shutdown;
 /// Models without a provider.
 mod simulated;
+/// Streams under validators that do not hold them.
+mod streamed;
 /// The paths that are not chat.
 mod surface;
 /// What a task's row makes of a request and of its answer.

@@ -108,7 +108,7 @@ fn entry(config: &Config, catalog: &Catalog, path: PathBuf) -> Entry {
     } else if !settings.enabled {
         State::Disabled
     } else if config.orchestrator().names_validator(&name)
-        && catalog.get(&name).is_some_and(|plugin| plugin.validator().is_some())
+        && app::unfit_validator(catalog.get(&name), settings.stream).is_none()
     {
         State::Serves
     } else if config.orchestrator().routers().is_some_and(|listed| !listed.contains(&name)) {

@@ -78,7 +78,13 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
     if let Some(text) = &args.response {
         let validator = plugin.component_validator();
         let validator = validator.ok_or_else(|| {
-            Failed(format!("error: run {path}: it is no validator; leave out --response to ask a router"))
+            let what = match plugin.kind().stream_validator {
+                true => {
+                    "it judges answers while they stream, which is tried in a gateway, under `stream: window`"
+                }
+                false => "it is no validator; leave out --response to ask a router",
+            };
+            Failed(format!("error: run {path}: {what}"))
         })?;
         return match runtime.block_on(judge::judge(validator, ask, text)) {
             Ok(judged) if args.json => out::line(&format!("{:#}", judge::to_json(&path, &judged))),

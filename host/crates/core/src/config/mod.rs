@@ -74,7 +74,7 @@ pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
-pub use validators::{AnswerPattern, MAX_REPAIRS, ValidatorOnError, ValidatorRule};
+pub use validators::{AnswerPattern, MAX_REPAIRS, StreamMode, ValidatorOnError, ValidatorRule};
 
 #[cfg(test)]
 mod tests;

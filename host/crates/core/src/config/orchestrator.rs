@@ -207,6 +207,13 @@ impl Orchestrator {
         found
     }
 
+    /// The lists that answers are put through: for every request, and for each task.
+    pub(crate) fn validator_lists(&self) -> impl Iterator<Item = Vec<&ValidatorRule>> {
+        let of_tasks =
+            self.routes.iter().map(|route| self.validators.iter().chain(&route.validators).collect());
+        std::iter::once(self.validators.iter().collect()).chain(of_tasks)
+    }
+
     /// The plugins that are named as validators anywhere, by name.
     pub fn validator_names(&self) -> Vec<&str> {
         self.validator_plugins().into_keys().collect()

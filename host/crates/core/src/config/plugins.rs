@@ -16,7 +16,7 @@ use super::pointer::Pointer;
 use super::rollout::{RawRollback, Rollout};
 use super::secrets;
 use super::units::{Count, Period, Share};
-use super::validators::{RawValidatorDefaults, StreamMode, ValidatorOnError};
+use super::validators::{self, RawValidatorDefaults, StreamMode, ValidatorOnError};
 
 /// The folder of WebAssembly plugins, and what each may cost.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -182,7 +182,8 @@ struct RawSettings {
     /// What one call may cost. What is left out has the value of `router_defaults`, or of `validator_defaults`.
     #[serde(default)]
     limits: RawLimits,
-    /// What a validator does with an answer that comes as a stream. Left out: as `validator_defaults` say.
+    /// What a validator does with an answer that comes as a stream: `hold` it until it is judged as a whole, let it through
+    /// a `window` of held-back text, or judge it `after` it was delivered. Left out: as `validator_defaults` say.
     stream: Option<StreamMode>,
     /// A new generation of the plugin gets this share of the requests until its probation is over. Left out: all.
     canary: Option<Share>,
@@ -224,6 +225,8 @@ pub struct PluginSettings {
     pub on_error: OnError,
     /// What happens to the answer when it fails as a validator; `None` when it is used as none.
     pub validator_on_error: Option<ValidatorOnError>,
+    /// What it does, as a validator, with an answer that comes as a stream.
+    pub stream: StreamMode,
     /// Whether its instances are used again.
     pub instances: Instances,
     /// What it may do beyond looking and deciding.
@@ -274,6 +277,7 @@ impl Plugins {
             config: Value::Null,
             on_error: defaults.on_error,
             validator_on_error: None,
+            stream: StreamMode::Hold,
             instances: defaults.instances,
             grants: BTreeSet::new(),
             limits,
@@ -285,21 +289,27 @@ impl Plugins {
             ),
         };
         let validator_defaults = raw.validator_defaults.over(&defaults, &at.key("validator_defaults"), found);
-        let validators = orchestrator.validator_plugins();
+        let checks = orchestrator.validator_plugins();
         let routers = orchestrator.routers().unwrap_or_default();
         let mut settings = BTreeMap::new();
         for (name, raw) in &raw.settings {
             let at = at.key("settings").key(name);
             found.name(&at, "plugin", name);
-            let used = Used { router: routers.contains(name), validator: validators.get(&**name) };
+            let used = Used { router: routers.contains(name), validator: checks.get(&**name) };
             let over = if used.validator.is_some() { &validator_defaults } else { &defaults };
             settings.insert(name.clone(), raw.over(over, &used, &at, found));
         }
-        for (name, mentioned) in &validators {
+        for (name, mentioned) in &checks {
             if !settings.contains_key(*name) {
                 no_on_error(name, mentioned, found);
             }
         }
+        let of = |name: &str| settings.get(name).unwrap_or(&validator_defaults).stream;
+        let written = |name: &str| match raw.settings.get(name) {
+            Some(settings) if settings.stream.is_some() => at.key("settings").key(name).key("stream"),
+            _ => at.key("validator_defaults").key("stream"),
+        };
+        validators::check_streams(orchestrator.validator_lists(), &of, &written, found);
         let poll = raw.poll.map(|period| found.period(&at.key("poll"), period));
         let cache = PluginCache::check(raw.cache.as_deref(), environment, &at.key("cache"), found);
         let at = at.key("concurrency");
@@ -388,7 +398,7 @@ impl Plugins {
             "validator_defaults": {
                 "instances": self.validator_defaults.instances,
                 "limits": self.validator_defaults.limits.show(),
-                "stream": StreamMode::Hold,
+                "stream": self.validator_defaults.stream,
             },
             "settings": settings,
             "concurrency": { "running": self.running, "queue": self.queue, "instances": self.instances },
@@ -404,6 +414,7 @@ impl PluginSettings {
             "sha256": self.sha256,
             "config": masked(&self.config),
             "on_error": self.validator_on_error.map_or_else(|| json!(self.on_error), |word| json!(word)),
+            "stream": self.validator_on_error.map(|_| self.stream),
             "instances": self.instances,
             "grants": self.grants,
             "limits": self.limits.show(),
@@ -454,14 +465,12 @@ impl RawSettings {
             ),
             _ => {}
         }
-        match (self.stream, used.validator) {
-            (Some(_), None) => found.fault(
+        if self.stream.is_some() && used.validator.is_none() {
+            found.fault(
                 &at.key("stream"),
                 format!("`{name}` is not used as a validator, and `stream` is for validators"),
                 "remove it, or name it under `orchestrator.validators`",
-            ),
-            (Some(mode), Some(_)) => mode.check(&at.key("stream"), found),
-            (None, _) => {}
+            );
         }
         if used.validator.is_some() && !used.router {
             for (key, written) in [("canary", self.canary.is_some()), ("shadow", self.shadow)] {
@@ -506,6 +515,7 @@ impl RawSettings {
             config: self.config.clone(),
             on_error: self.on_error.and_then(RawOnError::of_router).unwrap_or(defaults.on_error),
             validator_on_error: used.validator.and(self.on_error).and_then(RawOnError::of_validator),
+            stream: self.stream.unwrap_or(defaults.stream),
             instances: self.instances.unwrap_or(defaults.instances),
             grants: self.grants.iter().copied().collect(),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),

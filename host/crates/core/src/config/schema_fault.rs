@@ -103,6 +103,10 @@ fn unknown_key(at: &Pointer, key: &str, rule: &Value, schema: &Value) -> Misfit 
 /// A key that is right but stands in the wrong place: mostly a matter of indentation.
 fn belongs_elsewhere(at: &Pointer, key: &str, schema: &Value) -> Option<String> {
     let sections = schema.get("properties")?.as_object()?;
+    if key == "stream" && at.parent().and_then(|list| list.last()).is_some_and(|list| list == "validators") {
+        let hint = "`stream` is for plugins, under `plugins.settings.NAME`; the built-in checks judge answers as a whole";
+        return Some(hint.to_owned());
+    }
     if !at.is_root() {
         return sections
             .contains_key(key)

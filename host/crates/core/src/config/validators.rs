@@ -164,24 +164,58 @@ impl ValidatorOnError {
 /// What a validator does with an answer that comes as a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum StreamMode {
-    /// It is held until it has been judged as a whole, then delivered as it came.
+pub enum StreamMode {
+    /// The answer is held until it has been judged as a whole, then delivered as it came.
     #[default]
     Hold,
-    /// Not in this version yet.
+    /// The plugin sees each piece as it comes, holds back what it is not sure of, and lets the rest go. For components
+    /// that export `stream-validation`.
     Window,
-    /// Not in this version yet.
+    /// The answer is delivered as it comes; what the plugin finds once it is over is written down and changes nothing.
     After,
 }
 
 impl StreamMode {
-    pub(crate) fn check(self, at: &Pointer, found: &mut Located<'_>) {
-        let word = match self {
-            Self::Hold => return,
+    /// The word in configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
             Self::Window => "window",
             Self::After => "after",
-        };
-        found.fault(at, format!("`stream: {word}` is not in this version yet"), "use `hold`");
+        }
+    }
+}
+
+/// Warns where a plugin is to let streams through while a check beside it holds them whole.
+pub(crate) fn check_streams<'a>(
+    lists: impl Iterator<Item = Vec<&'a ValidatorRule>>,
+    mode: &dyn Fn(&str) -> StreamMode,
+    at: &dyn Fn(&str) -> Pointer,
+    found: &mut Located<'_>,
+) {
+    let mode = |rule: &ValidatorRule| match rule {
+        ValidatorRule::Plugin(name) => mode(name),
+        _ => StreamMode::Hold,
+    };
+    let mut told: Vec<&str> = Vec::new();
+    for list in lists {
+        let Some(holds) = list.iter().find(|rule| mode(rule) == StreamMode::Hold) else { continue };
+        for rule in list.iter().filter(|rule| mode(rule) == StreamMode::Window) {
+            if told.contains(&rule.name()) {
+                continue;
+            }
+            told.push(rule.name());
+            let message = format!(
+                "`{}` lets streams through by and by, and `{}` in the same list holds them whole",
+                rule.name(),
+                holds.name()
+            );
+            found.warn(
+                &at(rule.name()),
+                message,
+                "keep them in lists of different tasks, or use `hold` for both",
+            );
+        }
     }
 }
 
@@ -195,7 +229,8 @@ pub(crate) struct RawValidatorDefaults {
     /// What one call may cost. What is left out has the gateway's default, but for `cpu`, which is 50ms here, and `wall`,
     /// which is 250ms.
     limits: RawLimits,
-    /// What a validator does with an answer that comes as a stream.
+    /// What a validator does with an answer that comes as a stream: hold it until it is judged as a whole, let it through a
+    /// window of held-back text, or judge it after it was delivered. The built-in checks always hold it.
     stream: StreamMode,
 }
 
@@ -207,9 +242,8 @@ impl RawValidatorDefaults {
         at: &Pointer,
         found: &mut Located<'_>,
     ) -> PluginSettings {
-        self.stream.check(&at.key("stream"), found);
         let limits = self.limits.over(PluginLimits::of_validators(), &at.key("limits"), found);
-        PluginSettings { instances: self.instances, limits, ..routers.clone() }
+        PluginSettings { instances: self.instances, limits, stream: self.stream, ..routers.clone() }
     }
 }
 

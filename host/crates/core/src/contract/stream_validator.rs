@@ -19,7 +19,8 @@ pub enum Piece {
 pub enum Held {
     /// Keep holding all of it.
     Hold,
-    /// Let the first so many bytes go, and keep the rest.
+    /// Let the first so many bytes go, and keep the rest. More than are held mean all; a number inside a character lets go
+    /// of that character with the next number that covers it.
     Release(usize),
     /// Let this text go in place of all that is held.
     Replace(String),
@@ -42,6 +43,7 @@ pub trait StreamWatch: Send {
     /// A piece of this choice came.
     fn push(&mut self, choice: u32, piece: Piece) -> BoxFuture<'_, Result<Held, PluginFault>>;
 
-    /// The stream is over; what is still held goes or does not.
+    /// The stream is over; what is still held goes or does not: all of it is released, replaced (where one choice holds
+    /// any) or rejected. To keep some of it is a failure.
     fn finish(&mut self) -> BoxFuture<'_, Result<Held, PluginFault>>;
 }

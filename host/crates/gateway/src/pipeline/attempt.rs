@@ -11,6 +11,7 @@ use jackfield_core::contract::{
     Reply,
 };
 
+use super::delivery::ComingStream;
 use crate::world::LiveCall;
 
 /// Chunks held back at most before the first with substance.
@@ -26,7 +27,15 @@ pub(super) struct Answered {
 /// An answer that has begun in earnest.
 pub(super) enum Proven {
     Whole(Reply),
-    Stream { held: Vec<Chunk>, rest: ChunkStream },
+    Stream {
+        held: Vec<Chunk>,
+        rest: ChunkStream,
+    },
+    /// A stream that validators go on looking at.
+    Watched {
+        held: Vec<Chunk>,
+        rest: ComingStream,
+    },
     Text(String),
 }
 

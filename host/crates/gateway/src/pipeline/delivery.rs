@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Chunk, ChunkStream, Delta, Fault, Reply};
+use jackfield_core::contract::{Chunk, ChunkStream, Delta, Fault, Reply, Step};
 
 use super::settle::Closing;
 
@@ -56,15 +56,34 @@ pub struct Failure {
     pub fault: Fault,
 }
 
+/// What a stream that validators look at brings.
+pub(super) enum Coming {
+    /// A chunk that may go out.
+    Chunk(Chunk),
+    /// What a validator found, for the trail.
+    Found(Step),
+}
+
+/// A stream that validators look at. Ends after a chunk with `done`, or with a fault.
+pub(super) type ComingStream = Pin<Box<dyn Stream<Item = Result<Coming, Fault>> + Send>>;
+
+/// Where the rest of a stream comes from.
+pub(super) enum Rest {
+    /// From the provider, as it comes.
+    Plain(ChunkStream),
+    /// Through validators.
+    Watched(ComingStream),
+}
+
 /// A stream of an answer's chunks. Closes its exchange when it ends, fails or is dropped.
 pub struct ReplyStream {
     held: VecDeque<Chunk>,
-    rest: ChunkStream,
+    rest: Rest,
     closing: Option<Box<Closing>>,
 }
 
 impl ReplyStream {
-    pub(super) fn new(held: Vec<Chunk>, rest: ChunkStream, closing: Closing) -> Self {
+    pub(super) fn new(held: Vec<Chunk>, rest: Rest, closing: Closing) -> Self {
         Self { held: held.into(), rest, closing: Some(Box::new(closing)) }
     }
 
@@ -94,7 +113,22 @@ impl Stream for ReplyStream {
             self.seen(&chunk);
             return Poll::Ready(Some(Ok(chunk)));
         }
-        let next = std::task::ready!(self.rest.poll_next_unpin(cx));
+        let next = loop {
+            let coming = match &mut self.rest {
+                Rest::Plain(chunks) => break std::task::ready!(chunks.poll_next_unpin(cx)),
+                Rest::Watched(coming) => std::task::ready!(coming.poll_next_unpin(cx)),
+            };
+            match coming {
+                Some(Ok(Coming::Found(step))) => {
+                    if let Some(closing) = &mut self.closing {
+                        closing.found(step);
+                    }
+                }
+                Some(Ok(Coming::Chunk(chunk))) => break Some(Ok(chunk)),
+                Some(Err(fault)) => break Some(Err(fault)),
+                None => break None,
+            }
+        };
         match &next {
             Some(Ok(chunk)) => self.seen(chunk),
             Some(Err(fault)) => {

@@ -9,8 +9,8 @@ use jackfield_core::contract::{
     Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage,
 };
 
-/// What is held of one answer, in bytes.
-const MAX_HELD: usize = 8 << 20;
+/// What is held of one answer, by whoever holds it back, in bytes.
+pub(super) const MAX_HELD: usize = 8 << 20;
 /// What a chunk takes besides its texts, roughly, in bytes: a stream of empty ones is bounded too.
 const CHUNK: usize = 64;
 
@@ -49,17 +49,24 @@ pub(super) async fn hold(held: Vec<Chunk>, mut rest: ChunkStream) -> Result<Held
     Ok(Held { chunks, reply: whole.into_reply() })
 }
 
-fn weight(chunk: &Chunk) -> usize {
+/// What a chunk takes, in bytes, roughly.
+pub(super) fn weight(chunk: &Chunk) -> usize {
+    let parts: usize = chunk.deltas.iter().map(|delta| CHUNK * (1 + delta.tool_calls.len())).sum();
+    CHUNK + parts + chunk.wire.as_ref().map_or(0, |wire| wire.len()) + texts(chunk)
+}
+
+/// What its texts alone take.
+pub(super) fn texts(chunk: &Chunk) -> usize {
     let text = |delta: &Delta| {
-        let calls: usize = delta.tool_calls.iter().map(|call| CHUNK + call.arguments.len()).sum();
-        CHUNK + delta.text.as_ref().map_or(0, String::len) + calls
+        let calls: usize = delta.tool_calls.iter().map(|call| call.arguments.len()).sum();
+        delta.text.as_ref().map_or(0, String::len) + calls
     };
-    CHUNK + chunk.wire.as_ref().map_or(0, |wire| wire.len()) + chunk.deltas.iter().map(text).sum::<usize>()
+    chunk.deltas.iter().map(text).sum()
 }
 
 /// An answer as it grows.
 #[derive(Default)]
-struct Whole {
+pub(super) struct Whole {
     choices: BTreeMap<u32, Growing>,
     usage: Option<Usage>,
     model: Option<String>,
@@ -73,7 +80,8 @@ struct Growing {
 }
 
 impl Whole {
-    fn add(&mut self, chunk: &Chunk) {
+    /// The next chunk of it.
+    pub(super) fn add(&mut self, chunk: &Chunk) {
         self.usage = chunk.usage.or(self.usage);
         if self.model.is_none() {
             self.model.clone_from(&chunk.model);
@@ -99,7 +107,8 @@ impl Whole {
         }
     }
 
-    fn into_reply(mut self) -> Reply {
+    /// All of it.
+    pub(super) fn into_reply(mut self) -> Reply {
         // An answer has at least one choice, if only an empty one.
         self.choices.entry(0).or_default();
         let choices = self.choices.into_values().map(|choice| Choice {

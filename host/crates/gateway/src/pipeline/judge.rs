@@ -8,8 +8,10 @@
 //! | replace | the text takes the answer's place; the validators after this one judge that |
 //! | it failed | as its `on_error` says |
 //!
-//! What the row of a task wants of its answers (`result`) comes before all of them. An answer that nothing applies to is not
-//! touched, and its stream is not held.
+//! What the row of a task wants of its answers (`result`) comes before all of them, and holds a stream. An answer that nothing
+//! applies to is not touched, and its stream is not held. How a stream is judged is up to its validators' `stream` (see
+//! [`window`](super::window) and [`after`](super::after)); with one among them that holds, it is held and judged as a
+//! whole by all of them but those that come after.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,26 +21,27 @@ use futures_util::stream;
 
 use jackfield_core::base::{CompiledSchema, excerpt};
 use jackfield_core::catalogue::Capability;
-use jackfield_core::config::ValidatorOnError;
+use jackfield_core::config::StreamMode;
 use jackfield_core::contract::{
-    AnswerFormat, Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault,
-    Reply, Review, Step, ToolCallDelta, Validation, Verdict,
+    AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Fault, FaultKind, FinishReason,
+    PluginFault, Reply, Review, Step, Validation, Verdict,
 };
 use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
 
+use super::after::{self, After};
 use super::attempt::Proven;
 use super::candidate::Candidate;
-use super::hold::{Held, hold};
+use super::delivery::Coming;
+use super::hold::{Held, MAX_HELD, hold, weight};
 use super::record::micros;
 use super::result::{Processed, RESULT, process};
 use super::settle::Closing;
+use super::verdict::{self, listed, lowest};
+use super::whole::{self, Found, chunks_of};
+use super::window::Window;
 use crate::policy::{RESPONSE_FORMAT, ValidatorSlot};
 use crate::world::World;
-
-/// What is told of one answer's issues: their number, and each one's length in characters.
-const MAX_ISSUES: usize = 16;
-const MAX_ISSUE: usize = 240;
 
 /// The validators of one request.
 pub(super) struct Judge {
@@ -98,51 +101,88 @@ impl Judge {
         answer: Proven,
         closing: &mut Closing,
     ) -> Judged {
-        let slots = self.slots_for(world, candidate, &mut closing.exchange);
+        let mut slots = self.slots_for(world, candidate, &mut closing.exchange);
+        for slot in &mut slots {
+            slot.equip(world, &closing.exchange);
+        }
         let result = candidate.target().overrides.answer_format.clone();
         if slots.is_empty() && result.is_none() {
             return Judged::Deliver(answer);
         }
         candidate.begins();
-        let (reply, chunks) = match answer {
-            Proven::Whole(reply) => (reply, None),
-            Proven::Stream { held, rest } => {
-                let began = Instant::now();
-                let whole = hold(held, rest).await;
-                closing.waited(began.elapsed());
-                match whole {
-                    Ok(Held { chunks, reply }) => (reply, Some(chunks)),
-                    Err(fault) => return Judged::Failed(fault),
-                }
-            }
-            Proven::Text(_) => return Judged::Deliver(answer),
-        };
-        let model = candidate.target().model.clone();
-        let (mut reply, mut replaced) = (reply, false);
-        if let Some(format) = &result {
-            match as_result(format, &reply, &model, &mut closing.exchange) {
-                Ok(None) => {}
-                Ok(Some(cut)) => (reply, replaced) = (cut, true),
-                Err(fault) => return Judged::Failed(fault),
-            }
-        }
-        let attempt = u32::try_from(closing.exchange.trail.attempts() + 1).unwrap_or(u32::MAX);
-        let draft = |reply| Arc::new(Draft::new(reply, model.clone(), attempt, render_reply));
-        let mut review = Review {
+        let about = After {
+            slots: Vec::new(),
             ask: Ask {
                 facts: Arc::clone(&closing.exchange.facts),
                 labels: Arc::from([]),
                 view: Arc::clone(world.view()),
                 completer: None,
             },
-            draft: draft(reply),
+            model: candidate.target().model.clone(),
+            attempt: u32::try_from(closing.exchange.trail.attempts() + 1).unwrap_or(u32::MAX),
         };
-        let mut score = None;
-        for slot in &slots {
+        let (held, rest) = match answer {
+            Proven::Whole(reply) => {
+                return self.whole(&slots, result.as_ref(), &about, reply, None, closing).await;
+            }
+            Proven::Stream { held, rest } => (held, rest),
+            Proven::Watched { .. } | Proven::Text(_) => return Judged::Deliver(answer),
+        };
+        let (late, slots): (Vec<_>, Vec<_>) =
+            slots.into_iter().partition(|slot| slot.mode == StreamMode::After);
+        let judged = if result.is_none() && slots.is_empty() {
+            Judged::Deliver(Proven::Stream { held, rest })
+        } else if result.is_none() && slots.iter().all(|slot| slot.mode == StreamMode::Window) {
+            let upstream = stream::iter(held.into_iter().map(Ok)).chain(rest).boxed();
+            through(slots, &about, upstream, closing).await
+        } else {
             let began = Instant::now();
-            review.ask.completer = slot.completer(world, &closing.exchange);
-            let found = slot.ask(review.clone()).await;
-            tell(slot, &model, began, &found, &mut closing.exchange);
+            let whole = hold(held, rest).await;
+            closing.waited(began.elapsed());
+            match whole {
+                Ok(Held { chunks, reply }) => {
+                    self.whole(&slots, result.as_ref(), &about, reply, Some(chunks), closing).await
+                }
+                Err(fault) => Judged::Failed(fault),
+            }
+        };
+        match judged {
+            Judged::Deliver(answer) if !late.is_empty() => {
+                Judged::Deliver(listened(After { slots: late, ..about }, answer))
+            }
+            judged => judged,
+        }
+    }
+
+    /// Judges a whole answer. With `chunks`, it is delivered as those.
+    async fn whole(
+        &mut self,
+        slots: &[ValidatorSlot],
+        result: Option<&AnswerFormat>,
+        about: &After,
+        mut reply: Reply,
+        chunks: Option<Vec<Chunk>>,
+        closing: &mut Closing,
+    ) -> Judged {
+        let After { ask, model, attempt, .. } = about;
+        let (mut replaced, mut score) = (false, None);
+        if let Some(format) = result {
+            match as_result(format, &reply, model, &mut closing.exchange) {
+                Ok(None) => {}
+                Ok(Some(cut)) => (reply, replaced) = (cut, true),
+                Err(fault) => return Judged::Failed(fault),
+            }
+        }
+        let draft = |reply| Arc::new(Draft::new(reply, model.clone(), *attempt, render_reply));
+        let mut review = Review { ask: ask.clone(), draft: draft(reply) };
+        for slot in slots {
+            let began = Instant::now();
+            let (found, instead) = match whole::ask(slot, &review).await {
+                Ok(Found { validation, instead }) => (Ok(validation), instead),
+                Err(fault) => (Err(fault), None),
+            };
+            let step = verdict::step(slot, model, began.elapsed(), &found, ask.facts.id);
+            closing.exchange.trail.push(step);
             if let Ok(found) = &found {
                 score = lowest(score, found.score);
                 review.ask.labels = [&review.ask.labels[..], &found.labels].concat().into();
@@ -150,7 +190,7 @@ impl Judge {
             match self.opinion(slot, found, &review.draft) {
                 Opinion::Next => {}
                 Opinion::Replace(text) => {
-                    review.draft = draft(with_text(&review.draft.reply, text));
+                    review.draft = draft(instead.unwrap_or_else(|| with_text(&review.draft.reply, text)));
                     replaced = true;
                 }
                 Opinion::End(judged) => return judged,
@@ -162,7 +202,7 @@ impl Judge {
         let reply = Arc::try_unwrap(draft).map_or_else(|draft| draft.reply.clone(), |draft| draft.reply);
         Judged::Deliver(match chunks {
             Some(held) if !replaced => Proven::Stream { held, rest: stream::empty().boxed() },
-            Some(_) => Proven::Stream { held: chunks_of(reply), rest: stream::empty().boxed() },
+            Some(_) => Proven::Stream { held: chunks_of(&reply), rest: stream::empty().boxed() },
             None => Proven::Whole(reply),
         })
     }
@@ -178,32 +218,18 @@ impl Judge {
         let found = match found {
             Ok(found) => found,
             Err(fault) => {
-                let kind = match slot.on_error {
-                    ValidatorOnError::Accept => return Opinion::Next,
-                    ValidatorOnError::Reject => FaultKind::AnswerRejected,
-                    ValidatorOnError::Fail => FaultKind::PluginFailed,
+                return match verdict::failed(slot, &fault) {
+                    None => Opinion::Next,
+                    Some(fault) => Opinion::End(Judged::Failed(fault)),
                 };
-                return Opinion::End(Judged::Failed(Fault::new(
-                    kind,
-                    format!("validator `{name}` failed: {fault}"),
-                )));
             }
-        };
-        let issues = |or: &str| {
-            let issues = found.issues.iter().take(MAX_ISSUES).map(|issue| excerpt(issue, MAX_ISSUE));
-            let issues: Vec<String> = issues.filter(|issue| !issue.is_empty()).collect();
-            let all = if issues.is_empty() { excerpt(or, MAX_ISSUE) } else { issues.join("; ") };
-            if all.is_empty() { all } else { format!(": {all}") }
         };
         match &found.verdict {
             Verdict::Accept => Opinion::Next,
             Verdict::Replace(text) => Opinion::Replace(text.clone()),
-            Verdict::Reject => {
-                let message = format!("validator `{name}` rejected the answer{}", issues(""));
-                Opinion::End(Judged::Failed(rejected(message)))
-            }
+            Verdict::Reject => Opinion::End(Judged::Failed(verdict::rejected(slot, &found.issues))),
             Verdict::Repair(instruction) => {
-                let why = issues(instruction);
+                let why = listed(&found.issues, instruction);
                 if self.repairs == 0 {
                     let message =
                         format!("validator `{name}` wants another answer, and there were enough{why}");
@@ -243,17 +269,8 @@ impl Judge {
                 None => Format::None,
                 Some(Ok(schema)) => Format::Schema(ValidatorSlot::response_format(schema)),
                 Some(Err(why)) => {
-                    let name = RESPONSE_FORMAT.to_owned();
-                    let issues = vec![format!("the schema is not enforced: {why}")];
-                    let (model, verdict) = (model.spec().name.clone(), "skipped");
-                    exchange.trail.push(Step::Validated {
-                        name,
-                        model,
-                        verdict,
-                        score: None,
-                        issues,
-                        micros: 0,
-                    });
+                    let why = format!("the schema is not enforced: {why}");
+                    exchange.trail.push(verdict::skipped(RESPONSE_FORMAT, &model.spec().name, why));
                     Format::None
                 }
             };
@@ -277,7 +294,7 @@ fn as_result(
         Processed::Fits => ("accept", Vec::new(), Ok(None)),
         Processed::Cut(reply) => ("replace", Vec::new(), Ok(Some(reply))),
         Processed::Unfit(issues) => {
-            let issues: Vec<String> = issues.iter().map(|issue| excerpt(issue, MAX_ISSUE)).collect();
+            let issues: Vec<String> = issues.iter().map(|issue| excerpt(issue, verdict::MAX_ISSUE)).collect();
             let message = format!("the answer is not the JSON that its task wants: {}", issues.join("; "));
             ("reject", issues, Err(Fault::new(FaultKind::AnswerRejected, message)))
         }
@@ -287,62 +304,54 @@ fn as_result(
     done
 }
 
-/// Puts what a validator found into the trail, and its failure into the log.
-fn tell(
-    slot: &ValidatorSlot,
-    model: &str,
-    began: Instant,
-    found: &Result<Validation, PluginFault>,
-    exchange: &mut Exchange,
-) {
-    let (verdict, score, issues) = match found {
-        Ok(found) => {
-            let issues = found.issues.iter().take(MAX_ISSUES).map(|issue| excerpt(issue, MAX_ISSUE));
-            (found.verdict.name(), found.score, issues.collect())
-        }
-        Err(fault) => {
-            tracing::warn!(
-                target: "jackfield::plugin", plugin = slot.name(), request_id = %exchange.facts.id,
-                fault = fault.kind.reason(), on_error = slot.on_error.name(), "{}", fault.message
-            );
-            ("fault", None, vec![excerpt(&fault.to_string(), MAX_ISSUE)])
+/// Takes a stream through the window until something of it may go out. What happens before that, the client does not see.
+async fn through(
+    slots: Vec<ValidatorSlot>,
+    about: &After,
+    upstream: ChunkStream,
+    closing: &mut Closing,
+) -> Judged {
+    let mut window = Window::open(slots, &about.ask, &about.model, upstream).await;
+    let (mut held, mut size) = (Vec::new(), 0);
+    let failed = loop {
+        match window.next().await {
+            Some(Ok(Coming::Found(step))) => closing.exchange.trail.push(step),
+            Some(Ok(Coming::Chunk(chunk))) => {
+                size += weight(&chunk);
+                let begun = chunk.done || chunk.deltas.iter().any(Delta::has_substance);
+                held.push(chunk);
+                if begun || size > MAX_HELD {
+                    break None;
+                }
+            }
+            Some(Err(fault)) => break Some(fault),
+            None => break None,
         }
     };
-    let (name, model, micros) = (slot.name().to_owned(), model.to_owned(), micros(began.elapsed()));
-    exchange.trail.push(Step::Validated { name, model, verdict, score, issues, micros });
+    closing.waited(window.waited());
+    match failed {
+        Some(fault) => Judged::Failed(fault),
+        None => Judged::Deliver(Proven::Watched { held, rest: window.into_stream() }),
+    }
 }
 
-/// The worse of two scores.
-fn lowest(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+/// An answer with those listening who judge it once it is out.
+fn listened(after: After, answer: Proven) -> Proven {
+    let coming = match answer {
+        Proven::Stream { held, rest } => {
+            let chunks = stream::iter(held.into_iter().map(Ok)).chain(rest);
+            chunks.map(|chunk| chunk.map(Coming::Chunk)).boxed()
+        }
+        Proven::Watched { held, rest } => {
+            stream::iter(held.into_iter().map(|chunk| Ok(Coming::Chunk(chunk)))).chain(rest).boxed()
+        }
+        whole @ (Proven::Whole(_) | Proven::Text(_)) => return whole,
+    };
+    Proven::Watched { held: Vec::new(), rest: after::listen(after, coming) }
 }
 
 /// The same answer with another text. What it cost stays.
 fn with_text(reply: &Reply, text: String) -> Reply {
     let choice = Choice { text: Some(text), tool_calls: Vec::new(), finish_reason: Some(FinishReason::Stop) };
     Reply { choices: vec![choice], wire: None, ..reply.clone() }
-}
-
-/// An answer that is not what the provider sent, as a stream.
-fn chunks_of(reply: Reply) -> Vec<Chunk> {
-    let delta = |delta| Chunk { deltas: vec![delta], ..Chunk::default() };
-    let mut chunks = Vec::new();
-    for (index, choice) in (0..).zip(reply.choices) {
-        let calls = (0..).zip(choice.tool_calls).map(|(index, call)| ToolCallDelta {
-            index,
-            id: Some(call.id),
-            name: Some(call.name),
-            arguments: call.arguments,
-        });
-        let (text, tool_calls) = (choice.text, calls.collect());
-        chunks.push(delta(Delta { index, text, tool_calls, ..Delta::default() }));
-        let finish_reason = choice.finish_reason;
-        chunks.push(delta(Delta { index, finish_reason, finished: true, ..Delta::default() }));
-    }
-    chunks.extend(reply.usage.map(|usage| Chunk { usage: Some(usage), ..Chunk::default() }));
-    chunks.push(Chunk { done: true, ..Chunk::default() });
-    chunks
 }

@@ -1,5 +1,6 @@
 //! One request from admission to its last byte. Read `run` first: it is the product.
 
+mod after;
 mod attempt;
 mod candidate;
 mod delivery;
@@ -13,7 +14,10 @@ mod record;
 mod result;
 mod settle;
 mod tries;
+mod verdict;
 mod walk;
+mod whole;
+mod window;
 
 use std::sync::Arc;
 use std::time::Instant;

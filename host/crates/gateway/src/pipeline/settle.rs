@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Exchange, Fault, Usage};
+use jackfield_core::contract::{Exchange, Fault, FaultKind, Step, Usage};
 use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
-use super::delivery::{Body, Delivery, Failure, Head, ReplyStream};
+use super::delivery::{Body, Delivery, Failure, Head, ReplyStream, Rest};
 use super::record::{self, micros};
 use super::tries::{Tries, Try};
+use super::verdict::lowest;
 use crate::world::{CallEnd, LiveCall, LoadGuard, RequestRecord, Requests};
 
 /// An open exchange. Dropped without an end, it tells that the client left.
@@ -97,14 +98,19 @@ impl Closing {
             }
             Proven::Text(text) if streaming => {
                 let (held, rest) = text_stream(text);
-                Body::Stream(Box::new(ReplyStream::new(held, rest, self)))
+                Body::Stream(Box::new(ReplyStream::new(held, Rest::Plain(rest), self)))
             }
             Proven::Text(text) => {
                 let reply = text_reply(self.model.as_deref().unwrap_or_default(), text);
                 self.complete();
                 Body::Whole(reply)
             }
-            Proven::Stream { held, rest } => Body::Stream(Box::new(ReplyStream::new(held, rest, self))),
+            Proven::Stream { held, rest } => {
+                Body::Stream(Box::new(ReplyStream::new(held, Rest::Plain(rest), self)))
+            }
+            Proven::Watched { held, rest } => {
+                Body::Stream(Box::new(ReplyStream::new(held, Rest::Watched(rest), self)))
+            }
         };
         Delivery { head, body }
     }
@@ -124,6 +130,14 @@ impl Closing {
         }
     }
 
+    /// A validator found something while the answer went out.
+    pub(super) fn found(&mut self, step: Step) {
+        if let Step::Validated { score, .. } = &step {
+            self.score = lowest(self.score, *score);
+        }
+        self.exchange.trail.push(step);
+    }
+
     /// The answer is out.
     pub(super) fn complete(mut self) {
         if let Some(call) = self.call.take() {
@@ -137,6 +151,8 @@ impl Closing {
         // Only what the provider broke says anything about the model.
         if let Some(call) = self.call.take() {
             call.end(match fault.kind {
+                // The model did answer; that a validator ended it does not make it unwell.
+                FaultKind::AnswerRejected | FaultKind::PluginFailed => CallEnd::Answered,
                 kind if kind.is_transient() => CallEnd::Failed(kind),
                 kind => CallEnd::Unfit(kind),
             });

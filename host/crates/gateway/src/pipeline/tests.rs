@@ -42,7 +42,7 @@ impl Provider for Scripted {
     }
 }
 
-fn world(script: Vec<Result<&'static str, FaultKind>>, live: &Arc<LiveTable>) -> Arc<World> {
+pub(super) fn world(script: Vec<Result<&'static str, FaultKind>>, live: &Arc<LiveTable>) -> Arc<World> {
     let text = "providers: { up: { kind: simulated } }
 models: { one: { provider: up }, two: { provider: up, retries: 0 } }
 orchestrator: { default_model: one, fallback: { one: [two] } }";
@@ -60,7 +60,7 @@ orchestrator: { default_model: one, fallback: { one: [two] } }";
     ))
 }
 
-fn incoming() -> Incoming {
+pub(super) fn incoming() -> Incoming {
     let body = br#"{"messages":[{"role":"user","content":"a word"}]}"#;
     let request = ChatRequest {
         dialect: Dialect::OpenAiChat,

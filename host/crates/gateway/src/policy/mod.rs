@@ -3,6 +3,7 @@
 
 mod builtin;
 mod candidates;
+mod check;
 mod dynamic;
 mod latency;
 mod routers;
@@ -21,6 +22,7 @@ use jackfield_core::contract::{Exchange, Facts, Fault, FaultKind, Step, Target};
 use crate::world::World;
 
 pub use crate::breaker::Breaker;
+pub use check::Check;
 pub use latency::Latencies;
 pub use shadow::{ShadowCounts, ShadowSlot, ShadowTally, ShadowTasks};
 pub use slot::{RouterSlot, Rules, Seat};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::base::{CompiledSchema, excerpt};
-use jackfield_core::config::{Config, ValidatorOnError, ValidatorRule};
-use jackfield_core::contract::{
-    BoxFuture, Completer, Exchange, Facts, Fault, PluginFault, PluginFaultKind, Review, Validation, Validator,
-};
+use jackfield_core::config::{Config, StreamMode, ValidatorOnError, ValidatorRule};
+use jackfield_core::contract::{Ask, Completer, Exchange, Facts, Fault, PluginFault, PluginFaultKind};
 use jackfield_core::telemetry::metrics::PluginSeries;
 
 use super::Breaker;
 use super::builtin::Builtin;
+use super::check::Check;
 use crate::world::World;
 
 /// Names validators that an answer must pass besides those that are configured, separated by commas.
@@ -29,7 +28,9 @@ pub(crate) const RESPONSE_FORMAT: &str = "response_format";
 #[derive(Clone)]
 pub struct ValidatorSlot {
     /// The check.
-    pub validator: Arc<dyn Validator>,
+    pub check: Check,
+    /// What it does with an answer that comes as a stream. `Window` only where the check knows streams.
+    pub mode: StreamMode,
     /// What becomes of an answer when the check itself fails.
     pub on_error: ValidatorOnError,
     /// Leaves it alone for a while when it keeps failing. None for what cannot come back by itself.
@@ -38,6 +39,8 @@ pub struct ValidatorSlot {
     pub opened: Arc<dyn Fn() + Send + Sync>,
     /// What is counted of a plugin that may ask models (the grant `llm`); `None` for one that may not.
     pub consults: Option<Arc<PluginSeries>>,
+    /// Who asks models for it about the request at hand; `None` between requests.
+    pub completer: Option<Arc<dyn Completer>>,
 }
 
 /// The validators of one configuration.
@@ -52,8 +55,15 @@ pub(super) struct Validators {
 impl ValidatorSlot {
     /// A check of the gateway's own, which never fails.
     fn builtin(builtin: Builtin) -> Self {
-        let (validator, opened) = (Arc::new(builtin), Arc::new(|| {}));
-        Self { validator, on_error: ValidatorOnError::Reject, breaker: None, opened, consults: None }
+        Self {
+            check: Check::Whole(Arc::new(builtin)),
+            mode: StreamMode::Hold,
+            on_error: ValidatorOnError::Reject,
+            breaker: None,
+            opened: Arc::new(|| {}),
+            consults: None,
+            completer: None,
+        }
     }
 
     /// The check of a request's own `response_format`.
@@ -63,35 +73,44 @@ impl ValidatorSlot {
 
     /// The check's name.
     pub(crate) fn name(&self) -> &str {
-        self.validator.name()
+        self.check.name()
     }
 
-    /// Who asks models for it, if it may.
-    pub(crate) fn completer(&self, world: &World, exchange: &Exchange) -> Option<Arc<dyn Completer>> {
-        self.consults.as_ref().map(|series| world.completer(exchange, self.name(), Some(series)))
+    /// Lets it ask models about this request, if it may.
+    pub(crate) fn equip(&mut self, world: &World, exchange: &Exchange) {
+        let completer = |series| world.completer(exchange, self.check.name(), Some(series));
+        self.completer = self.consults.as_ref().map(completer);
     }
 
-    /// Asks it, unless it is being left alone.
-    pub(crate) async fn ask(&self, review: Review) -> Result<Validation, PluginFault> {
-        if let Some(breaker) = &self.breaker
-            && !breaker.allows(Instant::now())
-        {
-            let message = "it failed too often of late and is left alone for a while".to_owned();
-            return Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message });
+    /// The question as it is put to this one.
+    pub(crate) fn ask(&self, ask: &Ask) -> Ask {
+        Ask { completer: self.completer.clone(), ..ask.clone() }
+    }
+
+    /// Whether it may be asked now, or is being left alone.
+    pub(crate) fn allows(&self) -> Result<(), PluginFault> {
+        match &self.breaker {
+            Some(breaker) if !breaker.allows(Instant::now()) => {
+                let message = "it failed too often of late and is left alone for a while".to_owned();
+                Err(PluginFault { kind: PluginFaultKind::BreakerOpen, message })
+            }
+            _ => Ok(()),
         }
-        let answer = self.validator.validate(review).await;
-        let Some(breaker) = &self.breaker else { return answer };
-        match &answer {
-            Ok(_) => breaker.succeeded(),
-            // That the host is busy is not the check's failure.
-            Err(fault) if fault.kind == PluginFaultKind::Overloaded => {}
-            Err(_) => {
+    }
+
+    /// How it did on one answer: told once, when it is done with it or failed.
+    pub(crate) fn did(&self, fault: Option<&PluginFault>) {
+        let Some(breaker) = &self.breaker else { return };
+        match fault.map(|fault| fault.kind) {
+            None => breaker.succeeded(),
+            // That the host is busy is not the check's failure, nor is being left alone.
+            Some(PluginFaultKind::Overloaded | PluginFaultKind::BreakerOpen) => {}
+            Some(_) => {
                 if breaker.failed(Instant::now()) {
                     (self.opened)();
                 }
             }
         }
-        answer
     }
 }
 
@@ -100,8 +119,9 @@ impl Validators {
     pub(super) fn new(plugins: &BTreeMap<String, ValidatorSlot>, config: &Config) -> Self {
         let slot = |rule: &ValidatorRule| match rule {
             ValidatorRule::Plugin(name) => {
-                let on_error = config.plugins().settings(name).validator_on_error;
-                plugins.get(name).cloned().unwrap_or_else(|| missing(name, on_error))
+                let settings = config.plugins().settings(name);
+                let missing = || missing(name, settings.validator_on_error, settings.stream);
+                plugins.get(name).cloned().unwrap_or_else(missing)
             }
             rule => ValidatorSlot::builtin(Builtin::of(rule)),
         };
@@ -161,22 +181,16 @@ fn added(headers: &http::HeaderMap) -> Result<Vec<&str>, Fault> {
 }
 
 /// A validator that is named and not loaded.
-struct Missing(String);
-
-fn missing(name: &str, on_error: Option<ValidatorOnError>) -> ValidatorSlot {
-    let (validator, opened) = (Arc::new(Missing(name.to_owned())), Arc::new(|| {}));
+fn missing(name: &str, on_error: Option<ValidatorOnError>, mode: StreamMode) -> ValidatorSlot {
     // The configuration's check asks for a word; without one, nothing unchecked goes out.
     let on_error = on_error.unwrap_or(ValidatorOnError::Reject);
-    ValidatorSlot { validator, on_error, breaker: None, opened, consults: None }
-}
-
-impl Validator for Missing {
-    fn name(&self) -> &str {
-        &self.0
-    }
-
-    fn validate(&self, _: Review) -> BoxFuture<'_, Result<Validation, PluginFault>> {
-        let message = "no validator of this name is loaded".to_owned();
-        Box::pin(std::future::ready(Err(PluginFault { kind: PluginFaultKind::NotLoaded, message })))
+    ValidatorSlot {
+        check: Check::missing(name, mode),
+        mode,
+        on_error,
+        breaker: None,
+        opened: Arc::new(|| {}),
+        consults: None,
+        completer: None,
     }
 }

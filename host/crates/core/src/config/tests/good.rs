@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::config::{
-    Complexity, Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule,
+    Complexity, Fallback, OnError, PluginCache, ProviderKind, StreamMode, ValidatorOnError, ValidatorRule,
 };
 use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
@@ -410,6 +410,37 @@ plugins:
     let again = parse(&config.show().unwrap()).unwrap();
     assert_eq!(again.orchestrator(), orchestrator);
     assert_eq!(parse("").unwrap().orchestrator().max_repairs(), 1);
+}
+
+#[test]
+fn what_validators_do_with_streams_is_read_shown_and_held_against_the_lists() {
+    let text = |list: &str, of_task: &str| {
+        format!(
+            "providers: {{ sim: {{ kind: simulated }} }}
+models: {{ m: {{ provider: sim }} }}
+orchestrator: {{ validators: [{list}], routes: [{{ task: t, model: m, validators: [{of_task}] }}] }}
+plugins:
+  validator_defaults: {{ stream: after }}
+  settings: {{ w: {{ on_error: accept, stream: window }}, a: {{ on_error: reject }}, other: {{}} }}"
+        )
+    };
+    let config = parse(&text("w, a", "")).unwrap();
+    let modes = ["w", "a", "other"].map(|name| config.plugins().settings(name).stream);
+    assert_eq!(modes, [StreamMode::Window, StreamMode::After, StreamMode::Hold]);
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    let again = parse(&config.show().unwrap()).unwrap();
+    assert_eq!(again.plugins(), config.plugins());
+    // One that holds makes a window useless, in the same list and in a task's, and is told once.
+    let rows = [
+        ("w, not_empty", "a"),
+        ("w, a", "not_empty"),
+        ("w, not_empty", "a, { max_length: 4 }, { regex: a }"),
+    ];
+    for (list, of_task) in rows {
+        let config = parse(&text(list, of_task)).unwrap_or_else(|report| panic!("{report}"));
+        let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+        assert!(warning.message().starts_with("`w` lets streams through by and by, and `"), "{warning:?}");
+    }
 }
 
 #[test]
