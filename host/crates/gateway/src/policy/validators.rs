@@ -112,6 +112,17 @@ impl Validators {
 
     /// What an answer to this request must pass, in order.
     pub(super) fn of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        if !facts.request.dialect.converses() {
+            // There are no words to judge; who asks for it all the same is told.
+            return match added(&facts.headers)?.is_empty() {
+                true => Ok(Vec::new()),
+                false => {
+                    let message =
+                        format!("validators judge answers in words; leave the header '{HEADER}' out here");
+                    Err(Fault::invalid(HEADER, message))
+                }
+            };
+        }
         let of_task = facts.task.as_ref().and_then(|task| self.by_task.get(task));
         let mut slots = of_task.unwrap_or(&self.every).clone();
         for name in added(&facts.headers)? {
