@@ -106,6 +106,8 @@ pub(super) struct Response<'a> {
 
 /// Writes a whole answer. Only the first of several choices has a place here.
 pub(super) fn render(echo: &Echo, reply: &Reply) -> Bytes {
+    // Ids of chat completions say so; this is none.
+    let id = reply.id.strip_prefix("chatcmpl-").unwrap_or(&reply.id);
     let choice = reply.choices.first();
     let status = Status::of(choice.and_then(|choice| choice.finish_reason));
     let mut items = Vec::new();
@@ -113,16 +115,16 @@ pub(super) fn render(echo: &Echo, reply: &Reply) -> Bytes {
     let text = choice.and_then(|choice| choice.text.clone()).unwrap_or_default();
     // An answer without any item is none.
     if !text.is_empty() || calls.is_empty() {
-        items.push(Item::message(&reply.id, 0, text));
+        items.push(Item::message(id, 0, text));
     }
     for call in calls {
-        let (id, name, arguments) = (call.id.clone(), call.name.clone(), call.arguments.clone());
-        items.push(Item::call(&reply.id, items.len(), id, name, arguments));
+        let (call_id, name, arguments) = (call.id.clone(), call.name.clone(), call.arguments.clone());
+        items.push(Item::call(id, items.len(), call_id, name, arguments));
     }
     if let Some(last) = items.last_mut() {
         last.state = status.of_last_item();
     }
-    let (id, model, created, usage) = (&reply.id, &reply.model, reply.created, reply.usage);
+    let (model, created, usage) = (&reply.model, reply.created, reply.usage);
     let response = Response { echo, id, model, created, status, items: &items, usage };
     // Serialising plain structs of strings and numbers cannot fail.
     Bytes::from(serde_json::to_vec(&response).unwrap_or_default())
