@@ -27,6 +27,16 @@ pub(super) async fn completions(State(api): State<Arc<Api>>, request: Request) -
     answer(Dialect::OpenAiChat, &api, request).await
 }
 
+/// `POST /v1/embeddings`.
+pub(super) async fn embeddings(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    answer(Dialect::OpenAiEmbeddings, &api, request).await
+}
+
+/// `POST /v1/responses`.
+pub(super) async fn responses(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    answer(Dialect::OpenAiResponses, &api, request).await
+}
+
 /// Answers one request.
 async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body> {
     let started = Instant::now();
@@ -39,21 +49,22 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
             return respond::fault(dialect, id, &fault);
         }
     };
-    let include_usage = incoming.request.include_usage;
     match pipeline::run(world, incoming).await {
-        Ok(Delivery { head, body }) => {
+        Ok(Delivery { head, body, facts }) => {
+            let asked = &facts.request;
             let mut response = match body {
                 Answer::Whole(reply) => {
-                    let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply(&reply));
+                    let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply_to(asked, &reply));
                     respond::json(StatusCode::OK, bytes)
                 }
                 Answer::Stream(stream) => {
-                    let writer = client(dialect).stream(StreamHead {
+                    let head = StreamHead {
                         id: id.to_string(),
                         model: head.model.clone().unwrap_or_default(),
                         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-                        include_usage,
-                    });
+                        include_usage: asked.include_usage,
+                    };
+                    let writer = client(dialect).stream_to(asked, head);
                     respond::events(Body::from_stream(frames(*stream, writer, api.cut.clone())))
                 }
             };

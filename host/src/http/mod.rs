@@ -44,6 +44,8 @@ pub struct Api {
 pub fn routes(api: Arc<Api>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/embeddings", post(chat::embeddings))
+        .route("/v1/responses", post(chat::responses))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/health", get(health))
@@ -68,7 +70,7 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
 async fn unknown_path(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let shown: String = request.uri().path().chars().take(128).collect();
     let message = format!(
-        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, GET /v1/models, GET /health and GET /ready",
+        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, GET /v1/models, GET /health and GET /ready",
         request.method()
     );
     refuse(&api, Fault::new(FaultKind::UnknownPath, message))

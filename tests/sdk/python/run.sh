@@ -15,4 +15,4 @@ if [ ! -e "$venv/.complete" ]; then
   touch "$venv/.complete"
 fi
 cd "$here"
-exec "$venv/bin/python" -m pytest -p no:cacheprovider "$@" test_openai.py
+exec "$venv/bin/python" -m pytest -p no:cacheprovider "$@" .

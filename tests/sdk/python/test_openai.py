@@ -3,8 +3,9 @@
 import openai
 import pytest
 
-from conftest import CLIENT_KEY, PATIENCE
-from upstream import ARGUMENTS, KEY, TEXT, USAGE
+from stage.gateway import CLIENT_KEY, PATIENCE
+from stage.openai_api import USAGE
+from stage.script import ARGUMENTS, KEY, TEXT
 
 MESSAGES = [{"role": "user", "content": "What is the answer?"}]
 TOOLS = [{
@@ -84,10 +85,10 @@ def test_a_streamed_tool_call(client):
     [
         ("no-such-model", openai.NotFoundError, 404),
         ("task/no-such-task", openai.BadRequestError, 400),
-        ("fails-400", openai.BadRequestError, 400),
-        ("fails-429", openai.RateLimitError, 429),
-        ("fails-500", openai.InternalServerError, 502),
-        ("fails-401", openai.InternalServerError, 502),
+        ("openai-fails-400", openai.BadRequestError, 400),
+        ("openai-fails-429", openai.RateLimitError, 429),
+        ("openai-fails-500", openai.InternalServerError, 502),
+        ("openai-fails-401", openai.InternalServerError, 502),
     ],
 )
 def test_failures_are_the_sdks_own(client, model, error, status, stream):
@@ -105,7 +106,7 @@ def test_a_failure_says_its_code(client):
         client.chat.completions.create(model="no-such-model", messages=MESSAGES)
     assert raised.value.code == "model_not_found"
     with pytest.raises(openai.RateLimitError) as raised:
-        client.chat.completions.create(model="fails-429", messages=MESSAGES)
+        client.chat.completions.create(model="openai-fails-429", messages=MESSAGES)
     assert raised.value.response.headers["retry-after"] == "7"
 
 
@@ -119,7 +120,7 @@ def test_a_wrong_field_is_named(client, seen):
 def test_a_stream_that_breaks_is_an_api_error(client):
     said = ""
     with pytest.raises(openai.APIError) as raised:
-        for chunk in client.chat.completions.create(model="breaks", messages=MESSAGES, stream=True):
+        for chunk in client.chat.completions.create(model="openai-breaks", messages=MESSAGES, stream=True):
             said += chunk.choices[0].delta.content or ""
     assert said == TEXT[0]
     assert "it broke" in str(raised.value)
@@ -135,7 +136,7 @@ def test_the_models_are_listed(client):
     models = {model.id: model for model in client.models.list()}
     assert {"main-model", "task-model"} <= set(models)
     assert models["main-model"].object == "model"
-    assert models["main-model"].owned_by == "up"
+    assert models["main-model"].owned_by == "openai"
 
 
 @pytest.mark.parametrize(

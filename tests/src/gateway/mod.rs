@@ -225,8 +225,18 @@ impl Gateway {
 
     /// Asks for a chat completion with these very bytes and reads its head, not yet its body.
     pub async fn open_stream(&self, body: impl Into<Bytes>) -> Stream {
-        let sent = self.request("POST", CHAT, &[], body.into()).send();
+        self.open_stream_from(CHAT, body).await
+    }
+
+    /// Posts these very bytes to any path and reads the head, not yet the body.
+    pub async fn open_stream_from(&self, path: &str, body: impl Into<Bytes>) -> Stream {
+        let sent = self.request("POST", path, &[], body.into()).send();
         Stream::new(soon("the stream's head", sent).await.expect("an answer"))
+    }
+
+    /// Posts these very bytes to any path and reads the frames to the end.
+    pub async fn stream_from(&self, path: &str, body: impl Into<Bytes>) -> Streamed {
+        self.open_stream_from(path, body).await.collect().await
     }
 
     /// Asks for a chat completion with these very bytes and reads its frames to the end.

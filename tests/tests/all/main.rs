@@ -21,6 +21,8 @@ mod catering;
 mod client_errors;
 /// A model that rates prompts, and what its ratings lead to.
 mod dynamic;
+/// Texts as vectors.
+mod embeddings;
 /// The contract in every language: routers from real toolchains.
 mod examples;
 mod guests;
@@ -37,6 +39,8 @@ mod passthrough;
 mod plugin_limits;
 /// The folder of plugins, bad files included.
 mod plugins;
+/// OpenAI's responses, over providers that speak something else.
+mod responses;
 /// Who decides which model answers, and how the answer says so.
 mod routing;
 /// What one guest does, and nobody else feels.

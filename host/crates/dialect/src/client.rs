@@ -27,11 +27,21 @@ pub trait Client: Sync {
     /// Writes a whole answer that came from a provider of another dialect, or from nowhere.
     fn reply(&self, reply: &Reply) -> Bytes;
 
+    /// Writes a whole answer to this request. An API whose answers repeat what was asked has more to say than `reply`.
+    fn reply_to(&self, _request: &ChatRequest, reply: &Reply) -> Bytes {
+        self.reply(reply)
+    }
+
     /// Writes an error's body.
     fn error(&self, fault: &Fault) -> Vec<u8>;
 
     /// Writes a streamed answer.
     fn stream(&self, head: StreamHead) -> Box<dyn StreamWriter>;
+
+    /// Writes a streamed answer to this request, as `reply_to` does a whole one.
+    fn stream_to(&self, _request: &ChatRequest, head: StreamHead) -> Box<dyn StreamWriter> {
+        self.stream(head)
+    }
 }
 
 /// What is known of a streamed answer before its first chunk.
@@ -60,5 +70,7 @@ pub trait StreamWriter: Send {
 pub fn client(dialect: Dialect) -> &'static dyn Client {
     match dialect {
         Dialect::OpenAiChat => &openai::Chat,
+        Dialect::OpenAiEmbeddings => &openai::Embeddings,
+        Dialect::OpenAiResponses => &openai::Responses,
     }
 }

@@ -9,7 +9,7 @@ mod client;
 /// A request in nobody's dialect.
 pub mod conversation;
 mod lenient;
-/// OpenAI's chat completions.
+/// OpenAI's APIs.
 pub mod openai;
 mod speech;
 /// Server-sent events: bytes to frames, split anywhere, bounded in size.

@@ -21,7 +21,7 @@ use jackfield_dialect::{Asked, Speech, StreamHead, Written, client, openai};
 const UPDATE: &str = "UPDATE_GOLDENS";
 
 /// Clients, by the name of their files.
-const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat)];
+const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat), ("responses", Dialect::OpenAiResponses)];
 
 /// Providers, by the name of their files.
 const PROVIDERS: &[(&str, &dyn Speech)] = &[("openai", &openai::ChatSpeech)];

@@ -11,9 +11,11 @@ use futures_util::stream::{self, StreamExt};
 use jackfield_core::base::{excerpt, fill_template};
 use jackfield_core::config::SimulatedProvider;
 use jackfield_core::contract::{
-    Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
-    Reply, Role, Usage,
+    Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Dialect, Fault, FaultKind, FinishReason,
+    Provider, Reply, Role, Usage,
 };
+
+mod vectors;
 
 /// What is repeated of the prompt, in characters.
 const MAX_ECHO: usize = 120;
@@ -37,6 +39,10 @@ impl Simulated {
         if fraction(dice) < self.settings.failure_rate {
             let message = format!("`{}` failed, as its failure_rate asks", self.name);
             return Err(Fault::new(FaultKind::UpstreamFailed, message));
+        }
+        if request.dialect == Dialect::OpenAiEmbeddings {
+            let reply = vectors::embed(&self.name, self.settings.seed, &call)?;
+            return Ok(Answer::Whole { reply, waited: began.elapsed(), dropped: Vec::new() });
         }
         let text = self.text(&call);
         let cap = call.overrides.max_output_tokens.map(u64::from).or(request.max_output_tokens);

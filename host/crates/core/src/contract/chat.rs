@@ -1,4 +1,4 @@
-//! A chat completion request: the client's own bytes, and a checked view of what they mean.
+//! A client's request, in whatever dialect: its own bytes, and a checked view of what they mean.
 
 use crate::base::JsonObject;
 
@@ -9,6 +9,20 @@ use super::{Message, Role};
 pub enum Dialect {
     /// OpenAI's `POST /v1/chat/completions`.
     OpenAiChat,
+    /// OpenAI's `POST /v1/embeddings`.
+    OpenAiEmbeddings,
+    /// OpenAI's `POST /v1/responses`.
+    OpenAiResponses,
+}
+
+impl Dialect {
+    /// Whether what is asked for is a conversation's next turn: words, which can be streamed, rated and judged.
+    pub fn converses(self) -> bool {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses => true,
+            Self::OpenAiEmbeddings => false,
+        }
+    }
 }
 
 /// One chat request. The view is for deciding; the body is what is forwarded.
@@ -20,7 +34,7 @@ pub struct ChatRequest {
     pub body: JsonObject,
     /// The model the client named; `None` when it left the choice to the gateway.
     pub model: Option<String>,
-    /// The conversation; never empty.
+    /// The conversation; never empty. Texts to be embedded are a user's.
     pub messages: Vec<Message>,
     /// Whether the answer is to come as a stream of chunks.
     pub stream: bool,

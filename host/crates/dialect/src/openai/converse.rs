@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -79,12 +78,13 @@ fn is_default(name: &str, raw: &[u8]) -> bool {
 }
 
 /// Our own label says nothing to a provider.
-fn is_task_alone(raw: &[u8]) -> bool {
+pub(super) fn is_task_alone(raw: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, Value>>(raw)
         .is_ok_and(|labels| labels.keys().all(|key| key == TASK_FIELD))
 }
 
-fn read<T: DeserializeOwned>(place: &str, raw: &[u8]) -> Result<T, Fault> {
+/// A field's value.
+pub(super) fn read<'a, T: Deserialize<'a>>(place: &str, raw: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(raw)
         .map_err(|e| Fault::invalid(place, format!("invalid value for '{place}': {e}")))
 }
@@ -216,7 +216,7 @@ fn read_parts(place: &str, parts: Vec<WirePart<'_>>, out: &mut Conversation) -> 
 }
 
 /// An address, or the picture itself in a `data:` address.
-fn read_image(url: String) -> Image {
+pub(super) fn read_image(url: String) -> Image {
     let inline = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
     match inline {
         Some((media_type, data)) => {

@@ -19,13 +19,12 @@ const AUTO: &str = "auto";
 /// The longest name of a model or task taken, in bytes: longer ones would only fill logs.
 pub const MAX_NAME: usize = 256;
 /// Messages taken in one conversation: far above any real one, low enough that their records stay small.
-const MAX_MESSAGES: usize = 16_384;
+pub(super) const MAX_MESSAGES: usize = 16_384;
 
 /// Parses the body of `POST /v1/chat/completions`. A fault names the field and what it should be.
 pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
     let body = JsonObject::parse(bytes).map_err(malformed)?;
-    let model = named("model", optional::<String>(&body, "model", "a string")?)?
-        .filter(|m| !m.is_empty() && m != AUTO);
+    let model = model_of(&body)?;
     let messages = parse_messages(&body)?;
     let stream = optional::<bool>(&body, "stream", "a boolean")?.unwrap_or(false);
     let include_usage = match object(&body, "stream_options")? {
@@ -35,13 +34,7 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
         }
         None => false,
     };
-    let task = match object(&body, "metadata")? {
-        Some(metadata) => named(
-            "metadata.task",
-            optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?,
-        )?,
-        None => None,
-    };
+    let task = task_of(&body)?;
     for name in ["temperature", "top_p", "presence_penalty", "frequency_penalty"] {
         optional::<f64>(&body, name, "a number")?;
     }
@@ -65,6 +58,18 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
         has_response_schema,
         max_output_tokens,
     })
+}
+
+/// The model that the client named, if it did.
+pub(super) fn model_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+    let name = named("model", optional::<String>(body, "model", "a string")?)?;
+    Ok(name.filter(|m| !m.is_empty() && m != AUTO))
+}
+
+/// The task in the client's labels, if there is one.
+pub(super) fn task_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+    let Some(metadata) = object(body, "metadata")? else { return Ok(None) };
+    named("metadata.task", optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?)
 }
 
 #[derive(Deserialize)]
@@ -190,11 +195,16 @@ fn named(place: &str, name: Option<String>) -> Result<Option<String>, Fault> {
 }
 
 /// A field of the body; `null` counts as absent.
-fn optional<T: DeserializeOwned>(body: &JsonObject, name: &str, what: &str) -> Result<Option<T>, Fault> {
+pub(super) fn optional<T: DeserializeOwned>(
+    body: &JsonObject,
+    name: &str,
+    what: &str,
+) -> Result<Option<T>, Fault> {
     optional_in(body, name, name, what)
 }
 
-fn optional_in<T: DeserializeOwned>(
+/// A field of one of the body's objects; `place` is where it is.
+pub(super) fn optional_in<T: DeserializeOwned>(
     object: &JsonObject,
     place: &str,
     name: &str,
@@ -204,7 +214,8 @@ fn optional_in<T: DeserializeOwned>(
     serde_json::from_slice::<Option<T>>(&raw).map_err(|_| wrong_type(place, what, &raw))
 }
 
-fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fault> {
+/// A count of at least 1.
+pub(super) fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fault> {
     match optional::<u64>(body, name, "an integer of at least 1")? {
         Some(0) => {
             Err(Fault::invalid(name, format!("invalid value for '{name}': must be at least 1, got 0")))
@@ -213,7 +224,8 @@ fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fault> {
     }
 }
 
-fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
+/// An object in the body; `null` counts as absent.
+pub(super) fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
     match body.get(name) {
         None => Ok(None),
         Some(raw) if raw.as_ref() == b"null" => Ok(None),
@@ -224,7 +236,8 @@ fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
     }
 }
 
-fn malformed(error: ObjectError) -> Fault {
+/// A body that is not taken.
+pub(super) fn malformed(error: ObjectError) -> Fault {
     match &error {
         ObjectError::NotUtf8 { .. } | ObjectError::NotAnObject(_) => {
             Fault::new(FaultKind::MalformedBody, format!("the request body is not a JSON object: {error}"))
@@ -234,7 +247,8 @@ fn malformed(error: ObjectError) -> Fault {
     }
 }
 
-fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
+/// A field of another type than `want`.
+pub(super) fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
     let got = match raw.first() {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
@@ -248,7 +262,7 @@ fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
 }
 
 /// Enough of a client's own word to recognise it in an error.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     text.chars().take(64).filter(|c| !c.is_control()).collect()
 }
 

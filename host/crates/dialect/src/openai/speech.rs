@@ -1,26 +1,30 @@
-//! Providers that speak chat completions: OpenAI itself and every compatible server.
+//! Providers that speak chat completions, and mostly embeddings: OpenAI itself and every compatible server.
 
 use bytes::Bytes;
 
 use jackfield_core::contract::{Chunk, Dialect, Fault, Reply};
 
-use super::{Rewrite, compose, parse_chunk, parse_error, parse_reply, rewrite_request};
+use super::{Rewrite, compose, embeddings, parse_chunk, parse_error, parse_reply, rewrite_request};
 use crate::speech::{Asked, ErrorBody, Events, Speech, SseReader, StreamReader, Written};
 use crate::sse::Frame;
 
-/// Chat completions, spoken to a provider.
+/// Chat completions and embeddings, spoken to a provider.
 #[derive(Debug)]
 pub struct ChatSpeech;
 
 impl Speech for ChatSpeech {
     fn is_native(&self, dialect: Dialect) -> bool {
         match dialect {
-            Dialect::OpenAiChat => true,
+            Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => true,
+            Dialect::OpenAiResponses => false,
         }
     }
 
     fn write(&self, asked: &Asked<'_>) -> Result<Written, Fault> {
         let Asked { request, model_id, overrides, appended, .. } = *asked;
+        if request.dialect == Dialect::OpenAiEmbeddings {
+            return Ok(embeddings::write(asked));
+        }
         let path = "chat/completions".to_owned();
         if request.dialect == Dialect::OpenAiChat {
             let body = rewrite_request(request, Rewrite { model_id, overrides, appended });
@@ -31,6 +35,9 @@ impl Speech for ChatSpeech {
     }
 
     fn read(&self, asked: &Asked<'_>, body: Bytes) -> Result<Reply, Fault> {
+        if asked.request.dialect == Dialect::OpenAiEmbeddings {
+            return embeddings::read(body);
+        }
         let mut reply = parse_reply(body)?;
         if !self.is_native(asked.request.dialect) {
             reply.wire = None;

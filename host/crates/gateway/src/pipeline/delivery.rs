@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Chunk, ChunkStream, Delta, Fault, Reply, Step};
+use jackfield_core::contract::{Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
 
 use super::settle::Closing;
 
@@ -37,6 +38,8 @@ pub struct Delivery {
     pub head: Head,
     /// Its body.
     pub body: Body,
+    /// What it answers.
+    pub facts: Arc<Facts>,
 }
 
 /// The body of an answer.

@@ -101,6 +101,10 @@ impl Judge {
         answer: Proven,
         closing: &mut Closing,
     ) -> Judged {
+        if !closing.exchange.facts.request.dialect.converses() {
+            // There are no words to judge.
+            return Judged::Deliver(answer);
+        }
         let mut slots = self.slots_for(world, candidate, &mut closing.exchange);
         for slot in &mut slots {
             slot.equip(world, &closing.exchange);

@@ -89,7 +89,8 @@ impl Closing {
         self.series = answered.call.as_ref().map(|call| Arc::clone(call.series()));
         self.call = answered.call;
         let head = self.head();
-        let streaming = self.exchange.facts.request.stream;
+        let facts = Arc::clone(&self.exchange.facts);
+        let streaming = facts.request.stream;
         let body = match answered.answer {
             Proven::Whole(reply) => {
                 self.saw(reply.usage, true);
@@ -112,7 +113,7 @@ impl Closing {
                 Body::Stream(Box::new(ReplyStream::new(held, Rest::Watched(rest), self)))
             }
         };
-        Delivery { head, body }
+        Delivery { head, body, facts }
     }
 
     /// There is no answer.

@@ -132,6 +132,23 @@ async fn answered(world: &World, shadow: usize, questions: u64) -> ShadowCounts 
 }
 
 #[tokio::test]
+async fn a_rule_that_answers_with_a_text_where_embeddings_are_asked_for_has_failed() {
+    for (dialect, heard) in
+        [(Dialect::OpenAiChat, Ok("hello")), (Dialect::OpenAiEmbeddings, Err("plugin_failed"))]
+    {
+        let says = rule(|| Ok(Decision::Respond("hello".into())));
+        let world = world(vec![slot(&says, None)], Vec::new());
+        let mut exchange = exchange();
+        Arc::get_mut(&mut exchange.facts).unwrap().request.dialect = dialect;
+        let got = match world.policy().plan(&world, &mut exchange).await {
+            Ok(Plan::Respond { text, .. }) => Ok(text),
+            other => Err(other.unwrap_err().kind.reason()),
+        };
+        assert_eq!(got, heard.map(str::to_owned));
+    }
+}
+
+#[tokio::test]
 async fn a_canary_decides_for_its_share_and_for_nobody_who_only_asks_why() {
     let world = world(vec![slot(&to("a"), Some(("30%", &to("b"))))], Vec::new());
     let mut seen = [0, 0];

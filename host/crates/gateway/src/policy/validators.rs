@@ -147,6 +147,11 @@ impl Validators {
 
     /// What the client adds to that.
     pub(super) fn added(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        if !facts.request.dialect.converses() && !added(&facts.headers)?.is_empty() {
+            // There are no words to judge; who asks for it all the same is told.
+            let message = format!("validators judge answers in words; leave the header '{HEADER}' out here");
+            return Err(Fault::invalid(HEADER, message));
+        }
         let mut slots: Vec<ValidatorSlot> = Vec::new();
         for name in added(&facts.headers)? {
             let Some(slot) = self.by_name.get(name) else {
