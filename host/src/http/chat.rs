@@ -43,7 +43,14 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
     match pipeline::run(world, incoming).await {
         Ok(Delivery { head, body }) => {
             let mut response = match body {
-                Answer::Whole(reply) => {
+                Answer::Whole(mut reply) => {
+                    // Some providers give an answer neither an id nor a time.
+                    if reply.id.is_empty() {
+                        reply.id = id.to_string();
+                    }
+                    if reply.created == 0 {
+                        reply.created = unix_now();
+                    }
                     let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply(&reply));
                     respond::json(StatusCode::OK, bytes)
                 }
@@ -51,7 +58,7 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
                     let writer = client(dialect).stream(StreamHead {
                         id: id.to_string(),
                         model: head.model.clone().unwrap_or_default(),
-                        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+                        created: unix_now(),
                         include_usage,
                     });
                     respond::events(Body::from_stream(frames(*stream, writer, api.cut.clone())))
@@ -66,6 +73,11 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
             response
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// Everything between the wire and the pipeline.
