@@ -264,7 +264,7 @@ impl RawModel {
         found.model_name(at, name);
         let id = self.id.as_deref().unwrap_or(name);
         if self.id.is_some() {
-            found.model_name(&at.key("id"), id);
+            found.model_id(&at.key("id"), id);
         }
         if !known.providers.contains_key(&self.provider) {
             let hint =
