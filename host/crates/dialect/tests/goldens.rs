@@ -4,6 +4,8 @@
 //! `goldens/streams/<case>/<provider>.*` are read and written for every client; what came out stands beside each in a
 //! `.golden`. `UPDATE_GOLDENS=1` writes them anew: look at the difference before you keep it.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,8 +56,13 @@ fn check(path: &Path, out: &str, wrong: &mut Vec<String>) {
 }
 
 fn asked(request: &ChatRequest) -> Asked<'_> {
-    static NOTHING: Overrides =
-        Overrides { temperature: None, max_output_tokens: None, reasoning: None, prompt_template: None };
+    static NOTHING: Overrides = Overrides {
+        temperature: None,
+        max_output_tokens: None,
+        reasoning: None,
+        prompt_template: None,
+        answer_format: None,
+    };
     Asked { request, model_id: "the-model", overrides: &NOTHING, appended: &[], max_output: Some(4096) }
 }
 

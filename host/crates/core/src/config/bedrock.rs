@@ -85,6 +85,7 @@ impl RawBedrock {
             api_key: self.api_key.clone(),
             api_keys: self.api_keys.clone(),
             headers: self.headers.clone(),
+            catalogue: None,
         };
         let mut api = raw.check(ApiKind::Bedrock, at, found);
         let signs = self.access_key_id.is_some() || self.secret_access_key.is_some();

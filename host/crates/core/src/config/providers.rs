@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::Secret;
+use crate::catalogue::Vendor;
 
 use super::base_url::BaseUrl;
 use super::bedrock::{AwsSigning, RawBedrock};
@@ -77,6 +78,9 @@ pub(crate) struct RawApi {
     /// Headers to send with every call.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
+    /// Whose models these are: what the built-in catalogue knows about them then holds here. Left out: told by the
+    /// host of `base_url`, so this is for a proxy in front of a vendor's API.
+    pub(super) catalogue: Option<Vendor>,
 }
 
 fn default_latency() -> Period {
@@ -135,6 +139,14 @@ impl ApiKind {
         }
     }
 
+    /// Whose models it serves, wherever it is.
+    fn vendor(self) -> Option<Vendor> {
+        match self {
+            Self::Bedrock => Some(Vendor::Bedrock),
+            Self::OpenAi => None,
+        }
+    }
+
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
@@ -157,6 +169,8 @@ pub struct ApiProvider {
     pub aws: Option<AwsSigning>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whose models these are; `None`: nobody's that the catalogue knows.
+    pub vendor: Option<Vendor>,
 }
 
 /// How the simulation behaves.
@@ -234,8 +248,9 @@ impl Provider {
     ) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
-        let kind =
-            ProviderKind::Api(ApiProvider { kind, base_url, api_keys, aws: None, headers: Vec::new() });
+        let vendor = kind.vendor().or_else(|| Vendor::of_host(base_url.host()));
+        let (aws, headers) = (None, Vec::new());
+        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, aws, headers, vendor });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -259,12 +274,22 @@ impl Provider {
         matches!(self.kind, ProviderKind::Simulated(_))
     }
 
+    /// Whose models it serves, as far as the catalogue knows them.
+    pub fn vendor(&self) -> Option<Vendor> {
+        match &self.kind {
+            ProviderKind::Api(api) => api.vendor,
+            ProviderKind::Simulated(_) => None,
+        }
+    }
+
     /// The provider as it took effect, secrets as stars.
     pub(crate) fn show(&self) -> Value {
         match &self.kind {
             ProviderKind::Api(api) => {
                 let mut shown = json!({ "kind": api.kind.name(), "base_url": api.base_url.as_str() });
                 match api.api_keys.len() {
+                    // So that what is shown loads again, as disabled as it is.
+                    0 if self.kind.needs_key() && !api.has_key() => shown["api_key"] = json!(""),
                     0 => {}
                     1 => shown["api_key"] = json!("***"),
                     count => shown["api_keys"] = json!(vec!["***"; count]),
@@ -276,6 +301,9 @@ impl Provider {
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
                 if !headers.is_empty() {
                     shown["headers"] = json!(headers);
+                }
+                if let Some(vendor) = api.vendor.filter(|_| api.vendor != api.kind.vendor()) {
+                    shown["catalogue"] = json!(vendor);
                 }
                 shown
             }
@@ -313,7 +341,7 @@ impl RawProvider {
 
 impl RawApi {
     pub(super) fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
-        let Self { base_url, api_key, api_keys, headers } = self;
+        let Self { base_url, api_key, api_keys, headers, catalogue } = self;
         let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
             found.fault(
                 &at.key("base_url"),
@@ -329,7 +357,8 @@ impl RawApi {
         }
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
-        ApiProvider { kind, base_url, api_keys, aws: None, headers }
+        let vendor = catalogue.or(kind.vendor()).or_else(|| Vendor::of_host(base_url.host()));
+        ApiProvider { kind, base_url, api_keys, aws: None, headers, vendor }
     }
 }
 
