@@ -53,7 +53,14 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
         Ok(Delivery { head, body, facts }) => {
             let asked = &facts.request;
             let mut response = match body {
-                Answer::Whole(reply) => {
+                Answer::Whole(mut reply) => {
+                    // Some providers give an answer neither an id nor a time.
+                    if reply.id.is_empty() {
+                        reply.id = id.to_string();
+                    }
+                    if reply.created == 0 {
+                        reply.created = unix_now();
+                    }
                     let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply_to(asked, &reply));
                     respond::json(StatusCode::OK, bytes)
                 }
@@ -61,7 +68,7 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
                     let head = StreamHead {
                         id: id.to_string(),
                         model: head.model.clone().unwrap_or_default(),
-                        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+                        created: unix_now(),
                         include_usage: asked.include_usage,
                     };
                     let writer = client(dialect).stream_to(asked, head);
@@ -77,6 +84,11 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
             response
         }
     }
+}
+
+/// Seconds since the Unix epoch.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// Everything between the wire and the pipeline.

@@ -11,6 +11,8 @@ mod admin;
 mod attempts;
 /// Who may ask, and for what.
 mod auth;
+/// Models on Amazon Bedrock.
+mod bedrock;
 /// New generations on trial, and rules that are only compared.
 mod canary;
 /// What is known about models that nobody described.

@@ -5,6 +5,8 @@
 //! Where both are the same API, the client's bytes are edited and the provider's are passed on; where they differ,
 //! the request becomes a `Conversation` on the way, and the answer a `Reply` or `Chunk`s.
 
+/// Amazon Bedrock's Converse.
+pub mod bedrock;
 mod client;
 /// A request in nobody's dialect.
 pub mod conversation;

@@ -89,6 +89,12 @@ pub trait Speech: Send + Sync {
 
     /// Reads an error's body. Anything that is none reads as empty.
     fn error(&self, body: &[u8]) -> ErrorBody;
+
+    /// Reads an error where its kind may stand in a header. `header` gives a header's value by its name.
+    fn error_with(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> ErrorBody {
+        let _ = header;
+        self.error(body)
+    }
 }
 
 /// Bytes to chunks, split anywhere, bounded in size.

@@ -10,12 +10,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use jackfield_core::contract::{ChatRequest, Dialect, Overrides};
-use jackfield_dialect::{Asked, Speech, StreamHead, Written, client, openai};
+use jackfield_dialect::{Asked, Speech, StreamHead, Written, bedrock, client, openai};
 
 /// Set to anything, the goldens are written instead of compared.
 const UPDATE: &str = "UPDATE_GOLDENS";
@@ -24,7 +26,8 @@ const UPDATE: &str = "UPDATE_GOLDENS";
 const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat), ("responses", Dialect::OpenAiResponses)];
 
 /// Providers, by the name of their files.
-const PROVIDERS: &[(&str, &dyn Speech)] = &[("openai", &openai::ChatSpeech)];
+const PROVIDERS: &[(&str, &dyn Speech)] =
+    &[("bedrock", &bedrock::ConverseSpeech), ("openai", &openai::ChatSpeech)];
 
 fn folder(what: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(what)
@@ -219,9 +222,31 @@ fn plain(name: &str, dialect: Dialect, stream: bool) -> ChatRequest {
 
 /// A provider's stream as it stands in its file.
 fn stream_of(case: &Path, provider: &str) -> (PathBuf, Vec<u8>) {
+    let events = case.join(provider).with_extension("events");
+    if events.exists() {
+        let bytes = events_of(&fs::read_to_string(&events).unwrap());
+        return (events, bytes);
+    }
     let path = case.join(provider).with_extension("sse");
     let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     (path, bytes)
+}
+
+/// AWS's event frames, from one line of JSON each.
+fn events_of(lines: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines.lines() {
+        let Fields(fields) = serde_json::from_str(line).unwrap();
+        let [(kind, name), (_, payload)] = &fields[..] else { panic!("{line}") };
+        let text = |text: &str| HeaderValue::String(text.to_owned().into());
+        let name: String = serde_json::from_str(name.get()).unwrap();
+        let message = Message::new(payload.get().to_owned())
+            .add_header(Header::new(format!(":{kind}-type"), text(&name)))
+            .add_header(Header::new(":content-type", text("application/json")))
+            .add_header(Header::new(":message-type", text(kind)));
+        write_message_to(&message, &mut bytes).unwrap();
+    }
+    bytes
 }
 
 /// What a client gets of a provider's stream that comes in pieces of so many bytes.

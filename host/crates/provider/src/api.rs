@@ -2,7 +2,7 @@
 //! What differs between APIs beyond their speech, where it is and how a key is shown, is in the file of its kind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -13,6 +13,7 @@ use jackfield_core::config::{ApiProvider, BaseUrl};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, KeyPick, Provider};
 use jackfield_dialect::{Asked, Speech, Written};
 
+use crate::bedrock::Signer;
 use crate::classify::{ErrorAnswer, scrubbed, status_fault};
 use crate::client::Clients;
 use crate::keys::Keys;
@@ -25,8 +26,16 @@ pub(crate) struct Kind {
     pub speech: &'static dyn Speech,
     /// Headers of every call besides the configured ones, which win.
     pub headers: &'static [(HeaderName, HeaderValue)],
-    /// How a key is shown: in which header, after which word.
-    pub key: (HeaderName, &'static str),
+    /// How it learns who asks.
+    pub auth: Auth,
+}
+
+/// How an API learns who asks.
+pub(crate) enum Auth {
+    /// A key is shown: in which header, after which word.
+    Key(HeaderName, &'static str),
+    /// Each request is signed.
+    Signature(Signer),
 }
 
 /// One API.
@@ -51,8 +60,12 @@ impl Api {
         let mut headers: HeaderMap = kind.headers.iter().cloned().collect();
         headers.extend(settings.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let word = match &kind.auth {
+            Auth::Key(_, word) => word,
+            Auth::Signature(_) => "",
+        };
         let shown = |key: &Secret| {
-            let mut value = HeaderValue::from_str(&format!("{}{}", kind.key.1, key.expose()))
+            let mut value = HeaderValue::from_str(&format!("{word}{}", key.expose()))
                 .map_err(|_| RegistryError::new(name, "its api_key has characters no header can carry"))?;
             value.set_sensitive(true);
             Ok(value)
@@ -86,7 +99,7 @@ impl Api {
                 return Ok(Answer::Whole { reply, waited: Duration::ZERO, dropped: Vec::new() });
             }
         };
-        let request = self.request(&path, body, call.key)?;
+        let request = self.request(&path, body, call.key, SystemTime::now())?;
         let (timeouts, deadline) = (call.timeouts, call.deadline);
         let client = self.clients.get(&timeouts)?;
         let began = Instant::now();
@@ -94,7 +107,8 @@ impl Api {
         let status = response.status().as_u16();
         if !(200..300).contains(&status) {
             let body = self.clients.read_error(&mut response, &timeouts, deadline).await;
-            let error = speech.error(&body);
+            let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+            let error = speech.error_with(&header, &body);
             let answer = ErrorAnswer { status, headers: response.headers(), body, error };
             let mut fault = status_fault(&self.name, &self.secrets, answer);
             if !speech.is_native(chat.dialect) {
@@ -126,15 +140,26 @@ impl Api {
         Ok(Answer::Whole { reply, waited, dropped })
     }
 
-    fn request(&self, path: &str, body: Bytes, key: Option<usize>) -> Result<Request, Fault> {
+    /// The request as it is sent. `now` is what a signature is dated.
+    fn request(
+        &self,
+        path: &str,
+        body: Bytes,
+        key: Option<usize>,
+        now: SystemTime,
+    ) -> Result<Request, Fault> {
         let endpoint = self.base_url.endpoint(path);
         let url = Url::parse(&endpoint).map_err(|e| {
             Fault::new(FaultKind::Internal, format!("`{}` has no address for this call: {e}", self.name))
         })?;
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = self.headers.clone();
-        if let Some(key) = self.keys.header(key) {
-            request.headers_mut().insert(self.kind.key.0.clone(), key.clone());
+        match (&self.kind.auth, self.keys.header(key)) {
+            (Auth::Key(name, _), Some(key)) => drop(request.headers_mut().insert(name.clone(), key.clone())),
+            (Auth::Key(..), None) => {}
+            (Auth::Signature(signer), _) => signer.sign(&mut request, &body, now).map_err(|e| {
+                Fault::new(FaultKind::Internal, format!("a request to `{}` was not signed: {e}", self.name))
+            })?,
         }
         *request.body_mut() = Some(body.into());
         Ok(request)
@@ -170,7 +195,8 @@ fn secrets_of(settings: &ApiProvider) -> Arc<[Secret]> {
     let headers = settings.headers.iter().filter_map(|(_, value)| value.to_str().ok());
     let headers =
         headers.filter(|value| value.len() >= MIN_SECRET).map(|value| Secret::new(value.to_owned()));
-    settings.api_keys.iter().cloned().chain(headers).collect()
+    let signing = settings.aws.iter().flat_map(|aws| aws.secrets()).cloned();
+    settings.api_keys.iter().cloned().chain(signing).chain(headers).collect()
 }
 
 impl Provider for Api {

@@ -35,7 +35,8 @@ pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnsw
         401..=403 => Fault::new(
             FaultKind::UpstreamAuth,
             format!(
-                "`{provider}` refused this gateway's key (status {status}); check the provider's api_key"
+                "`{provider}` refused this gateway's key (status {status}{}); check the provider's api_key",
+                aws_name(&error)
             ),
         ),
         // OpenAI's word for an account without money: no wait helps.
@@ -43,13 +44,19 @@ pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnsw
             FaultKind::UpstreamAuth,
             format!("the quota of this gateway's key at `{provider}` is spent (status {status})"),
         ),
+        // Bedrock's word for a model that is being loaded: nothing is limited.
+        429 if error.code.as_deref() == Some("ModelNotReadyException") => {
+            Fault::new(FaultKind::UpstreamFailed, format!("`{provider}` is not ready{said}"))
+                .with_retry_after(retry_after(headers))
+        }
         429 => Fault::new(FaultKind::UpstreamRateLimited, format!("`{provider}` is limiting its rate{said}"))
             .with_retry_after(retry_after(headers)),
         300..=399 => Fault::new(
             FaultKind::UpstreamBroken,
             format!("`{provider}` answered with a redirect (status {status}); check its base_url"),
         ),
-        408 | 500.. => {
+        // 424 is Bedrock's status for a model that failed.
+        408 | 424 | 500.. => {
             Fault::new(FaultKind::UpstreamFailed, format!("`{provider}` failed with status {status}{said}"))
                 .with_retry_after(retry_after(headers))
         }
@@ -78,6 +85,14 @@ fn is_context_length(error: &ErrorBody) -> bool {
         &["context length", "context size", "context window", "prompt is too long", "input token count"];
     let said = error.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     error.code.as_deref() == Some("context_length_exceeded") || WORDS.iter().any(|words| said.contains(words))
+}
+
+/// Why AWS refuses, where it is by one of its names: an expired token and a missing right have other remedies.
+fn aws_name(error: &ErrorBody) -> String {
+    let name = error.code.as_deref().filter(|code| {
+        code.ends_with("Exception") && code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    name.map(|name| format!(", {name}")).unwrap_or_default()
 }
 
 /// The fault without our secrets, should the provider have repeated one.
@@ -155,6 +170,7 @@ mod tests {
             (404, FaultKind::UpstreamRefused),
             (408, FaultKind::UpstreamFailed),
             (422, FaultKind::UpstreamRefused),
+            (424, FaultKind::UpstreamFailed),
             (429, FaultKind::UpstreamRateLimited),
             (500, FaultKind::UpstreamFailed),
             (503, FaultKind::UpstreamFailed),

@@ -6,6 +6,8 @@
 
 /// An API on the network.
 mod api;
+/// Amazon Bedrock, and how requests to it are signed.
+mod bedrock;
 /// What a failed call means.
 mod classify;
 /// Connections and their deadlines.

@@ -4,9 +4,9 @@ use http::header::AUTHORIZATION;
 
 use jackfield_dialect::openai::ChatSpeech;
 
-use crate::api::Kind;
+use crate::api::{Auth, Kind};
 
 /// What is particular to it.
 pub(crate) fn kind() -> Kind {
-    Kind { speech: &ChatSpeech, headers: &[], key: (AUTHORIZATION, "Bearer ") }
+    Kind { speech: &ChatSpeech, headers: &[], auth: Auth::Key(AUTHORIZATION, "Bearer ") }
 }

@@ -113,11 +113,14 @@ fn is_expression(parent: &Pointer, name: &str) -> bool {
     EXPRESSIONS.contains(&name) && !(name == "input" && parent.last().is_some_and(|last| last == "price"))
 }
 
-/// The provider whose `api_key` this is, or one of whose `api_keys`.
+/// Keys of a provider that hold what it is asked with.
+const CREDENTIALS: &[&str] = &["api_key", "access_key_id", "secret_access_key", "session_token"];
+
+/// The provider whose credential this is, or one of whose `api_keys`.
 fn provider_of_key(at: &Pointer) -> Option<String> {
     let segments: Vec<String> = at.segments().collect();
     match &segments[..] {
-        [section, name, key] if section == "providers" && key == "api_key" => Some(name.clone()),
+        [section, name, key] if section == "providers" && CREDENTIALS.contains(&&**key) => Some(name.clone()),
         [section, name, key, _] if section == "providers" && key == "api_keys" => Some(name.clone()),
         _ => None,
     }

@@ -18,6 +18,9 @@ const MAX_TOLD: usize = 100;
 /// The longest name, in bytes: it becomes a metric label and a header.
 const MAX_NAME: usize = 64;
 
+/// The longest id of a model at its provider, in bytes: what Bedrock takes, whose ids may be ARNs.
+const MAX_MODEL_ID: usize = 2_048;
+
 /// The collector. Every check takes it by `&mut`.
 pub(crate) struct Findings {
     text: Arc<Text>,
@@ -156,18 +159,32 @@ impl<'a> Located<'a> {
     /// A name that people give and that ends up in headers, logs and metric labels.
     pub(crate) fn name(&mut self, at: &Pointer, what: &str, name: &str) {
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        self.name_of(at, what, name, fits, "letters, digits, `_`, `.` and `-`");
+        self.name_of(at, what, name, fits, "letters, digits, `_`, `.` and `-`", MAX_NAME);
     }
 
     /// A model's name: as other names, and what providers put into their ids.
     pub(crate) fn model_name(&mut self, at: &Pointer, name: &str) {
         let fits = |c: char| c.is_ascii_alphanumeric() || "_.-:/@+".contains(c);
-        self.name_of(at, "model", name, fits, "letters, digits and `_.-:/@+`");
+        self.name_of(at, "model", name, fits, "letters, digits and `_.-:/@+`", MAX_NAME);
     }
 
-    fn name_of(&mut self, at: &Pointer, what: &str, name: &str, fits: impl Fn(char) -> bool, letters: &str) {
-        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(fits) {
-            let hint = format!("use 1 to {MAX_NAME} of {letters}");
+    /// A model's id in its provider's words.
+    pub(crate) fn model_id(&mut self, at: &Pointer, id: &str) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-:/@+".contains(c);
+        self.name_of(at, "model", id, fits, "letters, digits and `_.-:/@+`", MAX_MODEL_ID);
+    }
+
+    fn name_of(
+        &mut self,
+        at: &Pointer,
+        what: &str,
+        name: &str,
+        fits: impl Fn(char) -> bool,
+        letters: &str,
+        max: usize,
+    ) {
+        if name.is_empty() || name.len() > max || !name.chars().all(fits) {
+            let hint = format!("use 1 to {max} of {letters}");
             self.fault(at, format!("`{}` cannot be the name of a {what}", name.escape_debug()), hint);
         }
     }

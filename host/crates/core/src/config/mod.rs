@@ -20,6 +20,7 @@ mod text;
 
 // One file a section: what is written, and what is checked.
 mod admin;
+mod bedrock;
 mod dynamic_router;
 mod fallback;
 mod figures;
@@ -54,6 +55,7 @@ mod units;
 
 pub use admin::Admin;
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use bedrock::AwsSigning;
 pub use checked::Config;
 pub use dynamic_router::{Complexity, DynamicRouter};
 pub use fallback::{Fallback, MAX_CANDIDATES};

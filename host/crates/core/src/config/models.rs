@@ -250,7 +250,7 @@ impl RawModel {
     ) -> ResolvedModel {
         found.model_name(at, name);
         if let Some(id) = &self.id {
-            found.model_name(&at.key("id"), id);
+            found.model_id(&at.key("id"), id);
         }
         let id = self.id.clone().unwrap_or_else(|| id_of(vendor, name));
         if !known.providers.contains_key(&self.provider) {

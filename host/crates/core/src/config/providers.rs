@@ -1,4 +1,5 @@
 //! `providers:` who answers for models: an API on the network, or the built-in simulation.
+//! What only Amazon Bedrock has is in `bedrock.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::base::Secret;
 use crate::catalogue::Vendor;
 
 use super::base_url::BaseUrl;
+use super::bedrock::{AwsSigning, RawBedrock};
 use super::environment::Keyless;
 use super::findings::Located;
 use super::pointer::Pointer;
@@ -39,6 +41,8 @@ const MAX_KEYS: usize = 16;
 #[schemars(transform = super::schema::by_kind)]
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
+    /// Amazon Bedrock.
+    Bedrock(RawBedrock),
     /// An API that speaks OpenAI's chat completions.
     OpenAi(RawApi),
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
@@ -64,19 +68,19 @@ pub(crate) enum RawProvider {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawApi {
     /// Where the API is, up to the version: `https://api.openai.com/v1`. By default where its maker serves it.
-    base_url: Option<String>,
+    pub(super) base_url: Option<String>,
     /// The key, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
-    api_key: Option<String>,
+    pub(super) api_key: Option<String>,
     /// More keys. The first in order is used; when it is refused or told to slow down, the next takes over. One
     /// whose variable is not set is left out.
     #[serde(default)]
-    api_keys: Vec<String>,
+    pub(super) api_keys: Vec<String>,
     /// Headers to send with every call.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
     /// Whose models these are: what the built-in catalogue knows about them then holds here. Left out: told by the
     /// host of `base_url`, so this is for a proxy in front of a vendor's API.
-    catalogue: Option<Vendor>,
+    pub(super) catalogue: Option<Vendor>,
 }
 
 fn default_latency() -> Period {
@@ -111,6 +115,8 @@ pub enum ProviderKind {
 /// What an API on the network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {
+    /// Amazon Bedrock's Converse.
+    Bedrock,
     /// OpenAI's chat completions.
     OpenAi,
 }
@@ -119,13 +125,16 @@ impl ApiKind {
     /// The kind's name in configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Bedrock => "bedrock",
             Self::OpenAi => "openai",
         }
     }
 
-    /// Where its maker serves it, up to the version, as its maker documents it.
+    /// Where its maker serves it, up to the version, as its maker documents it. Bedrock is elsewhere in each region:
+    /// this is one of them.
     fn base_url(self) -> &'static str {
         match self {
+            Self::Bedrock => "https://bedrock-runtime.us-east-1.amazonaws.com",
             Self::OpenAi => "https://api.openai.com/v1",
         }
     }
@@ -133,6 +142,7 @@ impl ApiKind {
     /// Whose models it serves, wherever it is.
     fn vendor(self) -> Option<Vendor> {
         match self {
+            Self::Bedrock => Some(Vendor::Bedrock),
             Self::OpenAi => None,
         }
     }
@@ -140,7 +150,7 @@ impl ApiKind {
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
-            Self::OpenAi => "authorization",
+            Self::Bedrock | Self::OpenAi => "authorization",
         }
     }
 }
@@ -155,6 +165,8 @@ pub struct ApiProvider {
     pub base_url: BaseUrl,
     /// The keys in order of preference: `api_key`, then `api_keys`. Empty: none is sent.
     pub api_keys: Vec<Secret>,
+    /// What requests are signed with instead of showing a key.
+    pub aws: Option<AwsSigning>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whose models these are; `None`: nobody's that the catalogue knows.
@@ -175,6 +187,20 @@ pub struct SimulatedProvider {
     pub failure_rate: f64,
 }
 
+impl ProviderKind {
+    /// Whether nobody is answered there without a key.
+    fn needs_key(&self) -> bool {
+        matches!(self, Self::Api(ApiProvider { kind: ApiKind::Bedrock, .. }))
+    }
+}
+
+impl ApiProvider {
+    /// Whether there is anything to prove with who asks.
+    fn has_key(&self) -> bool {
+        !self.api_keys.is_empty() || self.aws.is_some()
+    }
+}
+
 impl Provider {
     /// Checks all declared providers. Those in `keyless` name a variable that is not set.
     pub(crate) fn check_all(
@@ -192,7 +218,7 @@ impl Provider {
             let at = all.key(name);
             found.name(&at, "provider", name);
             let kind = raw.check(&at, found);
-            let has_key = matches!(&kind, ProviderKind::Api(api) if !api.api_keys.is_empty());
+            let has_key = matches!(&kind, ProviderKind::Api(api) if api.has_key());
             let missing = by_provider.remove(name.as_str()).unwrap_or_default();
             for Keyless { variable, at, .. } in &missing {
                 let message = match has_key {
@@ -201,7 +227,12 @@ impl Provider {
                 };
                 found.warn(at, message, format!("set {variable} in the environment to use it"));
             }
-            let disabled = missing.first().filter(|_| !has_key).map(|missing| no_key(&missing.variable));
+            let mut disabled = missing.first().filter(|_| !has_key).map(|missing| no_key(&missing.variable));
+            if !has_key && missing.is_empty() && kind.needs_key() {
+                let message = format!("the provider `{name}` is disabled: its credentials are empty");
+                found.warn(&at, message, "check where they come from");
+                disabled = Some("its credentials are empty".to_owned());
+            }
             checked.insert(name.clone(), Self { name: name.clone(), kind, disabled });
         }
         checked
@@ -218,7 +249,8 @@ impl Provider {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
         let vendor = kind.vendor().or_else(|| Vendor::of_host(base_url.host()));
-        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, headers: Vec::new(), vendor });
+        let (aws, headers) = (None, Vec::new());
+        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, aws, headers, vendor });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -256,16 +288,21 @@ impl Provider {
             ProviderKind::Api(api) => {
                 let mut shown = json!({ "kind": api.kind.name(), "base_url": api.base_url.as_str() });
                 match api.api_keys.len() {
+                    // So that what is shown loads again, as disabled as it is.
+                    0 if self.kind.needs_key() && !api.has_key() => shown["api_key"] = json!(""),
                     0 => {}
                     1 => shown["api_key"] = json!("***"),
                     count => shown["api_keys"] = json!(vec!["***"; count]),
+                }
+                if let Some(aws) = &api.aws {
+                    aws.show(&mut shown);
                 }
                 let headers: BTreeMap<&str, &str> =
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
                 if !headers.is_empty() {
                     shown["headers"] = json!(headers);
                 }
-                if let Some(vendor) = api.vendor {
+                if let Some(vendor) = api.vendor.filter(|_| api.vendor != api.kind.vendor()) {
                     shown["catalogue"] = json!(vendor);
                 }
                 shown
@@ -288,6 +325,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
+            Self::Bedrock(raw) => ProviderKind::Api(raw.check(at, found)),
             Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
@@ -302,7 +340,7 @@ impl RawProvider {
 }
 
 impl RawApi {
-    fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
+    pub(super) fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
         let Self { base_url, api_key, api_keys, headers, catalogue } = self;
         let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
             found.fault(
@@ -320,7 +358,7 @@ impl RawApi {
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
         let vendor = catalogue.or(kind.vendor()).or_else(|| Vendor::of_host(base_url.host()));
-        ApiProvider { kind, base_url, api_keys, headers, vendor }
+        ApiProvider { kind, base_url, api_keys, aws: None, headers, vendor }
     }
 }
 

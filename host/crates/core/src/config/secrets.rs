@@ -8,8 +8,18 @@ use super::text::Text;
 
 /// Under `providers.*` and `keys`, every scalar is taken for a secret but those of these keys: a key with a
 /// slip in its name still holds a secret.
-const HARMLESS: &[&str] =
-    &["kind", "latency", "chunk_latency", "seed", "failure_rate", "catalogue", "project", "user", "models"];
+const HARMLESS: &[&str] = &[
+    "kind",
+    "latency",
+    "chunk_latency",
+    "seed",
+    "failure_rate",
+    "catalogue",
+    "project",
+    "region",
+    "user",
+    "models",
+];
 
 /// Words in a key's name that say its value is a secret, wherever it stands.
 const TELLING: &[&str] =

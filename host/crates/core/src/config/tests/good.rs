@@ -223,6 +223,45 @@ fn providers_keep_their_secrets() {
 }
 
 #[test]
+fn bedrock_is_asked_with_an_access_key_or_an_api_key() {
+    let text = "providers:
+  signed: { kind: bedrock, region: eu-central-1, access_key_id: \"${ID}\", secret_access_key: \"${S}\", session_token: \"${T}\" }
+  keyed: { kind: bedrock, region: us-east-1, api_key: \"${B}\" }
+  elsewhere: { kind: bedrock, base_url: \"http://127.0.0.1:1\", api_key: \"${B}\" }
+  without: { kind: bedrock, region: us-east-1, access_key_id: \"${NO}\", secret_access_key: \"${S}\" }
+  long-term: { kind: bedrock, region: us-east-1, access_key_id: \"${ID}\", secret_access_key: \"${S}\", session_token: \"${NO:-}\" }
+  empty: { kind: bedrock, region: us-east-1, api_key: \"${NO:-}\" }";
+    let variables = [("ID", "AKID-secret"), ("S", "the-secret"), ("T", "token-secret"), ("B", "key-secret")];
+    let config = with(text, &variables).unwrap();
+    let api = |name: &str| {
+        let ProviderKind::Api(api) = config.providers()[name].kind() else { panic!() };
+        api.clone()
+    };
+    let disabled = |name: &str| config.providers()[name].disabled().map(str::to_owned);
+    let signed = api("signed");
+    assert_eq!(signed.base_url.as_str(), "https://bedrock-runtime.eu-central-1.amazonaws.com");
+    let aws = signed.aws.unwrap();
+    let secrets: Vec<&str> = aws.secrets().map(|secret| secret.expose()).collect();
+    assert_eq!(
+        (&*aws.region, &secrets[..]),
+        ("eu-central-1", &["AKID-secret", "the-secret", "token-secret"][..])
+    );
+    let keyed = api("keyed");
+    assert_eq!((keyed.api_keys[0].expose(), keyed.aws.is_none()), ("key-secret", true));
+    assert_eq!(api("elsewhere").base_url.as_str(), "http://127.0.0.1:1");
+    assert_eq!(disabled("without").as_deref(), Some("its key's environment variable `NO` is not set"));
+    assert!(disabled("long-term").is_none() && api("long-term").aws.unwrap().session_token.is_none());
+    assert_eq!(disabled("empty").as_deref(), Some("its credentials are empty"));
+    assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
+    let shown = config.show().unwrap();
+    let everything = format!("{config:?}{shown}{:?}", config.warnings());
+    assert!(variables.iter().all(|(_, value)| !everything.contains(value)), "{everything}");
+    assert!(shown.contains("region: eu-central-1") && shown.contains("session_token: '***'"), "{shown}");
+    let again = parse(&shown).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+    assert_eq!(again.show().unwrap(), shown);
+}
+
+#[test]
 fn a_missing_provider_key_disables_the_provider_and_nothing_else() {
     let config = parse(
         "providers: { api: { kind: openai, api_key: \"${NOT_SET}\" } }\nmodels: { m: { provider: api } }",

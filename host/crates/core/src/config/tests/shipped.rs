@@ -4,6 +4,8 @@ use super::*;
 use crate::config::{Source, schema};
 
 const VARIABLES: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", "an-id-of-the-test"),
+    ("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-test"),
     ("OPENAI_API_KEY", "sk-of-the-test"),
     ("SEARCH_KEY", "a-key-of-the-test"),
     ("ANTHROPIC_API_KEY", "sk-ant-of-the-test"),
