@@ -11,6 +11,8 @@ mod admin;
 mod attempts;
 /// Who may ask, and for what.
 mod auth;
+/// OpenAI's clients before Azure OpenAI.
+mod azure;
 /// New generations on trial, and rules that are only compared.
 mod canary;
 /// What a client is told about its own mistakes.
@@ -19,6 +21,8 @@ mod client_errors;
 mod dynamic;
 /// The contract in every language: routers from real toolchains.
 mod examples;
+/// OpenAI's clients before Google's Gemini.
+mod gemini;
 mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;

@@ -5,12 +5,16 @@
 //! Where both are the same API, the client's bytes are edited and the provider's are passed on; where they differ,
 //! the request becomes a `Conversation` on the way, and the answer a `Reply` or `Chunk`s.
 
+mod call_id;
 mod client;
 /// A request in nobody's dialect.
 pub mod conversation;
+/// Google's Gemini.
+pub mod gemini;
 mod lenient;
 /// OpenAI's chat completions.
 pub mod openai;
+mod path;
 mod speech;
 /// Server-sent events: bytes to frames, split anywhere, bounded in size.
 pub mod sse;

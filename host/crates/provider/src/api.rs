@@ -2,7 +2,7 @@
 //! What differs between APIs beyond their speech, where it is and how a key is shown, is in the file of its kind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -34,6 +34,8 @@ pub(crate) struct Api {
     name: Arc<str>,
     kind: Kind,
     base_url: BaseUrl,
+    /// The version that every call names in its query.
+    api_version: Option<String>,
     headers: HeaderMap,
     keys: Keys,
     /// What must not be repeated to anybody: the keys, and the values of configured headers.
@@ -63,6 +65,7 @@ impl Api {
             name: name.into(),
             kind,
             base_url: settings.base_url.clone(),
+            api_version: settings.api_version.clone(),
             headers,
             keys: Keys::new(keys),
             secrets: secrets_of(settings),
@@ -95,7 +98,8 @@ impl Api {
         if !(200..300).contains(&status) {
             let body = self.clients.read_error(&mut response, &timeouts, deadline).await;
             let error = speech.error(&body);
-            let answer = ErrorAnswer { status, headers: response.headers(), body, error };
+            let told = speech.retry_after(&body);
+            let answer = ErrorAnswer { status, headers: response.headers(), body, error, told };
             let mut fault = status_fault(&self.name, &self.secrets, answer);
             if !speech.is_native(chat.dialect) {
                 // The client could not read it.
@@ -122,15 +126,22 @@ impl Api {
         }
         let body = self.clients.read(&mut response, &timeouts, deadline).await?;
         let waited = began.elapsed();
-        let reply = speech.read(&asked, body).map_err(|fault| scrubbed(fault, &self.secrets))?;
+        let mut reply = speech.read(&asked, body).map_err(|fault| scrubbed(fault, &self.secrets))?;
+        if reply.created == 0 && reply.wire.is_none() {
+            // Not every API says when.
+            reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        }
         Ok(Answer::Whole { reply, waited, dropped })
     }
 
     fn request(&self, path: &str, body: Bytes, key: Option<usize>) -> Result<Request, Fault> {
         let endpoint = self.base_url.endpoint(path);
-        let url = Url::parse(&endpoint).map_err(|e| {
+        let mut url = Url::parse(&endpoint).map_err(|e| {
             Fault::new(FaultKind::Internal, format!("`{}` has no address for this call: {e}", self.name))
         })?;
+        if let Some(version) = &self.api_version {
+            url.query_pairs_mut().append_pair("api-version", version);
+        }
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = self.headers.clone();
         if let Some(key) = self.keys.header(key) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::base::Secret;
 
+use super::azure::RawAzure;
 use super::base_url::BaseUrl;
 use super::environment::Keyless;
 use super::findings::Located;
@@ -29,6 +30,9 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// Where Google serves Gemini.
+pub(super) const GEMINI_BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
+
 /// Each may be tried for one request.
 const MAX_KEYS: usize = 16;
 
@@ -38,6 +42,10 @@ const MAX_KEYS: usize = 16;
 #[schemars(transform = super::schema::by_kind)]
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
+    /// Azure OpenAI.
+    Azure(RawAzure),
+    /// Google's Gemini.
+    Gemini(RawApi),
     /// An API that speaks OpenAI's chat completions.
     OpenAi(RawApi),
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
@@ -63,16 +71,16 @@ pub(crate) enum RawProvider {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawApi {
     /// Where the API is, up to the version: `https://api.openai.com/v1`. By default where its maker serves it.
-    base_url: Option<String>,
+    pub(super) base_url: Option<String>,
     /// The key, best as `${VARIABLE}`. If that variable is not set, the provider is disabled.
-    api_key: Option<String>,
+    pub(super) api_key: Option<String>,
     /// More keys. The first in order is used; when it is refused or told to slow down, the next takes over. One
     /// whose variable is not set is left out.
     #[serde(default)]
-    api_keys: Vec<String>,
+    pub(super) api_keys: Vec<String>,
     /// Headers to send with every call.
     #[serde(default)]
-    headers: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
 }
 
 fn default_latency() -> Period {
@@ -107,6 +115,10 @@ pub enum ProviderKind {
 /// What an API on the network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {
+    /// OpenAI's chat completions, at the addresses of Azure.
+    Azure,
+    /// Google's Gemini.
+    Gemini,
     /// OpenAI's chat completions.
     OpenAi,
 }
@@ -115,13 +127,18 @@ impl ApiKind {
     /// The kind's name in configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Azure => "azure",
+            Self::Gemini => "gemini",
             Self::OpenAi => "openai",
         }
     }
 
-    /// Where its maker serves it, up to the version, as its maker documents it.
-    fn base_url(self) -> &'static str {
+    /// Where its maker serves it, up to the version, as its maker documents it. Azure has an address for every resource:
+    /// this one is what they look like.
+    pub(super) fn base_url(self) -> &'static str {
         match self {
+            Self::Azure => "https://RESOURCE.openai.azure.com",
+            Self::Gemini => GEMINI_BASE_URL,
             Self::OpenAi => "https://api.openai.com/v1",
         }
     }
@@ -129,6 +146,8 @@ impl ApiKind {
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
+            Self::Azure => "api-key",
+            Self::Gemini => "x-goog-api-key",
             Self::OpenAi => "authorization",
         }
     }
@@ -144,6 +163,8 @@ pub struct ApiProvider {
     pub base_url: BaseUrl,
     /// The keys in order of preference: `api_key`, then `api_keys`. Empty: none is sent.
     pub api_keys: Vec<Secret>,
+    /// The version that every call names in its query, where the API has such.
+    pub api_version: Option<String>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -204,7 +225,13 @@ impl Provider {
     ) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
-        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, headers: Vec::new() });
+        let kind = ProviderKind::Api(ApiProvider {
+            kind,
+            base_url,
+            api_keys,
+            api_version: None,
+            headers: Vec::new(),
+        });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -233,6 +260,9 @@ impl Provider {
         match &self.kind {
             ProviderKind::Api(api) => {
                 let mut shown = json!({ "kind": api.kind.name(), "base_url": api.base_url.as_str() });
+                if let Some(version) = &api.api_version {
+                    shown["api_version"] = json!(version);
+                }
                 match api.api_keys.len() {
                     0 => {}
                     1 => shown["api_key"] = json!("***"),
@@ -263,6 +293,8 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
+            Self::Azure(raw) => ProviderKind::Api(raw.check(at, found)),
+            Self::Gemini(raw) => ProviderKind::Api(raw.check(ApiKind::Gemini, at, found)),
             Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
@@ -277,7 +309,7 @@ impl RawProvider {
 }
 
 impl RawApi {
-    fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
+    pub(super) fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
         let Self { base_url, api_key, api_keys, headers } = self;
         let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
             found.fault(
@@ -294,7 +326,7 @@ impl RawApi {
         }
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
-        ApiProvider { kind, base_url, api_keys, headers }
+        ApiProvider { kind, base_url, api_keys, api_version: None, headers }
     }
 }
 

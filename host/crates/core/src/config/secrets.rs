@@ -9,7 +9,7 @@ use super::text::Text;
 /// Under `providers.*` and `keys`, every scalar is taken for a secret but those of these keys: a key with a
 /// slip in its name still holds a secret.
 const HARMLESS: &[&str] =
-    &["kind", "latency", "chunk_latency", "seed", "failure_rate", "project", "user", "models"];
+    &["kind", "api_version", "latency", "chunk_latency", "seed", "failure_rate", "project", "user", "models"];
 
 /// Words in a key's name that say its value is a secret, wherever it stands.
 const TELLING: &[&str] =

@@ -1,5 +1,6 @@
 //! OpenAI's chat completions, the dialect most clients and most servers speak.
 
+mod azure;
 mod chunk;
 mod client;
 mod compose;
@@ -10,6 +11,7 @@ mod request;
 mod rewrite;
 mod speech;
 
+pub use azure::AzureSpeech;
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
 pub use client::Chat;
 pub use error::{parse_error, render_error};

@@ -17,17 +17,20 @@ fn declared_models_resolve_and_others_do_not() {
 
 #[test]
 fn a_key_in_the_environment_makes_well_known_models_resolve() {
-    let config = with(SIM, &[("OPENAI_API_KEY", "sk-1"), ("DEEPSEEK_API_KEY", "sk-2")]).unwrap();
+    let config =
+        with(SIM, &[("OPENAI_API_KEY", "sk-1"), ("DEEPSEEK_API_KEY", "sk-2"), ("GEMINI_API_KEY", "k-3")])
+            .unwrap();
     for (name, provider) in [
         ("gpt-4o", "openai"),
         ("o3", "openai"),
         ("o4-mini", "openai"),
         ("chatgpt-4o-latest", "openai"),
         ("deepseek-chat", "deepseek"),
+        ("gemini-2.5-pro", "gemini"),
     ] {
         assert_eq!(config.resolve(name).unwrap().provider, provider, "{name}");
     }
-    for name in ["claude-3-opus", "gemini-2.5-pro", "o3x", "gpt-", "gpt", "opus", ""] {
+    for name in ["claude-3-opus", "gemini-", "gemini", "o3x", "gpt-", "gpt", "opus", ""] {
         assert!(config.resolve(name).is_none(), "{name}");
     }
     assert_eq!(
