@@ -45,10 +45,10 @@ fn an_id_that_was_cut_has_no_signature_and_an_odd_one_is_nobodys() {
 fn other_providers_get_plain_ids_and_every_other_byte() {
     let (one, two) = (sign("call_0", "AAAA"), sign("call_1", "B+/B"));
     let sent = format!(
-        r#"[{{"tool_calls":[{{ "id" :	"{one}" }},{{"id":"{two}"}}]}},{{"tool_call_id":"{one}","content":"about {one} \"id\":\"{two}\""}}]"#
+        r#"[{{"tool_calls":[{{ "id" :	"{one}" }},{{"id":"{two}"}}]}},{{"tool_call_id":"{one}","content":"about {one} \"id\":\"{two}\"","name":"{one}"}}]"#
     );
     let want = format!(
-        r#"[{{"tool_calls":[{{ "id" :	"call_0" }},{{"id":"call_1"}}]}},{{"tool_call_id":"call_0","content":"about {one} \"id\":\"{two}\""}}]"#
+        r#"[{{"tool_calls":[{{ "id" :	"call_0" }},{{"id":"call_1"}}]}},{{"tool_call_id":"call_0","content":"about {one} \"id\":\"{two}\"","name":"{one}"}}]"#
     );
     assert_eq!(stripped(&sent).unwrap(), want);
     assert_eq!(stripped(&want), None);
