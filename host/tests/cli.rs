@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 #[path = "cli/compiling.rs"]
 mod compiling;
+#[path = "cli/grants.rs"]
+mod grants;
 #[path = "cli/guest.rs"]
 mod guest;
 #[path = "cli/restart.rs"]
@@ -29,18 +31,29 @@ models:
   fast-model: { provider: sim, price: { input: 1, output: 1 } }
   smart-model: { provider: sim }
   paid-model: { provider: paid }
+  thinker: { provider: sim, capabilities: [reasoning] }
 orchestrator:
   default_model: fast-model
   routers: [urgent-router]
   routes:
     - { task: summary, model: smart-model, temperature: 0.5, max_tokens: 500, reasoning: low }
     - { task: paid, model: paid-model }
+    - { task: scale, model: thinker, reasoning: high, template: \"Scale\\n${input}, please, for forty guests and a cook.\", result: json,
+        schema: { type: object }, validators: [not_empty], fallback: [fast-model, task/summary] }
 plugins:
   router_defaults: { limits: { cpu: 5s, wall: 30s } }
   settings:
     urgent-router: { config: { keyword: urgent, model: MODEL }, on_error: ON_ERROR }
     cheapest-capable: { enabled: false }
     least-loaded: { config: { models: [fast-model] } }
+";
+
+/// Models of whom the catalogue knows something, and one of whom nobody does.
+const MODELS: &str = "
+providers: { api: { kind: openai, base_url: https://api.openai.com/v1, api_key: k } }
+models:
+  gpt-4o: { provider: api, context: 64k }
+  our-own: { provider: api, price: { input: 0.000001, output: 1 }, capabilities: [] }
 ";
 
 /// Its one import is of another major version.
@@ -74,6 +87,7 @@ fn folder() -> TempDir {
         .replace("models: [fast-model] } }", "models: [fast-model] }, shadow: true }")
         .replace("routers: [urgent-router]", "routers: [urgent-router, least-loaded]");
     write("rollout.yaml", rollout.as_bytes());
+    write("models.yaml", MODELS.as_bytes());
     let good = rollout.replace("plugins:\n", "plugins:\n  dir: good\n");
     write("rollout-good.yaml", good.as_bytes());
     std::fs::create_dir(folder.path().join("good")).unwrap();
@@ -163,6 +177,24 @@ const ROWS: &[Row] = &[
         &[],
     ),
     Row("plugin run plugins/urgent-router.wasm --response word", 1, &[], &["it is no validator"]),
+    // config models
+    Row(
+        "config models --config models.yaml",
+        0,
+        &[
+            "10 *",
+            "1.25 *",
+            " 64000 ",
+            "16384 *",
+            "vision",
+            " 0.000001 ",
+            " none ",
+            " - ",
+            "* from the built-in catalogue",
+        ],
+        &["configuration: models.yaml"],
+    ),
+    Row("config show --config models.yaml", 0, &["cached_input: 1.25", "input: 1e-6"], &["configuration"]),
     // plugin list
     Row(
         "plugin list",
@@ -282,12 +314,22 @@ const ROWS: &[Row] = &[
         &["decided by static: the task is summary", "temperature 0.5, max_tokens 500, reasoning low"],
         &["configuration"],
     ),
+    Row(
+        "route --task scale",
+        0,
+        &[
+            "reasoning high, template \"Scale ${input}, please, for forty guests…\"",
+            "JSON by schema; not_empty",
+            " summary ",
+        ],
+        &["configuration"],
+    ),
     Row("route --task paid", 0, &["paid-model", "no: its key's environment variable"], &["configuration"]),
     Row(
         "route --task dancing",
         1,
         &["task dancing"],
-        &["unknown task 'dancing'; known tasks are: paid, summary"],
+        &["unknown task 'dancing'; known tasks are: paid, scale, summary"],
     ),
     Row(
         "route urgent --config faulty-next.yaml",
@@ -354,6 +396,9 @@ fn ask(folder: &TempDir, command: &str) -> Value {
 fn scripts_get_the_same_as_json() {
     let folder = folder();
     for (command, pointer, want) in [
+        ("config models --config models.yaml", "/models/0/price/from", json!("catalogue")),
+        ("config models --config models.yaml", "/models/0/context/from", json!("config")),
+        ("config models --config models.yaml", "/models/1/context", Value::Null),
         ("plugin list", "/dir", json!("plugins")),
         ("plugin list", "/plugins/0/name", json!("bad name")),
         ("plugin list", "/plugins/0/state", json!("refused")),
@@ -384,6 +429,10 @@ fn scripts_get_the_same_as_json() {
             json!("invalid_decision"),
         ),
         ("route --task summary", "/candidates/0/max_tokens", json!(500)),
+        ("route --task scale", "/candidates/1/task", json!("scale")),
+        ("route --task scale", "/candidates/1/schema", json!({ "type": "object" })),
+        ("route --task scale", "/candidates/2/task", json!("summary")),
+        ("route --task scale", "/candidates/2/result", Value::Null),
         ("route --task paid", "/candidates/0/enabled", json!(false)),
         ("route urgent", "/steps/0/said", json!("route")),
         ("route urgent", "/decision/by", json!("urgent-router")),
@@ -396,6 +445,40 @@ fn scripts_get_the_same_as_json() {
     ] {
         let got = ask(&folder, command).pointer(pointer).cloned().unwrap_or(Value::Null);
         assert_eq!(got, want, "{command}: {pointer}");
+    }
+}
+
+/// The lab's table as it ships: fine with keys, and without them, where it says what is missing.
+#[test]
+fn the_catering_example_checks_out_with_keys_and_without() {
+    let folder = TempDir::new().unwrap();
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/examples/catering.yaml");
+    let keys = ["ANTHROPIC_API_KEY", "OPENAI_API_KEY"];
+    for with_keys in [true, false] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jackfield"));
+        command.args(["check", "--config"]).arg(&config).current_dir(folder.path());
+        command.env("XDG_CACHE_HOME", folder.path());
+        for key in keys {
+            match with_keys {
+                true => command.env(key, "a-key-of-the-test"),
+                false => command.env_remove(key),
+            };
+        }
+        let output = command.output().unwrap();
+        let (said, noted) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{noted}");
+        for part in [
+            "fine (3 models, 7 tasks",
+            "strategic_planning",
+            "max_tokens 2000, reasoning high",
+            "JSON by schema",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        for key in keys {
+            assert_eq!(noted.contains(&format!("`{key}` is not set")), !with_keys, "{noted}");
+        }
     }
 }
 

@@ -20,6 +20,7 @@
     reason = "a bench that cannot go on says so to the person who started it"
 )]
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -32,7 +33,7 @@ use jackfield_core::base::RequestId;
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{
     Ask, BoxFuture, BudgetScope, Caller, Decision, Facts, Headroom, HostView, LiveState, LoadState,
-    ModelInfo, Overrides, PluginFault, Router, Routing, Target,
+    ModelInfo, PluginFault, Router, Routing, Target,
 };
 use jackfield_plugin_host::{Concurrency, Plugin, PluginEngine, PluginSettings};
 use memchr::memmem;
@@ -199,7 +200,7 @@ fn guests() -> Option<PathBuf> {
 
 fn plugin(file: &Path, warm: bool) -> Plugin {
     let config = format!(r#"{{"keyword": "{KEYWORD}", "model": "{MODEL}"}}"#);
-    let settings = PluginSettings { config, warm, limits: limits(), sha256: None };
+    let settings = PluginSettings { config, warm, grants: BTreeSet::new(), limits: limits(), sha256: None };
     let loaded = RUNTIME.block_on(Plugin::load(&ENGINE, "guest", file, settings));
     loaded.unwrap_or_else(|e| panic!("{} {e}; tests/guests/build.sh builds it", file.display()))
 }
@@ -223,7 +224,7 @@ impl Case {
             caller: Caller::default(),
             headers: http::HeaderMap::new(),
         };
-        Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel) }
+        Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
     }
 
     fn decide(&self, ask: &Ask) -> Routing {
@@ -263,7 +264,7 @@ impl Native {
                 (format!("the prompt contains `{KEYWORD}`: {found}"), found)
             }
         };
-        let target = Target { model: MODEL.into(), overrides: Overrides::default() };
+        let target = Target::model(MODEL);
         let decision = if found { Decision::Route(vec![target]) } else { Decision::Abstain };
         Routing { decision, reason, labels: Vec::new() }
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the guests that prove the contract in every language, each with its real toolchain:
 #
-#   tests/guests/build.sh [js|python|rust|rust-bench …]      all of them when none is named
+#   tests/guests/build.sh [js|python|rust|rust-bench|rust-llm …]      all of them when none is named
 #
 # Components go to $JACKFIELD_GUESTS (default: $XDG_CACHE_HOME/jackfield/guests), toolchains to
 # $XDG_CACHE_HOME/jackfield, pinned by package-lock.json, requirements.txt and the Cargo.locks. What is
@@ -80,6 +80,7 @@ build_python() {
 
 build_rust() { plugin_build "$root/plugins/urgent-router"; }
 build_rust-bench() { plugin_build "$here/rust-bench"; }
+build_rust-llm() { plugin_build "$here/rust-llm"; }
 
 plugin_build() {
   toolchain_rust
@@ -93,7 +94,8 @@ inputs() {
     python) digest wit tests/guests/python tests/guests/build.sh ;;
     rust) rust_inputs plugins/urgent-router ;;
     rust-bench) rust_inputs tests/guests/rust-bench ;;
-    *) missing "there is no guest \`$1\`: js, python, rust, rust-bench" ;;
+    rust-llm) rust_inputs tests/guests/rust-llm ;;
+    *) missing "there is no guest \`$1\`: js, python, rust, rust-bench, rust-llm" ;;
   esac
 }
 
@@ -109,7 +111,7 @@ exec 9>"$cache/guests.lock"
 [ -z "${JACKFIELD_BIN:-}" ] || JACKFIELD_BIN=$(realpath "$JACKFIELD_BIN")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-[ $# -gt 0 ] || set -- js python rust rust-bench
+[ $# -gt 0 ] || set -- js python rust rust-bench rust-llm
 for guest in "$@"; do
   made_from=$(inputs "$guest")
   if [ -e "$out/$guest.wasm" ] && [ "$(cat "$out/$guest.inputs" 2>/dev/null)" = "$made_from" ]; then

@@ -146,3 +146,92 @@ pub fn component_of(wit: &str, module: &str) -> Vec<u8> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
 }
+
+/// What guests that ask models share: the import, memory, and one question. `$ask` asks the model whose name is there
+/// to `rate it`, for at most 5 tokens, and gives the first byte of the answer, or 256 and more for an error; `$reason`
+/// is then the answer's text, or the error's. Names: `model-a` at 3072, `model-b` at 3080, `judge` at 3090, `nobody` at
+/// 3100; `$message` is where the message's text is, with its length behind.
+const LLM: &str = r#"
+    (memory (export "memory") 4)
+    (data (i32.const 3072) "model-a") (data (i32.const 3080) "model-b") (data (i32.const 3090) "judge")
+    (data (i32.const 3100) "nobody") (data (i32.const 3110) "slow") (data (i32.const 3120) "budget")
+    (data (i32.const 3130) "timed out")
+    (data (i32.const 6000) "\d4\17\00\00\04\00\00\00\de\17\00\00\07\00\00\00")
+    (data (i32.const 6100) "user") (data (i32.const 6110) "rate it")
+    (global $message i32 (i32.const 6008))
+    (global $next (mut i32) (i32.const 16384))
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (local $at i32)
+        (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+        (global.set $next (i32.add (local.get $at) (local.get 3)))
+        (local.get $at))
+    (global $reason (mut i32) (i32.const 0))
+    (global $length (mut i32) (i32.const 0))
+    (func $say (param i32 i32) (global.set $reason (local.get 0)) (global.set $length (local.get 1)))
+    (func $ask (param i32 i32) (result i32)
+        (call $complete (local.get 0) (local.get 1) (i32.const 6000) (i32.const 1)
+            (i32.const 1) (f64.const 0.5) (i32.const 1) (i32.const 5) (i32.const 0) (i32.const 0)
+            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 6200))
+        (if (i32.eqz (i32.load8_u (i32.const 6200))) (then
+            (call $say (i32.load (i32.const 6208)) (i32.load (i32.const 6212)))
+            (return (i32.load8_u (i32.load (i32.const 6208))))))
+        (call $say (i32.load (i32.const 6212)) (i32.load (i32.const 6216)))
+        (if (i32.eq (i32.load8_u (i32.const 6208)) (i32.const 1)) (then (call $say (i32.const 3120) (i32.const 6))))
+        (if (i32.eq (i32.load8_u (i32.const 6208)) (i32.const 2)) (then (call $say (i32.const 3130) (i32.const 9))))
+        (i32.add (i32.const 256) (i32.load8_u (i32.const 6208))))
+"#;
+
+/// A router that may ask models, whose `route` has this body, which must leave the answer's address: `$route` with the
+/// address of a name of 7 bytes, or `$abstain`; `$is_slow` tells whether the prompt contains `slow`. Its reason is what
+/// it was told last. `LLM` has the rest.
+pub fn consulting(body: &str) -> Vec<u8> {
+    const WORLD: &str = "package test:guest; world guest {
+        import jackfield:plugin/llm@1.0.0; import jackfield:plugin/request@1.0.0;
+        export jackfield:plugin/routing@1.0.0; }";
+    component_of(
+        WORLD,
+        &format!(
+            r#"(module
+            (import "jackfield:plugin/llm@1.0.0" "complete" (func $complete
+                (param i32 i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 i32 i32)))
+            (import "jackfield:plugin/request@1.0.0" "contains" (func $contains (param i32 i32) (result i32)))
+            {LLM}
+            (func $is_slow (result i32) (call $contains (i32.const 3110) (i32.const 4)))
+            (func $reasoned (result i32)
+                (i32.store (i32.const 1044) (global.get $reason)) (i32.store (i32.const 1048) (global.get $length))
+                (i32.const 1024))
+            (func $route (param i32) (result i32)
+                (i32.store (i32.const 1032) (i32.const 2048)) (i32.store (i32.const 1036) (i32.const 1))
+                (i32.store (i32.const 2048) (local.get 0)) (i32.store (i32.const 2052) (i32.const 7))
+                (call $reasoned))
+            (func $abstain (result i32) (i32.store8 (i32.const 1028) (i32.const 1)) (call $reasoned))
+            (func (export "jackfield:plugin/routing@1.0.0#route") (param i32) (result i32) {body}))"#
+        ),
+    )
+}
+
+/// A validator that asks the model `judge` about each answer's text, and rejects what is not answered with `y…`; its
+/// issue is what it was told.
+pub fn judging() -> Vec<u8> {
+    const WORLD: &str = "package test:guest; world guest {
+        import jackfield:plugin/llm@1.0.0; import jackfield:plugin/response@1.0.0;
+        export jackfield:plugin/validation@1.0.0; }";
+    component_of(
+        WORLD,
+        &format!(
+            r#"(module
+            (import "jackfield:plugin/llm@1.0.0" "complete" (func $complete
+                (param i32 i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 i32 i32)))
+            (import "jackfield:plugin/response@1.0.0" "text" (func $text (param i32)))
+            {LLM}
+            (func (export "jackfield:plugin/validation@1.0.0#validate") (param i32) (result i32)
+                (call $text (global.get $message))
+                (if (i32.ne (call $ask (i32.const 3090) (i32.const 5)) (i32.const 121)) (then
+                    (i32.store8 (i32.const 1032) (i32.const 1))
+                    (i32.store (i32.const 1036) (i32.const 5120)) (i32.store (i32.const 1040) (i32.const 1))
+                    (i32.store (i32.const 5120) (global.get $reason))
+                    (i32.store (i32.const 5124) (global.get $length))))
+                (i32.const 1024)))"#
+        ),
+    )
+}

@@ -7,6 +7,7 @@
 mod command;
 mod guard;
 mod metrics;
+mod models;
 mod plugins;
 mod requests;
 mod roster;
@@ -74,6 +75,7 @@ pub fn routes(admin: Arc<Admin>) -> Router {
         .route("/plugins/{name}", get(plugins::one))
         .route("/plugins/{name}/rollback", post(plugins::roll_back))
         .route("/plugins/{name}/promote", post(plugins::promote))
+        .route("/models", get(models::list))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::one))
         .route("/metrics", get(metrics::text))
@@ -87,7 +89,7 @@ async fn unknown_path(request: Request) -> Response {
     let shown = excerpt(request.uri().path(), 128);
     let message = format!(
         "unknown path {} {shown}; the admin port serves GET /plugins, GET /plugins/NAME, POST /plugins/NAME/rollback, \
-         POST /plugins/NAME/promote, GET /requests, GET /requests/ID and GET /metrics",
+         POST /plugins/NAME/promote, GET /models, GET /requests, GET /requests/ID and GET /metrics",
         request.method()
     );
     refuse(Fault::new(FaultKind::UnknownPath, message))

@@ -132,6 +132,9 @@ fn to_json(plugin: &PluginStatus) -> Value {
         "version": about.and_then(version),
         "on_error": plugin.on_error.name(),
         "instances": plugin.instances.name(),
+        // What the loaded generation wants, and what the configuration grants.
+        "wants": about.map(Plugin::wants),
+        "grants": plugin.grants,
         "limits": plugin.limits.show(),
         "refusal": refusal,
         "canary": plugin.canary.as_ref().map(canary_to_json),

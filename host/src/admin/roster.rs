@@ -1,10 +1,11 @@
 //! The plugin folder as the gateway sees it. Immutable; every reload publishes a new one. What moves (calls,
 //! faults, memory) is looked at through handles.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use jackfield_core::config::{Instances, OnError, PluginLimits, Share};
+use jackfield_core::config::{Grant, Instances, OnError, PluginLimits, Share};
 use jackfield_core::telemetry::metrics::PluginSeries;
 use jackfield_gateway::policy::{Breaker, RouterStats, ShadowTally};
 use jackfield_plugin_host::Plugin;
@@ -26,6 +27,8 @@ pub struct PluginStatus {
     pub on_error: OnError,
     /// Whether each call gets an instance of its own.
     pub instances: Instances,
+    /// What it may do beyond looking and deciding.
+    pub grants: BTreeSet<Grant>,
     /// What one call may cost.
     pub limits: PluginLimits,
     /// The generation that is loaded, if one is.

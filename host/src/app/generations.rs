@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use jackfield_core::config::{Config, Rollout, ValidatorOnError};
+use jackfield_core::config::{Config, Grant, PluginSettings, Rollout, ValidatorOnError};
 use jackfield_core::contract::{Router, Validator};
 use jackfield_core::telemetry::metrics::{Metrics, PluginSeries, ReloadChange};
 use jackfield_gateway::policy::{Breaker, Seat, ShadowTally, ValidatorSlot};
@@ -165,8 +165,7 @@ impl Generations {
         {
             return Verdict::Alone;
         }
-        self.go_back(&failing.name, &rollout)
-            .map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
+        self.go_back(&failing.name, config).map_or(Verdict::Alone, |undone| Verdict::Undone(Box::new(undone)))
     }
 
     /// Undoes the newest generation of a plugin because somebody says so: its canary, if it has one, or else its
@@ -176,15 +175,17 @@ impl Generations {
         if let Some(canary) = serving.canary.take() {
             return Some(Undone { bad: canary.plugin, good: serving.base.plugin.clone(), canary: true });
         }
-        self.go_back(name, &config.plugins().settings(name).rollout)
+        self.go_back(name, config)
     }
 
-    /// Puts what a base took the place of back.
-    fn go_back(&mut self, name: &str, rollout: &Rollout) -> Option<Undone> {
+    /// Puts what a base took the place of back, unless it wants what is granted no more.
+    fn go_back(&mut self, name: &str, config: &Config) -> Option<Undone> {
+        let settings = config.plugins().settings(name);
         let serving = self.by_name.get_mut(name)?;
+        serving.before.take_if(|before| !before.plugin.wants().is_subset(&settings.grants));
         let Before { plugin: good, mark, .. } = serving.before.take()?;
         self.count += 1;
-        let back = Generation::new(&good, rollout, mark.again_now(), self.count, &self.tell);
+        let back = Generation::new(&good, &settings.rollout, mark.again_now(), self.count, &self.tell);
         let bad = std::mem::replace(&mut serving.base, back).plugin;
         Some(Undone { bad, good, canary: false })
     }
@@ -313,16 +314,29 @@ impl Generation {
     }
 
     /// The generation as the policy sees it, if it is a router, and as it is counted.
-    pub(super) fn seat(&self, series: &Arc<PluginSeries>) -> Option<Seat> {
+    pub(super) fn seat(&self, series: &Arc<PluginSeries>, settings: &PluginSettings) -> Option<Seat> {
         let (router, breaker) = (Arc::clone(self.router.as_ref()?), Arc::clone(&self.breaker));
         let (stats, series) = (Arc::clone(&self.mark.stats), Arc::clone(series));
-        Some(Seat { router, breaker, opened: self.opened(), stats, series })
+        let consults = self.consults(settings);
+        Some(Seat { router, breaker, opened: self.opened(), stats, series, consults })
     }
 
     /// The generation as the policy sees it, if it is a validator.
-    pub(super) fn validator(&self, on_error: ValidatorOnError) -> Option<ValidatorSlot> {
+    pub(super) fn validator(
+        &self,
+        on_error: ValidatorOnError,
+        series: &Arc<PluginSeries>,
+        settings: &PluginSettings,
+    ) -> Option<ValidatorSlot> {
         let (validator, breaker) = (Arc::clone(self.validator.as_ref()?), Arc::clone(&self.breaker));
-        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened() })
+        let consults = self.consults(settings).then(|| Arc::clone(series));
+        Some(ValidatorSlot { validator, on_error, breaker: Some(breaker), opened: self.opened(), consults })
+    }
+
+    /// Whether it may ask models. By the settings in force: a generation that was loaded with a grant, and serves on
+    /// as a base or comes back, does not keep it when it is withdrawn.
+    fn consults(&self, settings: &PluginSettings) -> bool {
+        self.plugin.wants().contains(&Grant::Llm) && settings.grants.contains(&Grant::Llm) && !self.shadow
     }
 
     /// What is called when the breaker opens.

@@ -248,10 +248,11 @@ impl Keeper {
         let mut rules = Rules { tasks: Arc::clone(&self.shadows), ..Rules::default() };
         for name in names {
             let found = self.generations.get(&name).and_then(|serving| {
+                let settings = self.config.plugins().settings(&name);
                 let (base, canary) = self.generations.series(serving);
                 let canary = serving.canary.as_ref().zip(canary);
-                let canary = canary.and_then(|(canary, series)| canary.seat(&series));
-                Some((serving, serving.base.seat(&base)?, canary))
+                let canary = canary.and_then(|(canary, series)| canary.seat(&series, settings));
+                Some((serving, serving.base.seat(&base, settings)?, canary))
             });
             let Some((serving, base, canary)) = found else {
                 let reason = "orchestrator.routers names it, and no such router is loaded";
@@ -284,7 +285,11 @@ impl Keeper {
             let settings = self.config.plugins().settings(name);
             let on_error = settings.validator_on_error.unwrap_or(ValidatorOnError::Reject);
             let found = self.generations.get(name);
-            let Some((serving, slot)) = found.and_then(|s| Some((s, s.base.validator(on_error)?))) else {
+            let found = found.and_then(|serving| {
+                let (series, _) = self.generations.series(serving);
+                Some((serving, serving.base.validator(on_error, &series, settings)?))
+            });
+            let Some((serving, slot)) = found else {
                 let reason =
                     "it is named as a validator, and no such validator is loaded: its on_error decides";
                 self.refuse(name, reason, report);
@@ -403,6 +408,7 @@ pub fn plugin_settings(configured: &Configured) -> PluginSettings {
         config,
         warm: configured.instances == Instances::Warm,
         sha256: configured.sha256.clone(),
+        grants: configured.grants.clone(),
         limits: configured.limits,
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn roster(config: &Config, catalog: &Catalog, generations: &Generatio
             (None, None, None) => return None,
         };
         let (on_error, instances, limits) = (settings.on_error, settings.instances, settings.limits);
-        Some(PluginStatus { name, standing, on_error, instances, limits, loaded, canary, refused })
+        let grants = settings.grants.clone();
+        Some(PluginStatus { name, standing, on_error, instances, grants, limits, loaded, canary, refused })
     });
     Roster { plugins: plugins.collect() }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{ConfigArg, Failed, Outcome, engine, out, runtime};
+use super::{ConfigArg, Failed, Outcome, engine, out, runtime, tasks};
 use crate::app;
 use jackfield_core::config::Config;
 use jackfield_plugin_host::Catalog;
@@ -40,7 +40,8 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
         config.orchestrator().routes().len(),
         catalog.plugins.len(),
         rollouts(&config, &catalog),
-    ))
+    ))?;
+    tasks::table(config.orchestrator()).map_or(Ok(()), |table| out::line(&table))
 }
 
 /// The plugins that do not simply serve, as `; canary 5%: a; shadow: b`.

@@ -16,6 +16,7 @@ pub mod plugin;
 mod request;
 mod route;
 mod serve;
+mod tasks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,29 +2,47 @@
 
 use serde_json::{Map, Value, json};
 
-use jackfield_core::contract::{Decision, Overrides, RejectClass, Target};
+use jackfield_core::base::excerpt;
+use jackfield_core::contract::{AnswerFormat, Decision, Overrides, RejectClass, Target};
+
+/// What is shown of a template, in characters.
+const MAX_TEMPLATE: usize = 40;
 
 /// What a rule changes of the client's request, as `temperature 0.3, max_tokens 500`; empty when nothing.
 pub(super) fn overrides(of: &Overrides) -> String {
-    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = of;
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template, answer_format: _ } = of;
     let parts = [
         temperature.map(|t| format!("temperature {t}")),
         max_output_tokens.map(|n| format!("max_tokens {n}")),
         reasoning.map(|level| format!("reasoning {}", level.name())),
-        prompt_template.as_ref().map(|text| format!("template {text:?}")),
+        prompt_template.as_ref().map(|text| format!("template {:?}", shortened(text))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+fn shortened(template: &str) -> String {
+    let line = template.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = excerpt(&line, MAX_TEMPLATE);
+    if shown.len() < line.len() { format!("{shown}…") } else { shown }
+}
+
 /// A target and its overrides; what is not overridden is left out.
 pub(super) fn target_json(target: &Target) -> Map<String, Value> {
-    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = &target.overrides;
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template, answer_format } =
+        &target.overrides;
+    let schema = match answer_format {
+        Some(AnswerFormat::Schema(schema)) => Some(schema.source().clone()),
+        Some(AnswerFormat::Json) | None => None,
+    };
     let fields = [
         ("model", Some(json!(target.model))),
         ("temperature", temperature.map(|t| json!(t))),
         ("max_tokens", max_output_tokens.map(|n| json!(n))),
         ("reasoning", reasoning.map(|level| json!(level.name()))),
         ("template", prompt_template.as_ref().map(|text| json!(text))),
+        ("task", target.task.as_ref().map(|task| json!(task))),
+        ("result", answer_format.as_ref().map(|_| json!("json"))),
+        ("schema", schema),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
@@ -82,8 +100,9 @@ mod tests {
             max_output_tokens: Some(9),
             reasoning: Some(ReasoningLevel::Low),
             prompt_template: Some("${input}!".into()),
+            answer_format: None,
         };
-        let targets = vec![Target { model: "a".into(), overrides }, Target::model("b")];
+        let targets = vec![Target { overrides, ..Target::model("a") }, Target::model("b")];
         let reject = Decision::Reject { class: RejectClass::RateLimited, message: "later".into() };
         for (what, text, value) in [
             (Decision::Abstain, "abstain: the next rule decides", json!({ "kind": "abstain" })),

@@ -9,12 +9,12 @@ use clap::Args;
 use comfy_table::{Cell, Table};
 use serde_json::{Map, Value, json};
 
-use jackfield_core::contract::{Fault, Step, Target};
-use jackfield_gateway::pipeline::{Explained, explain};
+use jackfield_core::contract::{Fault, Overrides, Step, Target};
+use jackfield_gateway::pipeline::{Explained, explain, fitted};
 use jackfield_gateway::policy::Plan;
 use jackfield_gateway::world::World;
 
-use super::{ConfigArg, Failed, Outcome, engine, out, plan, request, runtime};
+use super::{ConfigArg, Failed, Outcome, engine, out, plan, request, runtime, tasks};
 use crate::app;
 
 #[derive(Args)]
@@ -36,14 +36,17 @@ pub(super) struct RouteArgs {
 }
 
 /// A model that would be tried, and whether it can be.
-struct Candidate<'a> {
-    target: &'a Target,
+struct Candidate {
+    /// With the changes that are made for this model.
+    target: Target,
+    /// What its answer must be.
+    answer: String,
     provider: String,
     disabled: Option<String>,
 }
 
 /// A rating that a prompt may get, what would be tried then, or why nothing would.
-type Rating<'a> = (&'static str, Vec<Candidate<'a>>, Option<&'a Fault>);
+type Rating<'a> = (&'static str, Vec<Candidate>, Option<&'a Fault>);
 
 pub(super) fn run(args: &RouteArgs) -> Outcome {
     let config = args.config.load()?;
@@ -83,24 +86,28 @@ pub(super) fn run(args: &RouteArgs) -> Outcome {
     })
 }
 
-fn candidates_of<'a>(world: &World, plan: &'a Result<Plan, Fault>) -> Vec<Candidate<'a>> {
+fn candidates_of(world: &World, plan: &Result<Plan, Fault>) -> Vec<Candidate> {
     match plan {
         Ok(Plan::Candidates(targets)) => targets.iter().map(|target| candidate(world, target)).collect(),
         _ => Vec::new(),
     }
 }
 
-fn candidate<'a>(world: &World, target: &'a Target) -> Candidate<'a> {
+fn candidate(world: &World, target: &Target) -> Candidate {
+    let (mut target, answer) = (target.clone(), tasks::answer(world.config().orchestrator(), target));
     let Some(model) = world.models().get(&target.model) else {
         let disabled = Some("there is no such model".to_owned());
-        return Candidate { target, provider: String::new(), disabled };
+        return Candidate { target, answer, provider: String::new(), disabled };
     };
+    // A result is enforced where it is not asked for.
+    let answer_format = target.overrides.answer_format.take();
+    target.overrides = Overrides { answer_format, ..fitted(&target.overrides, model.spec()) };
     let provider = model.spec().provider.clone();
     let disabled = world.config().providers().get(&provider).and_then(|p| p.disabled()).map(str::to_owned);
-    Candidate { target, provider, disabled }
+    Candidate { target, answer, provider, disabled }
 }
 
-fn show(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'_>]) -> Outcome {
+fn show(explained: &Explained, candidates: &[Candidate], ratings: &[Rating<'_>]) -> Outcome {
     let facts = &explained.facts;
     out::line(&format!(
         "request: task {}, model {}, {} message(s), about {} input tokens\n",
@@ -153,12 +160,14 @@ fn show(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'
     }
 }
 
-fn table(candidates: &[Candidate<'_>]) -> Table {
-    let mut table = out::table(&["candidate", "changes", "provider", "enabled"]);
+fn table(candidates: &[Candidate]) -> Table {
+    let mut table = out::table(&["candidate", "task", "changes", "answer", "provider", "enabled"]);
     for one in candidates {
         table.add_row(vec![
             Cell::new(&one.target.model),
+            Cell::new(one.target.task.as_deref().unwrap_or_default()),
             Cell::new(plan::overrides(&one.target.overrides)),
+            Cell::new(&one.answer),
             Cell::new(&one.provider),
             Cell::new(match &one.disabled {
                 None => "yes".to_owned(),
@@ -169,7 +178,7 @@ fn table(candidates: &[Candidate<'_>]) -> Table {
     table
 }
 
-fn to_json(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Rating<'_>]) -> Value {
+fn to_json(explained: &Explained, candidates: &[Candidate], ratings: &[Rating<'_>]) -> Value {
     let facts = &explained.facts;
     let steps: Vec<Value> = explained.trail.steps().iter().filter_map(step_json).collect();
     let ratings: Map<String, Value> = ratings
@@ -198,11 +207,11 @@ fn to_json(explained: &Explained, candidates: &[Candidate<'_>], ratings: &[Ratin
     })
 }
 
-fn candidates_json(candidates: &[Candidate<'_>]) -> Vec<Value> {
+fn candidates_json(candidates: &[Candidate]) -> Vec<Value> {
     candidates
         .iter()
         .map(|one| {
-            let mut shown = plan::target_json(one.target);
+            let mut shown = plan::target_json(&one.target);
             shown.insert("provider".into(), json!(one.provider));
             shown.insert("enabled".into(), json!(one.disabled.is_none()));
             shown.insert("disabled".into(), json!(one.disabled));

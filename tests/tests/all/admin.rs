@@ -95,6 +95,8 @@ async fn only_the_token_and_a_name_of_its_own_open_the_port() {
         ("promote by GET", Some(&right), None, "GET", "/plugins/rule/promote", 405, "method_not_allowed"),
         ("wrong token, promote", Some(&wrong), None, "POST", "/plugins/rule/promote", 401, none.1),
         ("no requests yet", Some(&right), None, "GET", "/requests", 200, ""),
+        ("models", Some(&right), None, "GET", "/models", 200, ""),
+        ("no token, models", none.0, None, "GET", "/models", 401, none.1),
         ("no token, requests", none.0, None, "GET", "/requests", 401, none.1),
         ("no token, one request", none.0, None, "GET", "/requests/req_1", 401, none.1),
         ("unknown request", Some(&right), None, "GET", "/requests/req_1", 404, "request_not_found"),

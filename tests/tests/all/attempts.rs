@@ -411,10 +411,8 @@ async fn a_tasks_fallback_is_tried_in_turn_with_each_ones_own_settings() {
     let reply = rig.gateway.chat(prompt(&json!({"model": "task/scale"}))).await;
     assert_eq!(reply.status, 502, "{}", reply.text());
     let sent: Vec<Value> = rig.upstream.requests().iter().map(|r| r.json()).collect();
-    let told: Vec<_> = sent
-        .iter()
-        .map(|body| (&body["model"], &body["temperature"], &body["max_completion_tokens"]))
-        .collect();
+    let told: Vec<_> =
+        sent.iter().map(|body| (&body["model"], &body["temperature"], &body["max_tokens"])).collect();
     let (null, half, nine) = (json!(null), json!(0.5), json!(9));
     let names = ["a", "b", "c", "c", "d"].map(|name| json!(name));
     assert_eq!(

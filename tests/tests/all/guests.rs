@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use jackfield_tests::gateway::{Line, Reply};
-use jackfield_tests::upstream::openai;
+use jackfield_tests::upstream::{Match, openai};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -193,7 +193,7 @@ fn look_closer(world: &World, task: &str, reply: &Reply, guest: &str) {
             let sent = world.upstream.requests().last().unwrap().json();
             assert_eq!(sent["temperature"], 0.5, "{guest}: {sent}");
             assert_eq!(sent["reasoning_effort"], "low", "{guest}: {sent}");
-            assert_eq!(sent["max_completion_tokens"], 64, "{guest}: {sent}");
+            assert_eq!(sent["max_tokens"], 64, "{guest}: {sent}");
             assert_eq!(sent["messages"][1]["content"], "In short: a tour é😀", "{guest}: {sent}");
         }
         _ => {}
@@ -210,4 +210,39 @@ async fn a_misspelt_setting_is_refused_in_every_language() {
         assert!(complaints.contains("keywrod"), "{}: {complaints}", guest.rule);
     })
     .await;
+}
+
+/// One crate that is a router and a validator, both of which ask a model.
+#[tokio::test]
+async fn a_plugin_of_the_rust_sdk_asks_models() {
+    let Some(folder) = folder() else { return };
+    let models =
+        ["easy", "hard", "other", "judge"].map(|m| format!("  {m}: {{ provider: up, retries: 0 }}\n"));
+    let yaml = format!(
+        "orchestrator:\n  default_model: easy\n  fallback: {{ hard: [other] }}\n  validators: [rust-llm]\nmodels:\n{}\
+         plugins:\n  dir: PLUGINS\n  settings:\n    rust-llm: {{ grants: [llm], on_error: fail, limits: {LIMITS}, \
+         config: {{ judge: judge, hard: hard }} }}\n",
+        models.concat()
+    );
+    let world = World::with_plugins(&yaml, &[("rust-llm.wasm", &component(&folder, "rust-llm"))]).await;
+    world.upstream.always(openai::chat("an answer"));
+    for (words, model) in
+        [(["easy", "yes"].as_slice(), "easy"), (&["hard", "yes"], "hard"), (&["hard", "no", "yes"], "other")]
+    {
+        for word in words {
+            world.upstream.push_for(&Match::model("judge"), openai::chat(word));
+        }
+        let reply = world.gateway.chat(json!({"messages": [user("a prompt")]}).to_string()).await;
+        assert_eq!(reply.status, 200, "{}: {}", reply.text(), world.gateway.log().complaints());
+        assert_eq!(reply.header("x-jackfield-model"), Some(model), "{words:?}");
+        let record = world.gateway.record(reply.header("x-jackfield-request-id").unwrap()).await;
+        assert_eq!(record["llm_calls"], words.len(), "{record:#}");
+    }
+    // A judge that fails fails no request.
+    world.upstream.always_for(&Match::model("judge"), openai::error(500, "error", None, "it broke"));
+    let reply = world.gateway.chat(json!({"messages": [user("a prompt")]}).to_string()).await;
+    assert_eq!(reply.header("x-jackfield-model"), Some("easy"));
+    let record = world.gateway.record(reply.header("x-jackfield-request-id").unwrap()).await;
+    let mut issues = record["steps"].as_array().unwrap().iter().filter_map(|step| step["issues"][0].as_str());
+    assert!(issues.next_back().unwrap().starts_with("not judged: LlmError"), "{record:#}");
 }

@@ -15,6 +15,10 @@ mod auth;
 mod azure;
 /// New generations on trial, and rules that are only compared.
 mod canary;
+/// What is known about models that nobody described.
+mod catalogue;
+/// The lab's task table, from the file that ships.
+mod catering;
 /// What a client is told about its own mistakes.
 mod client_errors;
 /// A model that rates prompts, and what its ratings lead to.
@@ -27,6 +31,8 @@ mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;
 mod limits;
+/// Plugins that ask models themselves.
+mod llm;
 /// What is counted, as a scraper reads it.
 mod metrics;
 /// Same-dialect calls change no byte but the named ones.
@@ -47,6 +53,8 @@ mod shutdown;
 mod simulated;
 /// The paths that are not chat.
 mod surface;
+/// What a task's row makes of a request and of its answer.
+mod tasks;
 /// What a client is told when a provider fails.
 mod upstream_faults;
 /// What an answer must pass before anybody reads it.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_tests::gateway::Gateway;
-use jackfield_tests::guest::{endless, router_to, trapping};
+use jackfield_tests::guest::{consulting, endless, router_to, trapping};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Upstream, openai};
 
@@ -338,4 +338,35 @@ async fn configurations_that_are_taken_and_rejected_are_counted() {
     let end = reaches(&gateway, &taken).await;
     assert!(!end.contains_key(gone), "{end:#?}");
     assert_eq!(get(&end, r#"upstream_calls_total{provider="sim",model="new",outcome="ok"}"#), 0.0);
+}
+
+#[tokio::test]
+async fn what_plugins_ask_of_models_moves_its_own_numbers_and_those_of_the_model() {
+    let settings = "plugins:\n  dir: PLUGINS\n  settings:\n    rule: { grants: [llm], limits: { cpu: 5s, wall: 30s } }\n";
+    let guest =
+        consulting("(drop (call $ask (i32.const 3080) (i32.const 7))) (call $route (i32.const 3072))");
+    let world = World::with_plugins(&format!("{YAML}{settings}"), &[("rule.wasm", &guest)]).await;
+    let gateway = &world.gateway;
+    world.upstream.always(openai::chat("ok"));
+    assert_eq!(model(gateway).await, "model-a");
+    world.upstream.push(Answer::status(401));
+    assert_eq!(model(gateway).await, "model-a");
+    let series = scrape(gateway).await;
+    for (id, value) in [
+        (r#"plugin_llm_calls_total{plugin="rule",canary="false",outcome="answered"}"#, 1.0),
+        (r#"plugin_llm_calls_total{plugin="rule",canary="false",outcome="upstream_auth"}"#, 1.0),
+        (r#"plugin_llm_tokens_total{plugin="rule",canary="false",direction="input"}"#, 11.0),
+        (r#"plugin_llm_tokens_total{plugin="rule",canary="false",direction="output"}"#, 7.0),
+        (r#"upstream_calls_total{provider="up",model="model-b",outcome="ok"}"#, 1.0),
+        (r#"tokens_total{model="model-b",direction="output"}"#, 7.0),
+        (r#"tokens_total{model="model-a",direction="output"}"#, 14.0),
+    ] {
+        assert_eq!(get(&series, id), value, "{id}");
+    }
+    let shown = ask(gateway, "GET", "/plugins/rule").await.json();
+    assert_eq!(
+        (&shown["wants"], &shown["grants"]),
+        (&serde_json::json!(["llm"]), &serde_json::json!(["llm"]))
+    );
+    assert_eq!(shown["limits"]["llm_calls"], 4);
 }

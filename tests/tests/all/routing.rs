@@ -130,11 +130,7 @@ async fn a_route_may_change_temperature_reasoning_and_length_and_nothing_else() 
     let start = r#"{"model":"task/scale","messages":[{"role":"user","content":"x"}]"#;
     let sent = start.replace("task/scale", "named-model");
     let cases = [
-        (
-            "nothing there",
-            "}",
-            r#","temperature":0.3,"max_completion_tokens":2000,"reasoning_effort":"medium"}"#,
-        ),
+        ("nothing there", "}", r#","temperature":0.3,"max_tokens":2000,"reasoning_effort":"medium"}"#),
         (
             "in place, in the client's spelling",
             r#","max_tokens":5,"reasoning_effort":"low", "temperature" : 1.50,"z":1.50}"#,

@@ -150,7 +150,7 @@ async fn every_verdict_does_what_it_says_whole_and_streamed() {
 async fn the_labs_execute_with_fallback() {
     let orchestrator = "  routes:
     - { task: scale, model: a, fallback: [task/convert], validators: [{ json_schema: { type: object, required: [amount] } }] }
-    - { task: convert, model: b }";
+    - { task: convert, model: b, validators: [{ json_schema: { type: object, required: [amount] } }] }";
     let world = world(orchestrator, "", &[]).await;
     let task = json!({ "metadata": { "task": "scale" } });
     for stream in [false, true, false] {

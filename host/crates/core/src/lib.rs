@@ -4,6 +4,8 @@
 
 /// Words everybody needs: ids, secrets, tasks with an owner and an end.
 pub mod base;
+/// What is known about well-known models: prices, windows, abilities.
+pub mod catalogue;
 /// One file of YAML, checked as a whole into types that cannot hold nonsense.
 pub mod config;
 /// The meaning of one request, whoever sent it and whoever answers; and the seams.

@@ -6,8 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use jackfield_core::contract::{Fault, FaultKind, Overrides, ReasoningLevel, Role};
+use serde_json::Value;
 use serde_json::value::RawValue;
+
+use jackfield_core::base::{CompiledSchema, fill_template};
+use jackfield_core::contract::{AnswerFormat, Fault, FaultKind, Overrides, ReasoningLevel, Role};
+
+/// What a route's own schema is called on the wire.
+pub(crate) const RESULT: &str = "result";
 
 /// A whole request.
 #[derive(Clone, Debug, Default)]
@@ -149,6 +155,18 @@ pub enum Format {
     },
 }
 
+impl Format {
+    /// What a route wants, where APIs take it: an object that keeps to a schema.
+    fn of_route(schema: &CompiledSchema) -> Option<Self> {
+        let schema = schema.source();
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return None;
+        }
+        let schema = serde_json::value::to_raw_value(schema).ok()?;
+        Some(Self::JsonSchema { name: RESULT.to_owned(), description: None, schema, strict: None })
+    }
+}
+
 /// How much the model should think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reasoning {
@@ -187,13 +205,11 @@ impl Reasoning {
     }
 }
 
-/// The place in a prompt template where the user's text goes.
-pub(crate) const TEMPLATE_INPUT: &str = "${input}";
-
 impl Conversation {
     /// Makes it what routing wants: settings, the prompt's template, and what is said after the client's own words.
     pub fn apply(&mut self, overrides: &Overrides, appended: &[(Role, String)]) {
-        let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = overrides;
+        let Overrides { temperature, max_output_tokens, reasoning, prompt_template, answer_format } =
+            overrides;
         if let Some(temperature) = temperature {
             self.temperature = Some(*temperature);
             self.hints.insert("temperature");
@@ -205,6 +221,13 @@ impl Conversation {
         if let Some(level) = reasoning {
             self.reasoning = Some(Reasoning::Level(*level));
             self.hints.insert("reasoning");
+        }
+        // Whether the answer keeps to it is checked in any case.
+        if let (None, Some(AnswerFormat::Schema(schema))) = (&self.format, answer_format)
+            && let Some(format) = Format::of_route(schema)
+        {
+            self.format = Some(format);
+            self.hints.insert("format");
         }
         if let Some(template) = prompt_template {
             self.fill(template);
@@ -218,7 +241,7 @@ impl Conversation {
     fn fill(&mut self, template: &str) {
         let Some(turn) = self.turns.iter_mut().rev().find(|turn| turn.role == Role::User) else { return };
         let said = texts(&turn.blocks);
-        let mut blocks = vec![Block::Text(template.replace(TEMPLATE_INPUT, &said))];
+        let mut blocks = vec![Block::Text(fill_template(template, &said))];
         blocks.extend(turn.blocks.drain(..).filter(|block| !matches!(block, Block::Text(_))));
         turn.blocks = blocks;
     }

@@ -5,7 +5,12 @@
 wasmtime::component::bindgen!({
     path: ["../../../wit", "src/host.wit"],
     world: "jackfield:host/host",
-    imports: { default: trappable },
+    imports: {
+        // A model is waited for; everything else is answered at once.
+        "jackfield:plugin/llm.complete": async | trappable,
+        "jackfield:plugin/llm.embed": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
 });
 

@@ -1,12 +1,15 @@
 //! One call, from permit to fault. Every call has a deadline, a memory limit, a host-call limit and a
 //! permit. By default it gets memory that no call before it has touched.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, SemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Review, Routing, Validation};
 
@@ -15,8 +18,8 @@ use crate::bindings::jackfield::plugin::types::{PluginError, PluginInfo};
 use crate::convert;
 use crate::engine::Inner;
 use crate::instances::{Instances, Lease};
+use crate::pass::{Held, Pass};
 use crate::session::{CallCost, Callable, Session, fault};
-use crate::ticker::Running;
 
 /// How much longer than its computing time `check-config` may take by the clock: the machine may be busy.
 const CHECK_SLACK: Duration = Duration::from_secs(2);
@@ -32,12 +35,12 @@ pub(crate) async fn route(
     let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
     let call = async {
         let session = turn.lease.session().ok_or_else(gone)?;
-        session.begin(limits.cpu, Some(ask.clone()), None);
+        session.begin(limits.cpu, &turn.pass, Some(ask.clone()), None);
         let (answer, cost) = session.route(&summary).await?;
         let routing = answer.map_err(|error| convert::reported(&error))?;
         Ok((convert::routing(routing, &ask)?, cost))
     };
-    let answer = timed(turn.deadline, limits.wall, call).await;
+    let answer = timed(&turn.pass, limits.wall, call).await;
     if answer.is_ok() {
         turn.lease.went_well();
     }
@@ -55,12 +58,13 @@ pub(crate) async fn validate(
     let mut turn = Turn::take(plugin, instances.lease(), limits.wall).await?;
     let call = async {
         let session = turn.lease.session().ok_or_else(gone)?;
-        session.begin(limits.cpu, Some(review.ask.clone()), Some(Arc::clone(&review.draft)));
+        let draft = Some(Arc::clone(&review.draft));
+        session.begin(limits.cpu, &turn.pass, Some(review.ask.clone()), draft);
         let (answer, cost) = session.validate(&request, &response).await?;
         let validation = answer.map_err(|error| convert::reported(&error))?;
         Ok((convert::validation(validation)?, cost))
     };
-    let answer = timed(turn.deadline, limits.wall, call).await;
+    let answer = timed(&turn.pass, limits.wall, call).await;
     if answer.is_ok() {
         turn.lease.went_well();
     }
@@ -100,40 +104,35 @@ pub(crate) async fn check_config(
     let mut turn = Turn::take(plugin, none.lease(), wall).await?;
     let call = async {
         let session = turn.lease.session().ok_or_else(gone)?;
-        session.begin(limits.check_config, None, None);
+        session.begin(limits.check_config, &turn.pass, None, None);
         session.check_config(export, &plugin.shared.config).await
     };
-    timed(turn.deadline, wall, call).await
+    timed(&turn.pass, wall, call).await
 }
 
-/// What a call holds while it runs: an instance, a permit, and the clock.
-pub(crate) struct Turn<'a> {
-    pub deadline: Instant,
+/// What a call holds while it runs: an instance, and the right to run.
+pub(crate) struct Turn {
     pub lease: Lease,
-    _permit: SemaphorePermit<'a>,
-    _running: Running<'a>,
+    pub pass: Pass,
 }
 
-impl<'a> Turn<'a> {
+impl Turn {
     /// Waits for a place and a permit, and makes an instance where none was ready. A guest that never ran is not to
     /// blame for the wait.
-    pub(crate) async fn take(
-        plugin: &'a Callable,
-        mut lease: Lease,
-        wall: Duration,
-    ) -> Result<Self, PluginFault> {
-        let engine = &*plugin.shared.engine;
+    pub(crate) async fn take(plugin: &Callable, lease: Lease, wall: Duration) -> Result<Self, PluginFault> {
+        let engine = &plugin.shared.engine;
         let deadline = Instant::now() + wall;
         let live = match lease.is_ready() {
             true => None,
             false => Some(engine.place(deadline, wall).await?),
         };
         let permit = engine.permit(deadline, wall).await?;
-        let running = engine.ticker.run();
+        let pass = Pass::new(engine, Held::new(permit, engine), deadline);
+        let mut turn = Self { lease, pass };
         if let Some(live) = live {
-            lease.fill(timed(deadline, wall, Session::open(plugin, live)).await?);
+            turn.lease.fill(timed(&turn.pass, wall, Session::open(plugin, live)).await?);
         }
-        Ok(Self { deadline, lease, _permit: permit, _running: running })
+        Ok(turn)
     }
 }
 
@@ -147,11 +146,11 @@ impl Inner {
     }
 
     /// A permit to run.
-    async fn permit(&self, deadline: Instant, wall: Duration) -> Result<SemaphorePermit<'_>, PluginFault> {
-        if let Ok(permit) = self.permits.try_acquire() {
+    async fn permit(&self, deadline: Instant, wall: Duration) -> Result<OwnedSemaphorePermit, PluginFault> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        self.wait(self.permits.acquire(), "permit to run", deadline, wall).await
+        self.wait(Arc::clone(&self.permits).acquire_owned(), "permit to run", deadline, wall).await
     }
 
     /// Waits in the queue, if there is room in it.
@@ -180,7 +179,7 @@ impl Inner {
 }
 
 /// A place in the queue.
-struct Place<'a>(&'a AtomicUsize);
+pub(crate) struct Place<'a>(pub &'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
@@ -188,15 +187,29 @@ impl Drop for Place<'_> {
     }
 }
 
-/// What a call comes to by its deadline.
+/// What a call comes to by its deadline, which stands still while the guest waits for a model.
 pub(crate) async fn timed<T>(
-    deadline: Instant,
+    pass: &Pass,
     wall: Duration,
     call: impl Future<Output = Result<T, PluginFault>>,
 ) -> Result<T, PluginFault> {
-    timeout_at(deadline, call).await.unwrap_or_else(|_| {
-        Err(fault(PluginFaultKind::WallLimit, format!("took longer than {wall:?}, waiting included")))
+    let mut call = pin!(call);
+    let mut bell: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        // It is the call itself that leaves and comes back, so that nothing of it is missed between two polls.
+        let Some(deadline) = pass.deadline() else { return Poll::Pending };
+        let bell = bell.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if bell.deadline() != deadline {
+            bell.as_mut().reset(deadline);
+        }
+        bell.as_mut().poll(cx).map(|()| {
+            Err(fault(PluginFaultKind::WallLimit, format!("took longer than {wall:?}, waiting included")))
+        })
     })
+    .await
 }
 
 pub(crate) fn gone() -> PluginFault {

@@ -133,8 +133,8 @@ impl Catalog {
             };
             let Some(settings) = settings(name) else { continue };
             let current = self.get(name);
-            // One that the settings do not admit any more is no longer good.
-            let last = current.filter(|current| settings.admits(current.digest()));
+            // One that the settings do not admit any more, by its digest or by what it wants, is no longer good.
+            let last = current.filter(|current| settings.admit(current));
             let known = self.seen.get(&path);
             let before = Outside::look(&path);
             if known.is_some_and(|known| known.settings == settings && known.is_still(before.as_ref())) {

@@ -1,5 +1,9 @@
 //! Whether a component is of use here, and for what.
 
+use std::collections::BTreeSet;
+
+use jackfield_core::config::Grant;
+
 use crate::convert;
 use crate::inspect::{self, Difference, InspectError, ROLES};
 
@@ -51,9 +55,10 @@ pub enum Unfit {
     Inspect(#[from] InspectError),
 }
 
-/// Reads what a valid component imports and exports.
-pub(crate) fn classify(component: &[u8]) -> Result<Kind, Unfit> {
+/// Reads what a valid component imports and exports: what it can be used for, and what it must be granted for that.
+pub(crate) fn classify(component: &[u8]) -> Result<(Kind, BTreeSet<Grant>), Unfit> {
     let seen = inspect::inspect_valid(component)?;
+    let wants = seen.grants();
     let [router, validator, stream_validator] = ROLES.map(|role| seen.calls(role));
     let kind = Kind { router, validator, stream_validator, lifecycle: seen.calls("lifecycle") };
     if !seen.differences.is_empty() {
@@ -64,7 +69,7 @@ pub(crate) fn classify(component: &[u8]) -> Result<Kind, Unfit> {
         let found = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
         return Err(Unfit::NoRole(convert::tame(&found, 512)));
     }
-    Ok(kind)
+    Ok((kind, wants))
 }
 
 fn told(differences: &[Difference]) -> String {

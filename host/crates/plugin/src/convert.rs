@@ -1,8 +1,9 @@
 //! Guest words to contract words and back. What comes from a guest is checked here, once.
 
+use jackfield_core::base::{MAX_TEMPLATE, MAX_TEMPLATE_INPUTS, template_inputs};
 use jackfield_core::contract::{
     self, Ask, Decision, Draft, FinishReason, Overrides, PluginFault, PluginFaultKind, ReasoningLevel,
-    RejectClass, Routing, Target, Validation, Verdict,
+    RejectClass, Routing, Target, Usage, Validation, Verdict,
 };
 
 use crate::bindings::jackfield::plugin::types as wit;
@@ -14,7 +15,6 @@ const MAX_LABELS: usize = 32;
 const MAX_LABEL_NAME: usize = 64;
 const MAX_LABEL_VALUE: usize = 1_024;
 const MAX_MODEL_NAME: usize = 256;
-const MAX_TEMPLATE: usize = 64 << 10;
 const MAX_ISSUES: usize = 64;
 const MAX_INSTRUCTION: usize = 64 << 10;
 
@@ -167,19 +167,40 @@ fn target(target: wit::Target, ask: &Ask) -> Result<Target, PluginFault> {
     if target.max_output_tokens == Some(0) {
         return Err(nonsense(format!("0 output tokens for `{name}`; at least 1")));
     }
-    if target.prompt_template.as_ref().is_some_and(|t| t.len() > MAX_TEMPLATE) {
-        return Err(nonsense(format!("a prompt template over {MAX_TEMPLATE} bytes for `{name}`")));
+    if let Some(template) = &target.prompt_template {
+        if template.len() > MAX_TEMPLATE {
+            return Err(nonsense(format!("a prompt template over {MAX_TEMPLATE} bytes for `{name}`")));
+        }
+        if template_inputs(template) > MAX_TEMPLATE_INPUTS {
+            let most = MAX_TEMPLATE_INPUTS;
+            return Err(nonsense(format!(
+                "a prompt template with `${{input}}` more than {most} times for `{name}`"
+            )));
+        }
     }
     let overrides = Overrides {
         temperature: target.temperature,
         max_output_tokens: target.max_output_tokens,
         reasoning: target.reasoning.map(reasoning),
         prompt_template: target.prompt_template,
+        // What an answer must be is the task's to say.
+        answer_format: None,
     };
-    Ok(Target { model: name, overrides })
+    Ok(Target { model: name, overrides, task: None })
 }
 
-fn reasoning(level: wit::ReasoningLevel) -> ReasoningLevel {
+/// What a call consumed, in the guest's words.
+pub(crate) fn usage(usage: Usage) -> wit::TokenUsage {
+    wit::TokenUsage {
+        input_tokens: usage.input_tokens,
+        output_tokens: usage.output_tokens,
+        cached_input_tokens: usage.cached_input_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+    }
+}
+
+/// How much a model should think.
+pub(crate) fn reasoning(level: wit::ReasoningLevel) -> ReasoningLevel {
     match level {
         wit::ReasoningLevel::None => ReasoningLevel::None,
         wit::ReasoningLevel::Minimal => ReasoningLevel::Minimal,

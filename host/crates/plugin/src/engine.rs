@@ -58,7 +58,7 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<CallState>,
     pub(crate) ticker: Ticker,
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: Arc<Semaphore>,
     /// Places for instances that live, and how many there are.
     pub(crate) live: Arc<Semaphore>,
     pub(crate) live_limit: usize,
@@ -89,7 +89,7 @@ impl PluginEngine {
         bindings::HostWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(fail)?;
         wasi::link(&mut linker).map_err(fail)?;
         let ticker = Ticker::start(&engine).map_err(|e| EngineError(format!("start its clock: {e}")))?;
-        let permits = Semaphore::new(running.max(1));
+        let permits = Arc::new(Semaphore::new(running.max(1)));
         let live = Arc::new(Semaphore::new(live_limit));
         let waiting = AtomicUsize::new(0);
         let inner = Inner { engine, linker, ticker, permits, live, live_limit, waiting, queue, allocator };

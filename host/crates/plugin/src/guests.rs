@@ -1,6 +1,7 @@
 //! Guests for tests, written as core WebAssembly text and made into real components by the same
 //! encoder that the toolchains use. No toolchain is needed, and nothing a guest can do is out of reach.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,7 +209,7 @@ pub(crate) async fn load_as(
 
 /// What configuration says of a guest.
 pub(crate) fn settings(limits: PluginLimits, warm: bool) -> PluginSettings {
-    PluginSettings { config: "{}".into(), warm, limits, sha256: None }
+    PluginSettings { config: "{}".into(), warm, grants: BTreeSet::new(), limits, sha256: None }
 }
 
 /// A question about this prompt, on a host that knows the model `known`.
@@ -222,7 +223,7 @@ pub(crate) fn ask(prompt: &str) -> Ask {
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
     };
-    Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel) }
+    Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
 }
 
 struct OneModel;

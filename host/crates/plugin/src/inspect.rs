@@ -11,6 +11,9 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
+use jackfield_core::config::Grant;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Function, InterfaceId, PackageName, Resolve, WorldItem, WorldKey};
 
@@ -22,8 +25,6 @@ pub use contract::ContractError;
 pub(crate) use contract::{ROLES, version};
 pub use difference::Difference;
 
-/// Interfaces whose import needs a grant of the same name.
-const GRANTS: [&str; 1] = ["llm"];
 /// What a component is that exports an interface.
 const KINDS: [(&str, &str); 3] =
     [("routing", "router"), ("validation", "validator"), ("stream-validation", "stream-validator")];
@@ -78,8 +79,9 @@ impl Inspection {
     }
 
     /// The grants it needs to be loaded.
-    pub fn grants(&self) -> Vec<&'static str> {
-        GRANTS.into_iter().filter(|grant| self.imported.iter().any(|import| import == grant)).collect()
+    pub fn grants(&self) -> BTreeSet<Grant> {
+        let wants = |grant: &Grant| self.imported.iter().any(|import| import == grant.name());
+        Grant::ALL.into_iter().filter(wants).collect()
     }
 
     /// Whether it exports an interface that this host calls.

@@ -33,6 +33,8 @@ mod limits;
 mod load;
 /// What is known of a folder's plugins across restarts.
 mod memory;
+/// The right to run, given up while a guest waits for a model.
+mod pass;
 /// A folder that nobody but us can write to.
 mod private;
 /// A component behind the contract's `Router`.

@@ -1,5 +1,6 @@
 //! A plugin file from bytes to something callable. The one way in: start-up and reload both take it.
 
+use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use jackfield_core::config::PluginLimits;
+use jackfield_core::config::{Grant, PluginLimits};
 use jackfield_core::contract::{PluginFault, PluginFaultKind, Router, StreamValidator, Validator};
 
 use crate::bindings::exports::jackfield::plugin::{lifecycle, routing, stream_validation, validation};
@@ -39,6 +40,8 @@ pub struct PluginSettings {
     pub config: String,
     /// Whether instances are used again, or each call gets its own.
     pub warm: bool,
+    /// What it may do beyond looking and deciding.
+    pub grants: BTreeSet<Grant>,
     /// What it may cost.
     pub limits: PluginLimits,
     /// The only file that may serve: its SHA-256, in lower-case hexadecimal.
@@ -49,6 +52,11 @@ impl PluginSettings {
     /// Whether a file with this digest may serve.
     pub(crate) fn admits(&self, digest: &str) -> bool {
         self.sha256.as_deref().is_none_or(|pinned| pinned == digest)
+    }
+
+    /// Whether a plugin that is loaded already may serve with these settings.
+    pub(crate) fn admit(&self, plugin: &Plugin) -> bool {
+        self.admits(plugin.digest()) && plugin.wants().is_subset(&self.grants)
     }
 
     /// What tells these settings from others that may make the same file behave otherwise.
@@ -105,6 +113,17 @@ pub enum LoadError {
         found: String,
         /// The digest it should have.
         pinned: String,
+    },
+    /// It wants what nobody granted it.
+    #[error(
+        "wants the grant `{wanted}`, which nothing gives it: write `plugins.settings.{plugin}.grants: [{wanted}]` to \
+         let it ask models at your cost, or leave the import out"
+    )]
+    NotGranted {
+        /// The plugin's name.
+        plugin: String,
+        /// What it wants and was not granted.
+        wanted: String,
     },
     /// The compiler hit its limits, or failed.
     #[error(transparent)]
@@ -168,6 +187,7 @@ impl FileBytes {
 pub struct Plugin {
     name: String,
     kind: Kind,
+    wants: BTreeSet<Grant>,
     digest: String,
     size: u64,
     about: Option<(String, String)>,
@@ -217,7 +237,7 @@ impl Plugin {
         let (native, workshop) = (&engine.inner().engine, engine.workshop());
         let cached = workshop.cached(native, name, &bytes, &digest).await?;
         let (known, theirs) = (cached.is_some(), bytes.clone());
-        let kind = blocking(move || {
+        let (kind, wants) = blocking(move || {
             // What was compiled before was valid before: the very same bytes, in a place that is ours alone.
             if !known {
                 validate(&theirs)?;
@@ -225,6 +245,10 @@ impl Plugin {
             Ok::<_, LoadError>(classify(&theirs)?)
         })
         .await??;
+        if !wants.is_subset(&settings.grants) {
+            let wanted = Grant::names(&(&wants - &settings.grants));
+            return Err(LoadError::NotGranted { plugin: name.to_owned(), wanted });
+        }
         let component = match cached {
             Some(component) => component,
             None => workshop.compile(native, name, bytes, &digest, &settings.limits).await?,
@@ -288,6 +312,7 @@ impl Plugin {
         Ok(Self {
             name,
             kind,
+            wants,
             digest,
             size,
             about,
@@ -322,6 +347,11 @@ impl Plugin {
     /// What it can be used for.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What it must be granted to serve.
+    pub fn wants(&self) -> &BTreeSet<Grant> {
+        &self.wants
     }
 
     /// SHA-256 of the file, in hexadecimal.

@@ -16,6 +16,7 @@ use crate::bindings::jackfield::plugin::types::{
 use crate::blame::blame;
 use crate::convert;
 use crate::limits::LimitHit;
+use crate::pass::Pass;
 use crate::state::{CallState, Shared};
 
 /// What instances are made from.
@@ -49,6 +50,10 @@ pub struct CallCost {
     pub memory: usize,
     /// Host functions called.
     pub host_calls: u32,
+    /// Questions to models.
+    pub llm_calls: u32,
+    /// Tokens those took, as far as providers said.
+    pub llm_tokens: u64,
 }
 
 /// One instance and its store.
@@ -87,8 +92,8 @@ impl Session {
     }
 
     /// A call begins: counters at zero, a deadline of its own.
-    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
-        self.store.data_mut().begin(cpu, ask, draft);
+    pub(crate) fn begin(&mut self, cpu: Duration, pass: &Pass, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
+        self.store.data_mut().begin(cpu, pass.leave(), ask, draft);
         self.store.set_epoch_deadline(1);
     }
 
@@ -170,7 +175,9 @@ impl Session {
 
     fn close<T>(&self, answer: wasmtime::Result<T>) -> Result<(T, CallCost), PluginFault> {
         let state = self.store.data();
-        let cost = CallCost { memory: state.space.memory(), host_calls: state.meter.host_calls() };
+        let (llm_calls, llm_tokens) = state.meter.llm();
+        let (memory, host_calls) = (state.space.memory(), state.meter.host_calls());
+        let cost = CallCost { memory, host_calls, llm_calls, llm_tokens };
         let answer = answer.and_then(|value| Ok(state.meter.verdict().map(|()| value)?));
         answer.map(|value| (value, cost)).map_err(|error| explain(&error, state))
     }

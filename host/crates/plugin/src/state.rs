@@ -5,12 +5,13 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use jackfield_core::config::PluginLimits;
-use jackfield_core::contract::{Ask, Draft, PluginFaultKind};
+use jackfield_core::contract::{Ask, Draft, PluginFaultKind, Usage};
 
 use crate::engine::Inner;
 use crate::imports::wasi::Wasi;
 use crate::imports::{KvStore, LogBucket};
 use crate::limits::{LimitHit, SpaceMeter};
+use crate::pass::Leave;
 use crate::ticker::TICK;
 
 /// What all calls of one plugin generation share.
@@ -42,6 +43,8 @@ pub(crate) struct CallState {
     ask: Option<Ask>,
     /// The answer that is being judged, where one is.
     draft: Option<Arc<Draft>>,
+    /// To give up the call's right to run while a model is waited for.
+    pub leave: Option<Leave>,
 }
 
 /// Counts what a guest does against its bounds.
@@ -57,6 +60,11 @@ pub(crate) struct Meter {
     lifted: usize,
     pub log_lines: u32,
     ticks: u32,
+    /// The clock went on while the guest was not there: its next tick is not its own.
+    away: bool,
+    /// Questions to models, and the tokens they took.
+    llm_calls: u32,
+    llm_tokens: u64,
 }
 
 impl CallState {
@@ -71,15 +79,17 @@ impl CallState {
             wasi: None,
             ask: None,
             draft: None,
+            leave: None,
         }
     }
 
     /// A call of the instance begins: every counter but that of its memory, which it keeps, starts again.
-    pub(crate) fn begin(&mut self, cpu: Duration, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
+    pub(crate) fn begin(&mut self, cpu: Duration, leave: Leave, ask: Option<Ask>, draft: Option<Arc<Draft>>) {
         self.meter = Meter::new(self.plugin.limits, cpu, true);
         self.space.denied = None;
         self.ask = ask;
         self.draft = draft;
+        self.leave = Some(leave);
         if let Some(wasi) = &self.wasi {
             wasi.stdio().renew(self.request_id());
         }
@@ -90,6 +100,7 @@ impl CallState {
         self.meter.open = false;
         self.ask = None;
         self.draft = None;
+        self.leave = None;
     }
 
     /// Counts a line for the log, printed or logged; whether it is still to be told.
@@ -125,7 +136,18 @@ impl CallState {
 
 impl Meter {
     fn new(limits: PluginLimits, cpu: Duration, open: bool) -> Self {
-        Self { limits, cpu, open, host_calls: 0, lifted: 0, log_lines: 0, ticks: 0 }
+        Self {
+            limits,
+            cpu,
+            open,
+            host_calls: 0,
+            lifted: 0,
+            log_lines: 0,
+            ticks: 0,
+            away: false,
+            llm_calls: 0,
+            llm_tokens: 0,
+        }
     }
 
     /// Counts one host call with so many bytes of arguments.
@@ -160,11 +182,41 @@ impl Meter {
     /// Counts one tick of computing.
     pub(crate) fn tick(&mut self) -> Result<(), LimitHit> {
         self.verdict()?;
+        if std::mem::take(&mut self.away) {
+            return Ok(());
+        }
         self.ticks += 1;
         if u128::from(self.ticks) <= (self.cpu.as_nanos() / TICK.as_nanos()).max(1) {
             return Ok(());
         }
         Err(LimitHit::new(PluginFaultKind::CpuLimit, format!("computed longer than {:?}", self.cpu)))
+    }
+
+    /// Counts a question to a model; whether it may be asked.
+    pub(crate) fn asks_model(&mut self) -> bool {
+        self.llm_calls = self.llm_calls.saturating_add(1);
+        self.llm_calls <= self.limits.llm_calls
+    }
+
+    /// Whether the last question was the first that may not be asked.
+    pub(crate) fn asked_one_too_many(&self) -> bool {
+        self.llm_calls == self.limits.llm_calls.saturating_add(1)
+    }
+
+    /// The guest was not there for a while: waiting is not computing.
+    pub(crate) fn was_away(&mut self) {
+        self.away = true;
+    }
+
+    /// A model's answer took so much.
+    pub(crate) fn consumed(&mut self, usage: Option<Usage>) {
+        let tokens = usage.map_or(0, |usage| usage.input_tokens.saturating_add(usage.output_tokens));
+        self.llm_tokens = self.llm_tokens.saturating_add(tokens);
+    }
+
+    /// Questions to models so far, and the tokens they took.
+    pub(crate) fn llm(&self) -> (u32, u64) {
+        (self.llm_calls.min(self.limits.llm_calls), self.llm_tokens)
     }
 
     /// Host calls so far.
@@ -177,4 +229,20 @@ impl Meter {
 pub(crate) fn origin() -> Instant {
     static ORIGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock moves for whoever runs: the first tick after a wait may be that of others.
+    #[test]
+    fn one_tick_after_each_wait_is_not_counted() {
+        let mut meter = Meter::new(PluginLimits::default(), Duration::from_millis(2), true);
+        meter.was_away();
+        assert!(meter.tick().is_ok() && meter.tick().is_ok());
+        meter.was_away();
+        assert!(meter.tick().is_ok() && meter.tick().is_ok());
+        assert_eq!(meter.tick().unwrap_err().kind, PluginFaultKind::CpuLimit);
+    }
 }

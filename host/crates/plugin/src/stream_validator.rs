@@ -36,10 +36,10 @@ impl ComponentStreamValidator {
         let mut turn = Turn::take(&self.callable, self.instances.lease(), limits.wall).await?;
         let call = async {
             let session = turn.lease.session().ok_or_else(gone)?;
-            session.begin(limits.cpu, Some(ask.clone()), None);
+            session.begin(limits.cpu, &turn.pass, Some(ask.clone()), None);
             session.open_stream(&summary).await?.map_err(|error| convert::reported(&error))
         };
-        timed(turn.deadline, limits.wall, call).await?;
+        timed(&turn.pass, limits.wall, call).await?;
         Ok(Watch { callable: Arc::clone(&self.callable), ask, lease: Some(turn.lease) })
     }
 }
@@ -62,11 +62,11 @@ impl Watch {
         let mut turn = Turn::take(&self.callable, lease, limits.wall).await?;
         let call = async {
             let session = turn.lease.session().ok_or_else(gone)?;
-            session.begin(limits.cpu, Some(self.ask.clone()), None);
+            session.begin(limits.cpu, &turn.pass, Some(self.ask.clone()), None);
             let step = session.stream_step(piece.as_ref()).await?;
             held(step.map_err(|error| convert::reported(&error))?)
         };
-        let held = timed(turn.deadline, limits.wall, call).await?;
+        let held = timed(&turn.pass, limits.wall, call).await?;
         self.lease = Some(turn.lease);
         Ok(held)
     }

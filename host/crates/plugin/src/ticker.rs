@@ -32,8 +32,8 @@ struct Shared {
 
 /// Keeps the clock going for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct Running<'a> {
-    shared: &'a Shared,
+pub(crate) struct Running {
+    shared: Arc<Shared>,
 }
 
 impl Ticker {
@@ -64,12 +64,12 @@ impl Ticker {
     }
 
     /// Says that a guest is about to run.
-    pub(crate) fn run(&self) -> Running<'_> {
+    pub(crate) fn run(&self) -> Running {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         if self.shared.parked.swap(false, Ordering::SeqCst) {
             self.thread.unpark();
         }
-        Running { shared: &self.shared }
+        Running { shared: Arc::clone(&self.shared) }
     }
 
     /// Guests that run now.
@@ -98,7 +98,7 @@ impl Shared {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.shared.running.fetch_sub(1, Ordering::SeqCst);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
-use jackfield_core::base::excerpt;
+use jackfield_core::base::{excerpt, fill_template};
 use jackfield_core::config::SimulatedProvider;
 use jackfield_core::contract::{
     Answer, BoxFuture, Call, Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Provider,
@@ -71,7 +71,7 @@ impl Simulated {
     fn text(&self, call: &Call) -> String {
         // Asked again, it answers what it was told last.
         let told = call.appended.iter().rev().find(|(role, _)| *role == Role::User);
-        let prompt = told.map_or_else(|| call.facts.request.last_user_text(), |(_, said)| said.clone());
+        let prompt = told.map_or_else(|| prompt(call), |(_, said)| said.clone());
         let words = prompt.split_whitespace().count();
         let echo = excerpt(&prompt, MAX_ECHO);
         let more = if prompt.chars().count() > MAX_ECHO { "…" } else { "" };
@@ -124,6 +124,15 @@ impl Provider for Simulated {
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
+    }
+}
+
+/// What is asked: the client's text, in the template that routing has for it.
+fn prompt(call: &Call) -> String {
+    let text = call.facts.request.last_user_text();
+    match &call.overrides.prompt_template {
+        Some(template) => fill_template(template, &text),
+        None => text,
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! The verdict is the gateway's own: the file goes through `Plugin::load`, its check of its settings included.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::{Value, json};
 
+use jackfield_core::config::Grant;
 use jackfield_plugin_host::{Face, LoadError, Plugin};
 
 use super::file::{self, FileArgs, Looked};
@@ -27,6 +30,8 @@ struct Verdict {
     refused: Option<String>,
     /// It loads once it has settings; what it says without any.
     wants_settings: Option<String>,
+    /// What it is granted, by the configuration and for this try.
+    granted: BTreeSet<Grant>,
 }
 
 pub(in crate::cli) fn run(args: &CheckArgs) -> Outcome {
@@ -48,12 +53,13 @@ fn judge(args: &CheckArgs) -> Result<Verdict, Failed> {
     let name = args.file.name()?;
     let config = args.file.load_config()?;
     let (settings, written) = args.file.settings(&config, name);
+    let granted = settings.grants.clone();
     let engine = engine::start(&config)?;
     let loading = Plugin::load(&engine, name, &args.file.file, settings);
     let loaded = runtime(false)?.block_on(engine::watched(&engine, loading));
     let about =
         loaded.map(|plugin| plugin.about().map(|(name, version)| (name.to_owned(), version.to_owned())));
-    Ok(verdict(about, written))
+    Ok(Verdict { granted, ..verdict(about, written) })
 }
 
 /// What loading tells of the file. `written`: somebody wrote the settings that it was loaded with.
@@ -65,7 +71,7 @@ fn verdict(loaded: Result<Option<(String, String)>, LoadError>, written: bool) -
         Err(LoadError::BadConfig(said)) if !written => wants_settings = Some(said),
         Err(error) => refused = Some(error.to_string()),
     }
-    Verdict { about, refused, wants_settings }
+    Verdict { about, refused, wants_settings, granted: BTreeSet::new() }
 }
 
 fn show(path: &str, looked: &Looked, verdict: &Verdict) -> Outcome {
@@ -79,7 +85,7 @@ fn show(path: &str, looked: &Looked, verdict: &Verdict) -> Outcome {
         row("contract", &or_none(&file::abi(face)))?;
         rows("imports", &face.imports)?;
         rows("exports", &face.exports)?;
-        row("grants", &or_none(&face.grants().join(", ")))?;
+        row("grants", &or_none(&file::grants(&face.grants(), &verdict.granted)))?;
         if !face.wasi.is_empty() {
             row(
                 "wasi",
@@ -142,6 +148,7 @@ fn to_json(path: &str, looked: &Looked, verdict: &Verdict) -> Value {
         "imports": face.map(|face| faces(&face.imports)),
         "exports": face.map(|face| faces(&face.exports)),
         "grants": face.map(|face| face.grants()),
+        "granted": verdict.granted,
         "inert_wasi": face.map(|face| &face.wasi),
         "differences": face.map(|face| -> Vec<String> {
             face.differences.iter().map(ToString::to_string).collect()

@@ -1,12 +1,13 @@
 //! One plugin file: what it is and carries, and what is needed to load it by hand.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use jackfield_core::config::Config;
+use jackfield_core::config::{Config, Grant};
 use jackfield_plugin_host::{Inspection, LoadError, NAME_RULE, PluginSettings, inspect, name_of, read_file};
 
 use super::stamp::{Stamp, read_stamp};
@@ -24,6 +25,9 @@ pub(crate) struct FileArgs {
     /// The plugin's settings, as JSON [default: its `config` in the configuration]
     #[arg(long, value_name = "JSON", value_parser = settings_json)]
     config: Option<Value>,
+    /// Grant it this for the try, as `plugins.settings.NAME.grants` would; may be repeated
+    #[arg(long = "grant", value_name = "GRANT", value_parser = grant)]
+    grants: Vec<Grant>,
     /// The configuration that gives models, limits and settings [default: as for `serve`]
     #[arg(long, value_name = "FILE")]
     config_file: Option<PathBuf>,
@@ -64,6 +68,7 @@ impl FileArgs {
         if let Some(given) = &self.config {
             settings.config = given.to_string();
         }
+        settings.grants.extend(&self.grants);
         (settings, self.config.is_some() || !configured.config.is_null())
     }
 }
@@ -89,9 +94,27 @@ pub(super) fn memory(bytes: usize) -> String {
     format!("{mebibytes:.digits$} MiB")
 }
 
+/// What a component must be granted, and whether it is: `llm (not granted)`.
+pub(super) fn grants(wants: &BTreeSet<Grant>, granted: &BTreeSet<Grant>) -> String {
+    let told = |grant: &Grant| match granted.contains(grant) {
+        true => format!("{} (granted)", grant.name()),
+        false => format!("{} (not granted)", grant.name()),
+    };
+    let unused = granted.difference(wants).map(|grant| format!("{} (granted, not wanted)", grant.name()));
+    wants.iter().map(told).chain(unused).collect::<Vec<_>>().join(", ")
+}
+
 /// The contracts a component is made for, in one word.
 pub(super) fn abi(face: &Inspection) -> String {
     face.abi.join(", ")
+}
+
+fn grant(text: &str) -> Result<Grant, String> {
+    let named = |grant: &Grant| grant.name() == text;
+    Grant::ALL
+        .into_iter()
+        .find(named)
+        .ok_or_else(|| format!("there is no such grant; there are: {}", Grant::names(&Grant::ALL.into())))
 }
 
 fn settings_json(text: &str) -> Result<Value, String> {

@@ -72,7 +72,8 @@ pub(super) fn show(path: &str, judged: &Judged, limits: &PluginLimits) -> Outcom
     }
     row("latency", &format!("{:.1} µs, cold", took.as_secs_f64() * 1e6))?;
     row("memory", &format!("{} at its peak, of {}", file::memory(cost.memory), file::memory(limits.memory)))?;
-    row("host calls", &format!("{} in a call, of {}", cost.host_calls, limits.host_calls))
+    row("host calls", &format!("{} in a call, of {}", cost.host_calls, limits.host_calls))?;
+    super::run::llm(cost, limits, &row)
 }
 
 pub(super) fn to_json(path: &str, judged: &Judged) -> Value {
@@ -86,5 +87,7 @@ pub(super) fn to_json(path: &str, judged: &Judged) -> Value {
         "latency_us": took.as_secs_f64() * 1e6,
         "memory_bytes": cost.memory,
         "host_calls": cost.host_calls,
+        "llm_calls": cost.llm_calls,
+        "llm_tokens": cost.llm_tokens,
     })
 }

@@ -2,12 +2,13 @@
 //!
 //! Loaded on the same path as by `serve`, so that what is listed as serving serves.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use jackfield_core::config::{Config, PluginLimits, Rollout, Share, ValidatorOnError};
+use jackfield_core::config::{Config, Grant, PluginLimits, Rollout, Share, ValidatorOnError};
 use jackfield_plugin_host::{Catalog, name_of, plugin_files};
 
 use super::file::{self, Looked};
@@ -35,6 +36,7 @@ struct Entry {
     state: State,
     rollout: Rollout,
     on_error: &'static str,
+    grants: BTreeSet<Grant>,
     limits: PluginLimits,
 }
 
@@ -119,7 +121,8 @@ fn entry(config: &Config, catalog: &Catalog, path: PathBuf) -> Entry {
     let looked = file::look(&path).ok();
     let limits = app::plugin_settings(settings).limits;
     let on_error = settings.validator_on_error.map_or(settings.on_error.name(), ValidatorOnError::name);
-    Entry { looked, state, rollout: settings.rollout, on_error, limits, name, path }
+    let grants = settings.grants.clone();
+    Entry { looked, state, rollout: settings.rollout, on_error, grants, limits, name, path }
 }
 
 fn show(dir: &Path, entries: &[Entry]) -> Outcome {
@@ -134,6 +137,7 @@ fn show(dir: &Path, entries: &[Entry]) -> Outcome {
         "digest",
         "state",
         "on_error",
+        "grants",
         "cpu, wall, memory, host calls",
     ]);
     for entry in entries {
@@ -148,6 +152,7 @@ fn show(dir: &Path, entries: &[Entry]) -> Outcome {
             looked.map(|looked| looked.digest.chars().take(SHORT_DIGEST).collect()).unwrap_or_default(),
             entry.state.text(),
             entry.on_error.to_owned(),
+            face.map(|face| file::grants(&face.grants(), &entry.grants)).unwrap_or_default(),
             format!(
                 "{:?}, {:?}, {}, {}",
                 limits.cpu,
@@ -177,6 +182,8 @@ fn to_json(entry: &Entry) -> Value {
         "state": entry.state.name(),
         "reason": reason,
         "on_error": entry.on_error,
+        "grants": face.map(|face| face.grants()),
+        "granted": entry.grants,
         "limits": entry.limits.show(),
         "canary": entry.rollout.canary,
         "shadow": entry.rollout.shadow,

@@ -46,7 +46,7 @@ struct Measured {
     first: Routing,
     /// Of every call, sorted.
     latencies: Vec<Duration>,
-    /// The most of any call.
+    /// The most of any call; of tokens, all calls together.
     cost: CallCost,
 }
 
@@ -68,7 +68,7 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Outcome {
     };
     let incoming = request::incoming(&from, body, None)?;
     let engine = engine::start(&config)?;
-    let ask = first_ask(&app::world_without_plugins(config)?, incoming);
+    let ask = first_ask(&app::world_without_plugins(config)?, incoming, name);
     let (plugin, runtime) = {
         let runtime = runtime(false)?;
         let loading = Plugin::load(&engine, name, &args.file.file, settings);
@@ -122,6 +122,8 @@ async fn measure(router: &ComponentRouter, ask: &Ask, repeat: u32) -> Result<Mea
         // Linear memory never shrinks: what a call holds at its end is its peak.
         cost.memory = cost.memory.max(next.memory);
         cost.host_calls = cost.host_calls.max(next.host_calls);
+        cost.llm_calls = cost.llm_calls.max(next.llm_calls);
+        cost.llm_tokens = cost.llm_tokens.saturating_add(next.llm_tokens);
         latencies.push(took);
     }
     latencies.sort_unstable();
@@ -155,7 +157,24 @@ fn show(path: &str, from: &str, measured: &Measured, limits: &PluginLimits) -> O
         calls => row("latency", &format!("{} over {calls} calls", told.join(", ")))?,
     }
     row("memory", &format!("{} at its peak, of {}", file::memory(cost.memory), file::memory(limits.memory)))?;
-    row("host calls", &format!("{} in a call, of {}", cost.host_calls, limits.host_calls))
+    row("host calls", &format!("{} in a call, of {}", cost.host_calls, limits.host_calls))?;
+    llm(cost, limits, &row)
+}
+
+/// What it asked of models, if it did.
+pub(super) fn llm(
+    cost: &CallCost,
+    limits: &PluginLimits,
+    row: &dyn Fn(&str, &dyn std::fmt::Display) -> Outcome,
+) -> Outcome {
+    let CallCost { llm_calls, llm_tokens, .. } = cost;
+    match llm_calls {
+        0 => Ok(()),
+        calls => row(
+            "llm calls",
+            &format!("{calls} in a call, of {}; {llm_tokens} tokens in all", limits.llm_calls),
+        ),
+    }
 }
 
 fn to_json(path: &str, measured: &Measured) -> Value {
@@ -172,6 +191,8 @@ fn to_json(path: &str, measured: &Measured) -> Value {
         "latency_us": Value::Object(told.into_iter().collect()),
         "memory_bytes": cost.memory,
         "host_calls": cost.host_calls,
+        "llm_calls": cost.llm_calls,
+        "llm_tokens": cost.llm_tokens,
     })
 }
 

@@ -6,6 +6,7 @@ mod object;
 mod pointer;
 mod schema;
 mod secret;
+mod template;
 mod text;
 
 pub use drain::{Drain, DrainGuard, Signal};
@@ -14,4 +15,5 @@ pub use object::{JsonObject, ObjectEdit, ObjectError};
 pub use pointer::json_pointer;
 pub use schema::CompiledSchema;
 pub use secret::Secret;
+pub use template::{MAX_TEMPLATE, MAX_TEMPLATE_INPUTS, fill_template, template_inputs, unknown_in_template};
 pub use text::{JsonText, LossyText, excerpt};

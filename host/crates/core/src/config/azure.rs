@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::catalogue::Vendor;
+
 use super::findings::Located;
 use super::pointer::Pointer;
 use super::providers::{ApiKind, ApiProvider, RawApi};
@@ -27,11 +29,13 @@ pub(crate) struct RawAzure {
     /// Headers to send with every call.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Whose models these are, where not Azure's: what the built-in catalogue knows about them then holds here.
+    catalogue: Option<Vendor>,
 }
 
 impl RawAzure {
     pub(super) fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
-        let Self { base_url, api_version, api_key, api_keys, headers } = self.clone();
+        let Self { base_url, api_version, api_key, api_keys, headers, catalogue } = self.clone();
         if base_url.trim_end_matches('/').split('/').skip(3).any(|segment| segment == "openai") {
             let message = "`base_url` goes on with `/openai`, which the gateway adds itself";
             let hint = format!("write it like {}", ApiKind::Azure.base_url());
@@ -42,7 +46,7 @@ impl RawAzure {
             let hint = "write it like 2024-10-21 or 2025-04-01-preview, or leave it out for the v1 API";
             found.fault(&at.key("api_version"), message, hint);
         }
-        let raw = RawApi { base_url: Some(base_url), api_key, api_keys, headers };
+        let raw = RawApi { base_url: Some(base_url), api_key, api_keys, headers, catalogue };
         ApiProvider { api_version, ..raw.check(ApiKind::Azure, at, found) }
     }
 }

@@ -61,6 +61,17 @@ impl BaseUrl {
         format!("{}/{}", self.text, path.trim_start_matches('/'))
     }
 
+    /// The host, without its port.
+    pub(crate) fn host(&self) -> &str {
+        let authority =
+            self.text.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or("");
+        match authority.rsplit_once(':') {
+            // The colons of an IPv6 address stand in its brackets.
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        }
+    }
+
     /// Whether what is sent there crosses a network unencrypted.
     pub(crate) fn is_exposed(&self) -> bool {
         self.exposed
@@ -80,6 +91,15 @@ mod tests {
     fn takes_addresses_and_only_those() {
         let url = BaseUrl::parse("http://127.0.0.1:11434/v1/").unwrap();
         assert_eq!(url.endpoint("/chat/completions"), "http://127.0.0.1:11434/v1/chat/completions");
+        for (text, host) in [
+            ("https://api.openai.com/v1", "api.openai.com"),
+            ("https://api.openai.com:443", "api.openai.com"),
+            ("http://[::1]:1/v1", "[::1]"),
+            ("http://[::1]/v1", "[::1]"),
+        ] {
+            assert_eq!(BaseUrl::parse(text).unwrap().host(), host);
+        }
+        assert_eq!(BaseUrl::unusable().host(), "");
         assert!(!url.is_exposed() && BaseUrl::parse("http://example.com").unwrap().is_exposed());
         assert!(!BaseUrl::parse("http://[::1]:1/v1").unwrap().is_exposed());
         for (text, why) in [

@@ -28,7 +28,7 @@ use super::server::{OpenListen, Server};
 use super::source::Source;
 use super::telemetry::Telemetry;
 use super::text::Text;
-use super::{secrets, shape, suggest};
+use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
 const SECTIONS: &[&str] = &["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"];
@@ -97,17 +97,19 @@ impl Config {
     ) -> Self {
         let mut names = Names::new(known);
         let mut providers = Provider::check_all(&raw.providers, &replaced.keyless, found);
-        let declared = ResolvedModel::check_all(&raw.models, known, found);
+        let declared = ResolvedModel::check_all(&raw.models, known, &providers, found);
         let keys = Keys::check(&raw.keys, &mut names, found);
         let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
+        task::check_abilities(orchestrator.routes(), &declared, found);
         let plugins = Plugins::check(&raw.plugins, &orchestrator, environment, found);
         imply_providers(&mut providers, &names, known, environment, found);
         let mut models: BTreeMap<String, Arc<ResolvedModel>> =
             declared.into_iter().map(|(name, model)| (name, Arc::new(model))).collect();
         let declared = models.keys().cloned().collect();
         for (name, home, _) in names.well_known() {
-            models.insert(name.to_owned(), Arc::new(ResolvedModel::well_known(name, home.provider)));
+            let Some(provider) = providers.get(home.provider) else { continue };
+            models.insert(name.to_owned(), Arc::new(ResolvedModel::well_known(name, provider)));
         }
         let of_plugins = |at: &&Pointer| at.as_str().starts_with("/plugins/settings/");
         let hidden = replaced.from_environment.iter().filter(of_plugins).cloned().collect();
@@ -192,7 +194,7 @@ impl Config {
         let home = family_of(name)?.home.as_ref()?;
         let provider = self.providers.get(home.provider)?;
         let usable = provider.disabled().is_none() && !provider.is_simulated();
-        usable.then(|| Arc::new(ResolvedModel::well_known(name, home.provider)))
+        usable.then(|| Arc::new(ResolvedModel::well_known(name, provider)))
     }
 
     /// The names nearest to one that does not resolve, best first, at most three.

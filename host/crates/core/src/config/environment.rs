@@ -58,7 +58,7 @@ fn walk(
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                if !EXPRESSIONS.contains(&name.as_str()) {
+                if !is_expression(at, name) {
                     walk(member, &at.key(name), environment, found, replaced);
                 }
             }
@@ -106,6 +106,11 @@ fn leaf(
             replaced.unusable.insert(at.clone());
         }
     }
+}
+
+/// Whether `${…}` in this member is not a variable. A price's `input` is no text for a model.
+fn is_expression(parent: &Pointer, name: &str) -> bool {
+    EXPRESSIONS.contains(&name) && !(name == "input" && parent.last().is_some_and(|last| last == "price"))
 }
 
 /// The provider whose `api_key` this is, or one of whose `api_keys`.

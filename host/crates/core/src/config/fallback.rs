@@ -43,7 +43,7 @@ impl Fallback {
     }
 
     /// The entry as it is written.
-    pub(crate) fn show(&self) -> String {
+    pub fn show(&self) -> String {
         match self {
             Self::Model(model) => model.clone(),
             Self::Task(task) => format!("{TASK_PREFIX}{task}"),

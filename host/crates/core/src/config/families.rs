@@ -52,6 +52,55 @@ pub(crate) const FAMILIES: &[Family] = &[
             variable: "DEEPSEEK_API_KEY",
         }),
     },
+    Family {
+        maker: "Mistral AI",
+        prefixes: &[
+            "mistral-",
+            "codestral-",
+            "devstral-",
+            "magistral-",
+            "ministral-",
+            "open-mistral-",
+            "pixtral-",
+            "voxtral-",
+        ],
+        home: Some(Home {
+            provider: "mistral",
+            kind: ApiKind::OpenAi,
+            base_url: "https://api.mistral.ai/v1",
+            variable: "MISTRAL_API_KEY",
+        }),
+    },
+    Family {
+        maker: "xAI",
+        prefixes: &["grok-"],
+        home: Some(Home {
+            kind: ApiKind::OpenAi,
+            provider: "xai",
+            base_url: "https://api.x.ai/v1",
+            variable: "XAI_API_KEY",
+        }),
+    },
+    Family {
+        maker: "Moonshot AI",
+        prefixes: &["kimi-", "moonshot-"],
+        home: Some(Home {
+            provider: "moonshot",
+            kind: ApiKind::OpenAi,
+            base_url: "https://api.moonshot.ai/v1",
+            variable: "MOONSHOT_API_KEY",
+        }),
+    },
+    Family {
+        maker: "Perplexity",
+        prefixes: &["sonar"],
+        home: Some(Home {
+            provider: "perplexity",
+            kind: ApiKind::OpenAi,
+            base_url: "https://api.perplexity.ai",
+            variable: "PERPLEXITY_API_KEY",
+        }),
+    },
     Family { maker: "Anthropic", prefixes: &["claude-"], home: None },
     Family {
         maker: "Google",

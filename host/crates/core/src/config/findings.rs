@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::catalogue::TokenPrice;
+
 use super::fault::Fault;
 use super::places::Place;
 use super::pointer::Pointer;
 use super::report::Report;
 use super::text::Text;
-use super::units::{Count, Period, Size};
+use super::units::{Count, Period, Size, Usd};
 
 /// More faults than this are counted, not kept: nobody reads them and a hostile file could fill memory.
 const MAX_TOLD: usize = 100;
@@ -132,6 +134,23 @@ impl<'a> Located<'a> {
             self.fault(at, format!("`{path}` must be at least 1"), "leave it out to get the default");
         }
         count.as_usize()
+    }
+
+    /// A price, to its last digit: a number with more digits than a float keeps is read from the file itself.
+    pub(crate) fn usd(&mut self, at: &Pointer, usd: &Usd) -> TokenPrice {
+        let decimal =
+            |text: &&str| text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let place = self.places.nearest(at).value.clone();
+        let written = self.findings.text.raw().get(place).filter(decimal).map(str::parse);
+        written.unwrap_or_else(|| usd.price()).unwrap_or_else(|error| {
+            let path = self.path(at);
+            self.fault(
+                at,
+                format!("`{path}` is not {}: {error}", Usd::WHAT),
+                format!("write {}", Usd::WRITE),
+            );
+            TokenPrice::ZERO
+        })
     }
 
     /// A name that people give and that ends up in headers, logs and metric labels.

@@ -7,8 +7,6 @@ use super::pointer::Pointer;
 const LATER: &[(&[&str], &[&str])] = &[
     (&[], &["state", "workflows"]),
     (&["orchestrator"], &["budgets", "cache"]),
-    (&["orchestrator", "routes", "*"], &["result", "template"]),
-    (&["plugins", "settings", "*"], &["grants"]),
     (&["telemetry"], &["otlp"]),
 ];
 

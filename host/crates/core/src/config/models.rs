@@ -7,12 +7,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::catalogue::{Capability, Price, Vendor, alias};
+
 use super::families::family_of;
+use super::figures::{Figures, Origins, show_price};
 use super::findings::Located;
 use super::names::Known;
 use super::pointer::Pointer;
+use super::providers::Provider;
 use super::suggest;
-use super::units::{Count, Period};
+use super::units::{Count, Period, Usd};
 
 /// One model.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,20 +25,21 @@ use super::units::{Count, Period};
 pub(crate) struct RawModel {
     /// The provider that serves it, from `providers:`.
     provider: String,
-    /// What the provider calls it. Left out: the same name.
+    /// What the provider calls it. Left out: the same name, or the id that the provider's API wants for it:
+    /// `claude-3-opus-20240229` for `claude-3-opus`.
     id: Option<String>,
     /// Words that routing rules may look for.
     #[serde(default)]
     tags: Vec<String>,
-    /// What it costs. Left out: not known.
+    /// What it costs. This and the next three, left out: as the built-in catalogue knows it, if it does.
     price: Option<RawPrice>,
     /// The longest conversation it takes, in tokens: `200k`.
     context: Option<Count>,
     /// The longest answer it gives, in tokens.
     max_output: Option<Count>,
-    /// What it can do. Left out: not known.
-    #[serde(default)]
-    capabilities: Vec<Capability>,
+    /// What it can do. Left out: as the catalogue knows; an empty list: nothing of this. One whose list lacks `reasoning`
+    /// is never told how much to think; one that has `response_schema` is asked for the JSON that a route wants.
+    capabilities: Option<Vec<Capability>>,
     /// How long to wait for it. `total` is for all repeated calls together.
     #[serde(default)]
     timeouts: RawTimeouts,
@@ -65,17 +70,19 @@ fn default_backoff() -> Period {
     Period::from_millis(100)
 }
 
-/// A price.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+/// A price, whole: nothing of it is taken from the catalogue.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Price")]
 struct RawPrice {
     /// US dollars for a million input tokens.
-    #[schemars(range(min = 0.0, max = 1_000_000.0))]
-    input: f64,
+    input: Usd,
     /// US dollars for a million output tokens.
-    #[schemars(range(min = 0.0, max = 1_000_000.0))]
-    output: f64,
+    output: Usd,
+    /// US dollars for a million input tokens that the provider reads from its cache. Left out: as `input`.
+    cached_input: Option<Usd>,
+    /// US dollars for a million input tokens that the provider writes to its cache. Left out: as `input`.
+    cache_write: Option<Usd>,
 }
 
 /// How long to wait for a model.
@@ -101,51 +108,6 @@ impl Default for RawTimeouts {
             idle: Period::from_secs(60),
             total: Period::from_secs(600),
         }
-    }
-}
-
-/// Something a model can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// It calls tools.
-    Tools,
-    /// It sees images.
-    Vision,
-    /// It keeps to a JSON schema.
-    ResponseSchema,
-    /// It thinks before it answers, and can be told how much.
-    Reasoning,
-}
-
-impl Capability {
-    /// The name in configuration and in the plugin contract.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Vision => "vision",
-            Self::ResponseSchema => "response_schema",
-            Self::Reasoning => "reasoning",
-        }
-    }
-}
-
-/// A model's price in US dollars for a million tokens: finite and not negative.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Price {
-    input: f64,
-    output: f64,
-}
-
-impl Price {
-    /// US dollars for a million input tokens.
-    pub fn input_usd_per_mtok(self) -> f64 {
-        self.input
-    }
-
-    /// US dollars for a million output tokens.
-    pub fn output_usd_per_mtok(self) -> f64 {
-        self.output
     }
 }
 
@@ -190,6 +152,8 @@ pub struct ResolvedModel {
     pub max_output: Option<u64>,
     /// What it is known to do.
     pub capabilities: Vec<Capability>,
+    /// Where these four come from.
+    pub origins: Origins,
     /// How long to wait for it.
     pub timeouts: ModelTimeouts,
     /// How often a failed call is repeated, at most 10.
@@ -201,17 +165,21 @@ pub struct ResolvedModel {
 }
 
 impl ResolvedModel {
-    /// A well-known model: nothing but its name and provider is known.
-    pub(crate) fn well_known(name: &str, provider: &str) -> Self {
+    /// A well-known model: what is known is what the catalogue knows.
+    pub(crate) fn well_known(name: &str, provider: &Provider) -> Self {
+        let vendor = provider.vendor();
+        let id = id_of(vendor, name);
+        let (figures, origins) = Figures::default().fill(vendor, &id);
         Self {
             name: name.to_owned(),
-            provider: provider.to_owned(),
-            id: name.to_owned(),
+            provider: provider.name().to_owned(),
+            id,
             tags: Vec::new(),
-            price: None,
-            context: None,
-            max_output: None,
-            capabilities: Vec::new(),
+            price: figures.price,
+            context: figures.context,
+            max_output: figures.max_output,
+            capabilities: figures.capabilities.unwrap_or_default(),
+            origins,
             timeouts: ModelTimeouts::default(),
             retries: DEFAULT_RETRIES,
             backoff: default_backoff().get(),
@@ -219,14 +187,24 @@ impl ResolvedModel {
         }
     }
 
+    /// Whether it says what it can do, and this is not in it.
+    pub fn is_known_to_lack(&self, ability: Capability) -> bool {
+        self.origins.capabilities.is_some() && !self.capabilities.contains(&ability)
+    }
+
     /// Checks all declared models.
     pub(crate) fn check_all(
         raw: &BTreeMap<String, RawModel>,
         known: &Known,
+        providers: &BTreeMap<String, Provider>,
         found: &mut Located<'_>,
     ) -> BTreeMap<String, Self> {
         let all = Pointer::root().key("models");
-        raw.iter().map(|(name, raw)| (name.clone(), raw.check(name, &all.key(name), known, found))).collect()
+        let check = |(name, raw): (&String, &RawModel)| {
+            let vendor = providers.get(&raw.provider).and_then(Provider::vendor);
+            (name.clone(), raw.check(name, &all.key(name), known, vendor, found))
+        };
+        raw.iter().map(check).collect()
     }
 
     /// The model as it took effect.
@@ -236,7 +214,6 @@ impl ResolvedModel {
             "provider": self.provider,
             "id": self.id,
             "tags": self.tags,
-            "capabilities": self.capabilities,
             "timeouts": {
                 "connect": Period::from(connect), "first_byte": Period::from(first_byte),
                 "idle": Period::from(idle), "total": Period::from(total),
@@ -248,7 +225,10 @@ impl ResolvedModel {
             shown["hedge"] = json!(hedge);
         }
         if let Some(price) = self.price {
-            shown["price"] = json!({ "input": price.input, "output": price.output });
+            shown["price"] = show_price(price);
+        }
+        if self.origins.capabilities.is_some() {
+            shown["capabilities"] = json!(self.capabilities);
         }
         for (name, tokens) in [("context", self.context), ("max_output", self.max_output)] {
             if let Some(tokens) = tokens {
@@ -260,18 +240,25 @@ impl ResolvedModel {
 }
 
 impl RawModel {
-    fn check(&self, name: &str, at: &Pointer, known: &Known, found: &mut Located<'_>) -> ResolvedModel {
+    fn check(
+        &self,
+        name: &str,
+        at: &Pointer,
+        known: &Known,
+        vendor: Option<Vendor>,
+        found: &mut Located<'_>,
+    ) -> ResolvedModel {
         found.model_name(at, name);
-        let id = self.id.as_deref().unwrap_or(name);
-        if self.id.is_some() {
+        if let Some(id) = &self.id {
             found.model_name(&at.key("id"), id);
         }
+        let id = self.id.clone().unwrap_or_else(|| id_of(vendor, name));
         if !known.providers.contains_key(&self.provider) {
             let hint =
                 suggest::undeclared(&self.provider, "providers", known.providers.keys().map(String::as_str));
             found.fault(&at.key("provider"), format!("there is no provider `{}`", self.provider), hint);
         }
-        let real = [name, id].into_iter().find_map(|n| Some((n, family_of(n)?)));
+        let real = [name, &id].into_iter().find_map(|n| Some((n, family_of(n)?)));
         if let (Some((real, family)), Some(true)) = (real, known.providers.get(&self.provider)) {
             let message =
                 format!("`{real}` is a model of {}, and `{}` only simulates", family.maker, self.provider);
@@ -293,15 +280,19 @@ impl RawModel {
             let at = at.key("retries");
             found.fault(&at, format!("`{at}` is {}", self.retries), format!("use 0 to {MOST_RETRIES}"));
         }
+        let price = self.price.as_ref().map(|price| price.check(&at.key("price"), found));
+        let written = Figures { price, context, max_output, capabilities: self.capabilities.clone() };
+        let (figures, origins) = written.fill(vendor, &id);
         ResolvedModel {
             name: name.to_owned(),
             provider: self.provider.clone(),
-            id: id.to_owned(),
+            id,
             tags: self.tags.clone(),
-            price: self.price.map(|RawPrice { input, output }| Price { input, output }),
-            context,
-            max_output,
-            capabilities: self.capabilities.clone(),
+            price: figures.price,
+            context: figures.context,
+            max_output: figures.max_output,
+            capabilities: figures.capabilities.unwrap_or_default(),
+            origins,
             timeouts: ModelTimeouts {
                 connect: found.period(&timeouts.key("connect"), self.timeouts.connect),
                 first_byte: found.period(&timeouts.key("first_byte"), self.timeouts.first_byte),
@@ -313,4 +304,21 @@ impl RawModel {
             hedge: self.hedge,
         }
     }
+}
+
+impl RawPrice {
+    fn check(&self, at: &Pointer, found: &mut Located<'_>) -> Price {
+        let mut usd = |name: &str, usd: &Usd| found.usd(&at.key(name), usd);
+        Price {
+            input: usd("input", &self.input),
+            output: usd("output", &self.output),
+            cached_input: self.cached_input.as_ref().map(|price| usd("cached_input", price)),
+            cache_write: self.cache_write.as_ref().map(|price| usd("cache_write", price)),
+        }
+    }
+}
+
+/// What a vendor's API calls a model of this name, when nobody says.
+fn id_of(vendor: Option<Vendor>, name: &str) -> String {
+    vendor.and_then(|vendor| alias(vendor, name)).unwrap_or(name).to_owned()
 }

@@ -13,6 +13,7 @@ use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
 use super::names::Names;
 use super::pointer::Pointer;
+use super::task::{self, RawResult, RawSchema};
 use super::units::Count;
 use super::validators::{self, RawValidator, ValidatorRule};
 
@@ -61,11 +62,18 @@ struct RawRoute {
     temperature: Option<f64>,
     /// The longest answer, in tokens.
     max_tokens: Option<Count>,
-    /// What to try when the model fails, in order: models, which keep this route's settings, and other tasks as
-    /// `task/NAME`, which bring their own model, settings and fallback. `orchestrator.fallback` comes after.
+    /// What the request's last user message becomes, with `${input}` where its text goes; `$${` is a literal `${`.
+    /// Left out: it stays as it is.
+    template: Option<String>,
+    /// What is made of an answer: `text` if nothing else is said.
+    result: Option<RawResult>,
+    /// What an answer must be with `result: json`. Left out: any JSON.
+    schema: Option<RawSchema>,
+    /// What to try when the model fails, in order: models, which keep all that this route says, and other tasks as
+    /// `task/NAME`, which bring their own. `orchestrator.fallback` comes after.
     #[serde(default)]
     fallback: Vec<String>,
-    /// The checks that an answer to this task must pass besides those for every answer.
+    /// The checks that an answer of this row must pass besides those for every answer. JSON is taken out first.
     #[serde(default)]
     validators: Vec<RawValidator>,
 }
@@ -243,8 +251,8 @@ impl Orchestrator {
 }
 
 impl RawRoute {
-    fn target(&self, at: &Pointer, found: &mut Located<'_>) -> Target {
-        let at = at.key("max_tokens");
+    fn target(&self, route: &Pointer, found: &mut Located<'_>) -> Target {
+        let at = route.key("max_tokens");
         let max_output_tokens = self.max_tokens.map(|count| {
             found.count(&at, count);
             u32::try_from(count.get()).unwrap_or_else(|_| {
@@ -260,9 +268,10 @@ impl RawRoute {
             temperature: self.temperature,
             max_output_tokens,
             reasoning: self.reasoning,
-            ..Overrides::default()
+            prompt_template: task::check_template(self.template.as_deref(), &route.key("template"), found),
+            answer_format: task::check_result(self.result, self.schema.as_ref(), route, found),
         };
-        Target { model: self.model.clone(), overrides }
+        Target { model: self.model.clone(), overrides, task: Some(self.task.as_str().into()) }
     }
 }
 
@@ -270,6 +279,9 @@ impl Route {
     fn show(&self) -> Value {
         let Overrides { temperature, max_output_tokens, reasoning, .. } = self.target.overrides;
         let mut shown = json!({ "task": self.task, "model": self.target.model });
+        if let Some(shown) = shown.as_object_mut() {
+            task::show(&self.target.overrides, shown);
+        }
         if let Some(level) = reasoning {
             shown["reasoning"] = json!(level);
         }

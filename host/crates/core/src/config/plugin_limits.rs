@@ -130,7 +130,7 @@ const fn n(number: u64) -> Count {
 limits! {
     /// Computing time of a call: 1ms to 10s, 10ms if nothing else is said.
     cpu: Period => Duration, ms(10), ms(1), ms(10_000);
-    /// Time of a call by the clock, waiting included: 1ms to 60s, 50ms if nothing else is said.
+    /// Time of a call by the clock, waiting included but for models it asks: 1ms to 60s, 50ms if nothing else is said.
     wall: Period => Duration, ms(50), ms(1), ms(60_000);
     /// Computing time of the check of its settings when it is loaded: 1ms to 60s, 1s if nothing else is said.
     check_config: Period => Duration, ms(1_000), ms(1), ms(60_000);
@@ -157,6 +157,13 @@ limits! {
     /// Lines it may log in a second over all calls; further ones are counted and left out: up to 100k, 100 if
     /// nothing else is said.
     log_rate: Count => u32, n(100), n(0), n(100_000);
+    /// How often it may ask a model in a call, with the grant `llm`: up to 100, 4 if nothing else is said.
+    llm_calls: Count => u32, n(4), n(0), n(100);
+    /// How long it may wait for a model each time; the request's own deadline holds too: 1ms to 10m, 10s if nothing
+    /// else is said.
+    llm_timeout: Period => Duration, ms(10_000), ms(1), ms(600_000);
+    /// Tokens that a model may answer it with each time: 1 to 1M, 1024 if nothing else is said.
+    llm_output_tokens: Count => u32, n(1_024), n(1), n(1_000_000);
     /// What it may keep in its `kv` store: up to 1GiB, 1MiB if nothing else is said.
     kv: Size => usize, kib(1 << 10), kib(0), kib(1 << 20);
     /// The size of one value there: up to 64MiB, 64KiB if nothing else is said.

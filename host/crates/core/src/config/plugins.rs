@@ -1,6 +1,6 @@
 //! `plugins:` the folder of WebAssembly components, and what each may cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::findings::Located;
+use super::grants::Grant;
 use super::orchestrator::Orchestrator;
 use super::plugin_compile::{self, PluginCache};
 use super::plugin_limits::{PluginLimits, RawLimits};
@@ -174,6 +175,10 @@ struct RawSettings {
     on_error: Option<RawOnError>,
     /// Whether each call gets an instance of its own, or instances are used again.
     instances: Option<Instances>,
+    /// What the plugin may do beyond looking and deciding: `llm` lets it ask models. A plugin that wants what is not
+    /// written here is refused.
+    #[serde(default)]
+    grants: Vec<Grant>,
     /// What one call may cost. What is left out has the value of `router_defaults`, or of `validator_defaults`.
     #[serde(default)]
     limits: RawLimits,
@@ -221,6 +226,8 @@ pub struct PluginSettings {
     pub validator_on_error: Option<ValidatorOnError>,
     /// Whether its instances are used again.
     pub instances: Instances,
+    /// What it may do beyond looking and deciding.
+    pub grants: BTreeSet<Grant>,
     /// What one call of it may cost.
     pub limits: PluginLimits,
     /// How a new generation of it comes in, and goes again.
@@ -268,6 +275,7 @@ impl Plugins {
             on_error: defaults.on_error,
             validator_on_error: None,
             instances: defaults.instances,
+            grants: BTreeSet::new(),
             limits,
             rollout: Rollout::of_defaults(
                 defaults.probation,
@@ -397,6 +405,7 @@ impl PluginSettings {
             "config": masked(&self.config),
             "on_error": self.validator_on_error.map_or_else(|| json!(self.on_error), |word| json!(word)),
             "instances": self.instances,
+            "grants": self.grants,
             "limits": self.limits.show(),
             "canary": self.rollout.canary,
             "shadow": self.rollout.shadow,
@@ -498,6 +507,7 @@ impl RawSettings {
             on_error: self.on_error.and_then(RawOnError::of_router).unwrap_or(defaults.on_error),
             validator_on_error: used.validator.and(self.on_error).and_then(RawOnError::of_validator),
             instances: self.instances.unwrap_or(defaults.instances),
+            grants: self.grants.iter().copied().collect(),
             limits: self.limits.over(defaults.limits, &at.key("limits"), found),
             rollout: written.checked(at, found),
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::Secret;
+use crate::catalogue::Vendor;
 
 use super::azure::RawAzure;
 use super::base_url::BaseUrl;
@@ -81,6 +82,9 @@ pub(crate) struct RawApi {
     /// Headers to send with every call.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,
+    /// Whose models these are: what the built-in catalogue knows about them then holds here. Left out: told by the
+    /// host of `base_url`, so this is for a proxy in front of a vendor's API.
+    pub(super) catalogue: Option<Vendor>,
 }
 
 fn default_latency() -> Period {
@@ -143,6 +147,15 @@ impl ApiKind {
         }
     }
 
+    /// Whose models it serves, wherever it is.
+    fn vendor(self) -> Option<Vendor> {
+        match self {
+            Self::Azure => Some(Vendor::Azure),
+            Self::Gemini => Some(Vendor::Gemini),
+            Self::OpenAi => None,
+        }
+    }
+
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
@@ -167,6 +180,8 @@ pub struct ApiProvider {
     pub api_version: Option<String>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whose models these are; `None`: nobody's that the catalogue knows.
+    pub vendor: Option<Vendor>,
 }
 
 /// How the simulation behaves.
@@ -225,12 +240,14 @@ impl Provider {
     ) -> Self {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
+        let vendor = kind.vendor().or_else(|| Vendor::of_host(base_url.host()));
         let kind = ProviderKind::Api(ApiProvider {
             kind,
             base_url,
             api_keys,
             api_version: None,
             headers: Vec::new(),
+            vendor,
         });
         Self { name: name.to_owned(), kind, disabled }
     }
@@ -255,6 +272,14 @@ impl Provider {
         matches!(self.kind, ProviderKind::Simulated(_))
     }
 
+    /// Whose models it serves, as far as the catalogue knows them.
+    pub fn vendor(&self) -> Option<Vendor> {
+        match &self.kind {
+            ProviderKind::Api(api) => api.vendor,
+            ProviderKind::Simulated(_) => None,
+        }
+    }
+
     /// The provider as it took effect, secrets as stars.
     pub(crate) fn show(&self) -> Value {
         match &self.kind {
@@ -272,6 +297,9 @@ impl Provider {
                     api.headers.iter().map(|(n, _)| (n.as_str(), "***")).collect();
                 if !headers.is_empty() {
                     shown["headers"] = json!(headers);
+                }
+                if let Some(vendor) = api.vendor {
+                    shown["catalogue"] = json!(vendor);
                 }
                 shown
             }
@@ -310,7 +338,7 @@ impl RawProvider {
 
 impl RawApi {
     pub(super) fn check(&self, kind: ApiKind, at: &Pointer, found: &mut Located<'_>) -> ApiProvider {
-        let Self { base_url, api_key, api_keys, headers } = self;
+        let Self { base_url, api_key, api_keys, headers, catalogue } = self;
         let base_url = BaseUrl::parse(base_url.as_deref().unwrap_or(kind.base_url())).unwrap_or_else(|e| {
             found.fault(
                 &at.key("base_url"),
@@ -326,7 +354,8 @@ impl RawApi {
         }
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
-        ApiProvider { kind, base_url, api_keys, api_version: None, headers }
+        let vendor = catalogue.or(kind.vendor()).or_else(|| Vendor::of_host(base_url.host()));
+        ApiProvider { kind, base_url, api_keys, api_version: None, headers, vendor }
     }
 }
 

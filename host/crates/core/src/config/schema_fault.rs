@@ -6,13 +6,15 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
+use crate::catalogue::TokenPrice;
+
 use super::fault::Fault;
 use super::later;
 use super::places::Place;
 use super::pointer::Pointer;
 use super::suggest;
 use super::text::Text;
-use super::units::{Count, Period, Share, Size, Unit};
+use super::units::{Count, Period, Share, Size, Unit, Usd};
 
 /// One place where the document does not fit the schema.
 #[derive(Debug)]
@@ -184,10 +186,11 @@ fn wrong_type(at: &Pointer, value: &Value, rule: &Value) -> Misfit {
 fn no_quantity(at: &Pointer, value: &Value, format: &str) -> Misfit {
     let text = value.as_str().unwrap_or_default();
     let why = match format {
-        f if f == Period::FORMAT => text.parse::<Period>().err(),
-        f if f == Size::FORMAT => text.parse::<Size>().err(),
-        f if f == Share::FORMAT => text.parse::<Share>().err(),
-        _ => text.parse::<Count>().err(),
+        f if f == Period::FORMAT => text.parse::<Period>().err().map(|why| why.to_string()),
+        f if f == Size::FORMAT => text.parse::<Size>().err().map(|why| why.to_string()),
+        f if f == Share::FORMAT => text.parse::<Share>().err().map(|why| why.to_string()),
+        f if f == Usd::FORMAT => text.trim().parse::<TokenPrice>().err().map(|why| why.to_string()),
+        _ => text.parse::<Count>().err().map(|why| why.to_string()),
     };
     let (what, write) = unit(format).unwrap_or(("what it should be", "another value"));
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -209,6 +212,7 @@ fn unit(format: &str) -> Option<(&'static str, &'static str)> {
         (Size::FORMAT, Size::WHAT, Size::WRITE),
         (Count::FORMAT, Count::WHAT, Count::WRITE),
         (Share::FORMAT, Share::WHAT, Share::WRITE),
+        (Usd::FORMAT, Usd::WHAT, Usd::WRITE),
     ]
     .into_iter()
     .find(|(name, _, _)| *name == format)

@@ -8,15 +8,25 @@ use super::text::Text;
 
 /// Under `providers.*` and `keys`, every scalar is taken for a secret but those of these keys: a key with a
 /// slip in its name still holds a secret.
-const HARMLESS: &[&str] =
-    &["kind", "api_version", "latency", "chunk_latency", "seed", "failure_rate", "project", "user", "models"];
+const HARMLESS: &[&str] = &[
+    "kind",
+    "api_version",
+    "latency",
+    "chunk_latency",
+    "seed",
+    "failure_rate",
+    "catalogue",
+    "project",
+    "user",
+    "models",
+];
 
 /// Words in a key's name that say its value is a secret, wherever it stands.
 const TELLING: &[&str] =
     &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization"];
 
 /// Keys with a telling word that hold numbers of tokens.
-const COUNTS: &[&str] = &["max_tokens"];
+const COUNTS: &[&str] = &["max_tokens", "llm_output_tokens"];
 
 /// Whether a key's name says that its value is a secret.
 pub(crate) fn is_telling(name: &str) -> bool {

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::catalogue::TokenPrice;
+
 use super::document::Document;
 use super::fault::Fault;
 use super::findings::Findings;
@@ -16,7 +18,7 @@ use super::pointer::Pointer;
 use super::raw::RawConfig;
 use super::schema::schema;
 use super::schema_fault::{self, Misfit};
-use super::units::{Count, Period, Share, Size, Unit};
+use super::units::{Count, Period, Share, Size, Unit, Usd};
 
 /// Reads the raw configuration. `skip` are leaves whose fault was told already.
 pub(crate) fn read(document: &mut Document, skip: &BTreeSet<Pointer>, found: &mut Findings) -> RawConfig {
@@ -112,6 +114,7 @@ pub(crate) fn validator(schema: &Value) -> Result<Validator, Box<jsonschema::Val
         .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
         .with_format(Count::FORMAT, |text: &str| text.parse::<Count>().is_ok())
         .with_format(Share::FORMAT, |text: &str| text.parse::<Share>().is_ok())
+        .with_format(Usd::FORMAT, |text: &str| text.trim().parse::<TokenPrice>().is_ok())
         .build(schema)
         .map_err(Box::new)
 }

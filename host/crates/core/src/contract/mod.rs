@@ -7,6 +7,7 @@
 
 mod chat;
 mod chunk;
+mod completer;
 mod exchange;
 mod fault;
 mod message;
@@ -22,6 +23,7 @@ mod view;
 
 pub use chat::{ChatRequest, Dialect};
 pub use chunk::{Chunk, Delta, ToolCallDelta};
+pub use completer::{Completer, Completion, CompletionError, CompletionRequest};
 pub use exchange::{Caller, Exchange, Facts};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
 pub use message::{Content, Message, Part, Role};
@@ -29,8 +31,8 @@ pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};
 pub use reply::{Choice, FinishReason, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
 pub use stream_validator::{Held, Piece, StreamValidator, StreamWatch};
-pub use target::{Overrides, ReasoningLevel, Target};
-pub use trail::{Called, Step, Trail};
+pub use target::{AnswerFormat, Overrides, ReasoningLevel, Target};
+pub use trail::{Aside, Called, LlmUse, Step, Trail};
 pub use usage::Usage;
 pub use validator::{Draft, Review, Validation, Validator, Verdict};
 pub use view::{BudgetScope, Headroom, HostView, LiveState, LoadState, ModelInfo};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BoxFuture, Facts, HostView, Target};
+use super::{BoxFuture, Completer, Facts, HostView, Target};
 
 /// What a routing rule is asked. Cheap to clone: everything in it is shared.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub struct Ask {
     pub labels: Arc<[(String, String)]>,
     /// The host as the rule may see it.
     pub view: Arc<dyn HostView>,
+    /// Who asks models for the rule; `None` where no model is called for it.
+    pub completer: Option<Arc<dyn Completer>>,
 }
 
 /// What a routing rule answers. Texts are bounded and free of control characters.

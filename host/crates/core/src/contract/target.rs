@@ -1,5 +1,9 @@
 //! Where a request is to go: a model by name, and what the routing rule changes on the way.
 
+use std::sync::Arc;
+
+use crate::base::CompiledSchema;
+
 /// How much a model should think before it answers. Each provider's adapter translates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -38,8 +42,19 @@ pub struct Overrides {
     pub max_output_tokens: Option<u32>,
     /// How much the model should think.
     pub reasoning: Option<ReasoningLevel>,
-    /// A template for the last user message, with `${input}` where its text goes.
+    /// A template for the last user message, with `${input}` where its text goes; `$${` is a literal `${`.
     pub prompt_template: Option<String>,
+    /// What the answer's text must be. Models that can are asked for it, and every answer is held against it.
+    pub answer_format: Option<AnswerFormat>,
+}
+
+/// What an answer's text must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnswerFormat {
+    /// JSON of any kind.
+    Json,
+    /// JSON that fits this schema.
+    Schema(Arc<CompiledSchema>),
 }
 
 /// A model by the name people use for it, with the rule's overrides.
@@ -49,11 +64,13 @@ pub struct Target {
     pub model: String,
     /// What the rule changes.
     pub overrides: Overrides,
+    /// The task in whose row of the configuration it stands: what that row wants of an answer is wanted of this one's.
+    pub task: Option<Arc<str>>,
 }
 
 impl Target {
     /// A target without overrides.
     pub fn model(name: impl Into<String>) -> Self {
-        Self { model: name.into(), overrides: Overrides::default() }
+        Self { model: name.into(), overrides: Overrides::default(), task: None }
     }
 }

@@ -1,8 +1,13 @@
 //! What happened to one request, in order. Only ever appended to.
+//!
+//! What is done on the request's behalf while somebody else holds the trail (a plugin asks a model in the middle of
+//! its call) is put aside and taken in before the next step, so that the order is what happened, and nothing is lost
+//! when the plugin then fails or the client leaves.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Fault, PluginFault};
+use super::{Fault, PluginFault, Usage};
 
 /// One step on a request's way.
 #[derive(Clone, Debug)]
@@ -132,6 +137,23 @@ pub enum Step {
         /// How long the slow one had taken by then.
         after: Duration,
     },
+    /// A plugin asked a model. Not an attempt at answering the request, and charged to it all the same.
+    Llm {
+        /// The plugin.
+        plugin: String,
+        /// The model it named.
+        model: String,
+        /// The model's provider; `None` when nobody was called.
+        provider: Option<String>,
+        /// What came of it, in one word: `answered`; `unknown_model`, `model_not_allowed`, `breaker_open` or
+        /// `invalid_request` when nobody was called; `timed_out`; `unclear` when no text came; `abandoned` when it was
+        /// given up in the middle; else the fault's reason.
+        outcome: &'static str,
+        /// What it consumed, if the provider said.
+        usage: Option<Usage>,
+        /// How long it took, in microseconds.
+        micros: u64,
+    },
     /// A validator was asked about an answer.
     Validated {
         /// The validator.
@@ -163,16 +185,70 @@ pub struct Called {
     pub took: Duration,
 }
 
+/// What plugins asked of models over a whole request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LlmUse {
+    /// Calls that were made.
+    pub calls: usize,
+    /// What they consumed, as far as providers said.
+    pub usage: Option<Usage>,
+    /// How long they took together.
+    pub took: Duration,
+}
+
+/// Steps of a request that wait to be taken into its trail. Cheap to clone: all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Aside(Arc<Mutex<Vec<Step>>>);
+
+impl Aside {
+    /// Puts a step aside.
+    pub fn push(&self, step: Step) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    }
+
+    fn take(&self) -> Vec<Step> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The steps of one request.
 #[derive(Debug, Default)]
 pub struct Trail {
     steps: Vec<Step>,
+    aside: Aside,
 }
 
 impl Trail {
-    /// Appends a step.
+    /// Appends a step, behind those that were put aside.
     pub fn push(&mut self, step: Step) {
+        self.catch_up();
         self.steps.push(step);
+    }
+
+    /// Where steps are put aside.
+    pub fn aside(&self) -> &Aside {
+        &self.aside
+    }
+
+    /// Takes in what was put aside.
+    pub fn catch_up(&mut self) {
+        self.steps.extend(self.aside.take());
+    }
+
+    /// What plugins asked of models so far.
+    pub fn llm(&self) -> LlmUse {
+        let mut sum = LlmUse::default();
+        for step in &self.steps {
+            if let Step::Llm { provider: Some(_), usage, micros, .. } = step {
+                sum.calls += 1;
+                sum.took += Duration::from_micros(*micros);
+                sum.usage = match (sum.usage, *usage) {
+                    (Some(so_far), Some(more)) => Some(so_far.and(more)),
+                    (so_far, more) => so_far.or(more),
+                };
+            }
+        }
+        sum
     }
 
     /// The steps so far, in order.

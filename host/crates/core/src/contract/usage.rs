@@ -14,3 +14,17 @@ pub struct Usage {
     /// True when the provider reported nothing and we counted ourselves.
     pub estimated: bool,
 }
+
+impl Usage {
+    /// What both calls consumed together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_add(other.cached_input_tokens),
+            reasoning_tokens: self.reasoning_tokens.saturating_add(other.reasoning_tokens),
+            estimated: self.estimated || other.estimated,
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! OpenAI's chat completions, the dialect most clients and most servers speak.
 
+mod answer_format;
 mod azure;
 mod chunk;
 mod client;

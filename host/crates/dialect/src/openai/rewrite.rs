@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use jackfield_core::base::{JsonObject, ObjectEdit};
+use jackfield_core::base::{JsonObject, ObjectEdit, fill_template};
 use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part, Role};
 use serde_json::value::RawValue;
 
+use super::answer_format::ask_for;
 use crate::call_id;
-use crate::conversation::TEMPLATE_INPUT;
 
 /// The key inside `metadata` that names a task to the gateway. Never forwarded.
 pub const TASK_FIELD: &str = "task";
@@ -37,7 +37,8 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
     if request.stream && !request.include_usage {
         edits.push(with_usage(body));
     }
-    let Overrides { temperature, max_output_tokens, reasoning, prompt_template } = rewrite.overrides;
+    let Overrides { temperature, max_output_tokens, reasoning, prompt_template, answer_format } =
+        rewrite.overrides;
     if let Some(temperature) = temperature {
         edits.push(ObjectEdit::Set("temperature", temperature.to_string()));
     }
@@ -49,6 +50,9 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
     }
     if let Some(level) = reasoning {
         edits.push(ObjectEdit::Set("reasoning_effort", quoted(level.name())));
+    }
+    if let Some(format) = answer_format {
+        edits.extend(ask_for(format, request, prompt_template.as_deref()));
     }
     let templated = prompt_template.as_ref().and_then(|template| with_template(request, template));
     if let Some(messages) = plain_ids(body, with_appended(request, templated, rewrite.appended)) {
@@ -99,7 +103,7 @@ pub(super) fn token_limit_field(model_id: &str) -> &'static str {
 /// Puts the last user message's text into a template. Parts that are not text follow it.
 fn with_template(request: &ChatRequest, template: &str) -> Option<String> {
     let last = request.last_user()?;
-    let rendered = quoted(&template.replace(TEMPLATE_INPUT, &last.text()));
+    let rendered = quoted(&fill_template(template, &last.text()));
     let content = match &last.content {
         Content::Empty | Content::Text(_) => rendered,
         Content::Parts(parts) => with_text_part(last, parts, &rendered)?,

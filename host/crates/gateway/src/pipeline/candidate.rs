@@ -23,6 +23,7 @@ use tokio::time::Sleep;
 use jackfield_core::contract::{BoxFuture, Call, Exchange, Fault, FaultKind, Role, Step, Target, Trail};
 
 use super::attempt::{self, Ended};
+use super::fit::fitted;
 use super::tries::{Tries, Try};
 use crate::world::{CallEnd, LiveCall, Model, RetryBudget};
 
@@ -110,7 +111,7 @@ impl Candidate {
         let call = Call {
             facts: Arc::clone(&exchange.facts),
             model_id: spec.id.as_str().into(),
-            overrides: self.target.overrides.clone(),
+            overrides: fitted(&self.target.overrides, spec),
             appended: self.appended.clone(),
             max_output: spec.max_output,
             key: self.key,

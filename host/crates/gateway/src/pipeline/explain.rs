@@ -32,8 +32,9 @@ pub async fn explain(world: &World, incoming: Incoming) -> Explained {
     Explained { facts: exchange.facts, trail: exchange.trail, plan, ratings }
 }
 
-/// What the first router would be asked about a request.
-pub fn first_ask(world: &World, incoming: Incoming) -> Ask {
+/// What this plugin would be asked about a request, if it were the first. Models that it may ask are really called.
+pub fn first_ask(world: &World, incoming: Incoming, plugin: &str) -> Ask {
     let (exchange, _place) = admit(world, incoming);
-    Ask { facts: exchange.facts, labels: Arc::from([]), view: Arc::clone(world.view()) }
+    let completer = Some(world.completer(&exchange, plugin, None));
+    Ask { facts: exchange.facts, labels: Arc::from([]), view: Arc::clone(world.view()), completer }
 }

@@ -8,7 +8,8 @@
 //! | replace | the text takes the answer's place; the validators after this one judge that |
 //! | it failed | as its `on_error` says |
 //!
-//! A request that no validator applies to is not touched, and its stream is not held.
+//! What the row of a task wants of its answers (`result`) comes before all of them. An answer that nothing applies to is not
+//! touched, and its stream is not held.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,10 +18,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use jackfield_core::base::{CompiledSchema, excerpt};
-use jackfield_core::config::{Capability, ValidatorOnError};
+use jackfield_core::catalogue::Capability;
+use jackfield_core::config::ValidatorOnError;
 use jackfield_core::contract::{
-    Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault, Reply, Review,
-    Step, Validation, Verdict,
+    AnswerFormat, Ask, Choice, Chunk, Delta, Draft, Exchange, Fault, FaultKind, FinishReason, PluginFault,
+    Reply, Review, Step, ToolCallDelta, Validation, Verdict,
 };
 use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
@@ -29,9 +31,10 @@ use super::attempt::Proven;
 use super::candidate::Candidate;
 use super::hold::{Held, hold};
 use super::record::micros;
+use super::result::{Processed, RESULT, process};
 use super::settle::Closing;
 use crate::policy::{RESPONSE_FORMAT, ValidatorSlot};
-use crate::world::{Model, World};
+use crate::world::World;
 
 /// What is told of one answer's issues: their number, and each one's length in characters.
 const MAX_ISSUES: usize = 16;
@@ -39,7 +42,8 @@ const MAX_ISSUE: usize = 240;
 
 /// The validators of one request.
 pub(super) struct Judge {
-    slots: Vec<ValidatorSlot>,
+    /// What the client adds to what the configuration has.
+    added: Vec<ValidatorSlot>,
     format: Format,
     /// Repairs that may still be asked for.
     repairs: u32,
@@ -82,8 +86,8 @@ enum Opinion {
 impl Judge {
     /// The validators of this request.
     pub(super) fn new(world: &World, exchange: &Exchange) -> Result<Self, Fault> {
-        let slots = world.policy().validators_of(&exchange.facts)?;
-        Ok(Self { slots, format: Format::Unread, repairs: world.config().orchestrator().max_repairs() })
+        let added = world.policy().added_validators(&exchange.facts)?;
+        Ok(Self { added, format: Format::Unread, repairs: world.config().orchestrator().max_repairs() })
     }
 
     /// Judges a candidate's answer. Reads a stream to its end first.
@@ -94,8 +98,9 @@ impl Judge {
         answer: Proven,
         closing: &mut Closing,
     ) -> Judged {
-        let slots = self.slots_for(candidate.model(), &mut closing.exchange);
-        if slots.is_empty() {
+        let slots = self.slots_for(world, candidate, &mut closing.exchange);
+        let result = candidate.target().overrides.answer_format.clone();
+        if slots.is_empty() && result.is_none() {
             return Judged::Deliver(answer);
         }
         candidate.begins();
@@ -113,6 +118,14 @@ impl Judge {
             Proven::Text(_) => return Judged::Deliver(answer),
         };
         let model = candidate.target().model.clone();
+        let (mut reply, mut replaced) = (reply, false);
+        if let Some(format) = &result {
+            match as_result(format, &reply, &model, &mut closing.exchange) {
+                Ok(None) => {}
+                Ok(Some(cut)) => (reply, replaced) = (cut, true),
+                Err(fault) => return Judged::Failed(fault),
+            }
+        }
         let attempt = u32::try_from(closing.exchange.trail.attempts() + 1).unwrap_or(u32::MAX);
         let draft = |reply| Arc::new(Draft::new(reply, model.clone(), attempt, render_reply));
         let mut review = Review {
@@ -120,12 +133,14 @@ impl Judge {
                 facts: Arc::clone(&closing.exchange.facts),
                 labels: Arc::from([]),
                 view: Arc::clone(world.view()),
+                completer: None,
             },
             draft: draft(reply),
         };
-        let (mut replaced, mut score) = (false, None);
+        let mut score = None;
         for slot in &slots {
             let began = Instant::now();
+            review.ask.completer = slot.completer(world, &closing.exchange);
             let found = slot.ask(review.clone()).await;
             tell(slot, &model, began, &found, &mut closing.exchange);
             if let Ok(found) = &found {
@@ -204,8 +219,20 @@ impl Judge {
 
     /// What an answer of this model must pass. A model that lists no `response_schema` among its capabilities is not
     /// trusted to keep to the schema that the request binds it to.
-    fn slots_for(&mut self, model: &Model, exchange: &mut Exchange) -> Vec<ValidatorSlot> {
-        let mut slots = self.slots.clone();
+    fn slots_for(
+        &mut self,
+        world: &World,
+        candidate: &Candidate,
+        exchange: &mut Exchange,
+    ) -> Vec<ValidatorSlot> {
+        let model = candidate.model();
+        let mut slots = world.policy().validators_of(candidate.target().task.as_deref()).to_vec();
+        let named = |slots: &[ValidatorSlot], name: &str| slots.iter().any(|there| there.name() == name);
+        for slot in &self.added {
+            if !named(&slots, slot.name()) {
+                slots.push(slot.clone());
+            }
+        }
         let request = &exchange.facts.request;
         if !request.has_response_schema || model.spec().capabilities.contains(&Capability::ResponseSchema) {
             return slots;
@@ -236,6 +263,28 @@ impl Judge {
         }
         slots
     }
+}
+
+/// Makes a result of an answer, and tells the trail. The answer without what stands around its JSON, if there was something.
+fn as_result(
+    format: &AnswerFormat,
+    reply: &Reply,
+    model: &str,
+    exchange: &mut Exchange,
+) -> Result<Option<Reply>, Fault> {
+    let began = Instant::now();
+    let (verdict, issues, done) = match process(format, reply) {
+        Processed::Fits => ("accept", Vec::new(), Ok(None)),
+        Processed::Cut(reply) => ("replace", Vec::new(), Ok(Some(reply))),
+        Processed::Unfit(issues) => {
+            let issues: Vec<String> = issues.iter().map(|issue| excerpt(issue, MAX_ISSUE)).collect();
+            let message = format!("the answer is not the JSON that its task wants: {}", issues.join("; "));
+            ("reject", issues, Err(Fault::new(FaultKind::AnswerRejected, message)))
+        }
+    };
+    let (name, model, micros) = (RESULT.to_owned(), model.to_owned(), micros(began.elapsed()));
+    exchange.trail.push(Step::Validated { name, model, verdict, score: None, issues, micros });
+    done
 }
 
 /// Puts what a validator found into the trail, and its failure into the log.
@@ -277,14 +326,22 @@ fn with_text(reply: &Reply, text: String) -> Reply {
     Reply { choices: vec![choice], wire: None, ..reply.clone() }
 }
 
-/// A replaced answer as a stream.
+/// An answer that is not what the provider sent, as a stream.
 fn chunks_of(reply: Reply) -> Vec<Chunk> {
-    let text = reply.choices.into_iter().next().and_then(|choice| choice.text);
     let delta = |delta| Chunk { deltas: vec![delta], ..Chunk::default() };
-    let mut chunks = vec![
-        delta(Delta { text, ..Delta::default() }),
-        delta(Delta { finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() }),
-    ];
+    let mut chunks = Vec::new();
+    for (index, choice) in (0..).zip(reply.choices) {
+        let calls = (0..).zip(choice.tool_calls).map(|(index, call)| ToolCallDelta {
+            index,
+            id: Some(call.id),
+            name: Some(call.name),
+            arguments: call.arguments,
+        });
+        let (text, tool_calls) = (choice.text, calls.collect());
+        chunks.push(delta(Delta { index, text, tool_calls, ..Delta::default() }));
+        let finish_reason = choice.finish_reason;
+        chunks.push(delta(Delta { index, finish_reason, finished: true, ..Delta::default() }));
+    }
     chunks.extend(reply.usage.map(|usage| Chunk { usage: Some(usage), ..Chunk::default() }));
     chunks.push(Chunk { done: true, ..Chunk::default() });
     chunks

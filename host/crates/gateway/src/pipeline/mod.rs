@@ -5,9 +5,12 @@ mod candidate;
 mod delivery;
 mod explain;
 mod failed;
+mod fit;
 mod hold;
+mod json_text;
 mod judge;
 mod record;
+mod result;
 mod settle;
 mod tries;
 mod walk;
@@ -23,6 +26,7 @@ use crate::world::{LoadGuard, World};
 
 pub use delivery::{Body, Delivery, Failure, Head, ReplyStream};
 pub use explain::{Explained, explain, first_ask};
+pub use fit::fitted;
 use settle::Closing;
 pub use settle::refused;
 

@@ -66,6 +66,9 @@ fn step(step: &Step) -> StepRecord {
         Step::Retry { model, wait, why } => StepRecord::Retry { model, wait_us: micros(wait), why },
         Step::RetryDenied { model, why } => StepRecord::RetryDenied { model, why },
         Step::Hedged { slow, model, after } => StepRecord::Hedged { slow, model, after_us: micros(after) },
+        Step::Llm { plugin, model, provider, outcome, usage: used, micros } => {
+            StepRecord::Llm { plugin, model, provider, outcome, usage: used.map(usage), micros }
+        }
         Step::Validated { name, model, verdict, score, issues, micros } => {
             StepRecord::Validated { name, model, verdict, score, issues, micros }
         }

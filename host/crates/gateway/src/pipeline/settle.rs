@@ -145,7 +145,8 @@ impl Closing {
     }
 
     fn head(&mut self) -> Head {
-        let overhead = self.exchange.started.elapsed().saturating_sub(self.waited);
+        let waited = self.waited + self.exchange.trail.llm().took;
+        let overhead = self.exchange.started.elapsed().saturating_sub(waited);
         self.overhead = Some(overhead);
         let decision = self.exchange.trail.decision();
         Head {
@@ -165,6 +166,8 @@ impl Closing {
             return;
         }
         self.tries.abandon(&mut self.exchange.trail);
+        // A plugin may have been asking a model when the client left.
+        self.exchange.trail.catch_up();
         let total = self.exchange.started.elapsed();
         self.keep(outcome.name(), fault, total);
         self.metrics.requests.closed(&ClosedRequest {
@@ -178,7 +181,7 @@ impl Closing {
             series.used(usage);
         }
         let Exchange { facts, trail, .. } = &self.exchange;
-        let decision = trail.decision();
+        let (decision, llm) = (trail.decision(), trail.llm());
         tracing::info!(
             target: "jackfield::request",
             request_id = %facts.id,
@@ -201,6 +204,9 @@ impl Closing {
             stream = facts.request.stream,
             input_tokens = self.usage.map(|u| u.input_tokens),
             output_tokens = self.usage.map(|u| u.output_tokens),
+            llm_calls = (llm.calls > 0).then_some(llm.calls),
+            llm_input_tokens = llm.usage.map(|u| u.input_tokens),
+            llm_output_tokens = llm.usage.map(|u| u.output_tokens),
             first_token_us = self.first_token.map(micros),
             overhead_us = self.overhead.map(micros),
             total_us = micros(total),
@@ -211,7 +217,7 @@ impl Closing {
     /// Keeps the request for whoever asks why.
     fn keep(&self, outcome: &'static str, fault: Option<&Fault>, total: Duration) {
         let Exchange { facts, trail, .. } = &self.exchange;
-        let decision = trail.decision();
+        let (decision, llm) = (trail.decision(), trail.llm());
         self.requests.push(RequestRecord {
             id: facts.id.to_string(),
             at_ms: record::at_ms(total),
@@ -232,6 +238,8 @@ impl Closing {
             score: self.score,
             stream: facts.request.stream,
             usage: self.usage.map(record::usage),
+            llm_calls: llm.calls,
+            llm_usage: llm.usage.map(record::usage),
             first_token_us: self.first_token.map(micros),
             overhead_us: self.overhead.map(micros),
             total_us: micros(total),

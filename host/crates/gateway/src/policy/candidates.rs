@@ -1,10 +1,10 @@
 //! Who may answer after those that were decided on: the fallback of tasks and models, flattened when the world is
-//! built. Each model with the same overrides stands once, and no request has more than `MAX_CANDIDATES`.
+//! built. What would be asked and judged alike stands once, and no request has more than `MAX_CANDIDATES`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jackfield_core::config::{Config, Fallback, MAX_CANDIDATES, Route};
-use jackfield_core::contract::{Overrides, Target};
+use jackfield_core::contract::Target;
 
 /// What each task tries: its own model first, then its fallback, other tasks' unfolded.
 pub(super) fn of_tasks(config: &Config) -> BTreeMap<String, Vec<Target>> {
@@ -19,12 +19,12 @@ pub(super) fn with_fallback(config: &Config, decided: usize, mut targets: Vec<Ta
         .take(decided)
         .flat_map(|target| {
             let models = config.orchestrator().fallback_of(&target.model);
-            models.iter().map(|model| Target { model: model.clone(), overrides: target.overrides.clone() })
+            models.iter().map(|model| Target { model: model.clone(), ..target.clone() })
         })
         .collect();
     let all = targets.drain(..).chain(more);
     let mut once = Vec::new();
-    all.for_each(|target| add(&mut once, target));
+    all.for_each(|target| add(config, &mut once, target));
     once
 }
 
@@ -32,22 +32,22 @@ pub(super) fn with_fallback(config: &Config, decided: usize, mut targets: Vec<Ta
 fn of_route(config: &Config, route: &Route) -> Vec<Target> {
     let mut candidates = Vec::new();
     let mut unfolded: BTreeSet<&str> = BTreeSet::new();
-    let nothing = Overrides::default();
     let first = Fallback::Task(route.task.clone());
-    let mut next: Vec<(&Fallback, &Overrides)> = vec![(&first, &nothing)];
-    while let Some((fallback, overrides)) = next.pop() {
+    // Each with the row that it stands in.
+    let mut next: Vec<(&Fallback, &Target)> = vec![(&first, &route.target)];
+    while let Some((fallback, row)) = next.pop() {
         if candidates.len() == MAX_CANDIDATES {
             break;
         }
         match fallback {
             Fallback::Model(model) => {
-                add(&mut candidates, Target { model: model.clone(), overrides: overrides.clone() });
+                add(config, &mut candidates, Target { model: model.clone(), ..row.clone() });
             }
             Fallback::Task(task) => {
                 let Some(route) = config.orchestrator().route(task) else { continue };
                 if unfolded.insert(&route.task) {
-                    add(&mut candidates, route.target.clone());
-                    next.extend(route.fallback.iter().rev().map(|entry| (entry, &route.target.overrides)));
+                    add(config, &mut candidates, route.target.clone());
+                    next.extend(route.fallback.iter().rev().map(|entry| (entry, &route.target)));
                 }
             }
         }
@@ -55,14 +55,25 @@ fn of_route(config: &Config, route: &Route) -> Vec<Target> {
     candidates
 }
 
-fn add(candidates: &mut Vec<Target>, target: Target) {
-    if candidates.len() < MAX_CANDIDATES && !candidates.contains(&target) {
+fn add(config: &Config, candidates: &mut Vec<Target>, target: Target) {
+    if candidates.len() < MAX_CANDIDATES && !candidates.iter().any(|there| alike(config, there, &target)) {
         candidates.push(target);
     }
 }
 
+/// Whether two would be asked the same, and their answers judged alike.
+fn alike(config: &Config, one: &Target, other: &Target) -> bool {
+    let checks = |target: &Target| {
+        let route = target.task.as_deref().and_then(|task| config.orchestrator().route(task));
+        route.map_or(&[][..], |route| &route.validators)
+    };
+    one.model == other.model && one.overrides == other.overrides && checks(one) == checks(other)
+}
+
 #[cfg(test)]
 mod tests {
+    use jackfield_core::contract::Overrides;
+
     use super::*;
 
     fn config(orchestrator: &str) -> Config {
@@ -92,6 +103,21 @@ mod tests {
         // The models of a route keep its settings; a task brings its own.
         assert_eq!(names(&tasks["a"]), ["m0@0.5", "m2", "m3", "m2@1", "m3@1", "m1@0.5"]);
         assert_eq!(names(&tasks["b"]), ["m2", "m3", "m2@1", "m3@1"]);
+    }
+
+    #[test]
+    fn rows_that_ask_alike_and_judge_alike_are_one_and_others_are_not() {
+        let config = config(
+            "  routes:
+    - { task: a, model: m0, validators: [not_empty], fallback: [task/b, task/c, task/d, task/e] }
+    - { task: b, model: m0 }
+    - { task: c, model: m0 }
+    - { task: d, model: m0, result: json }
+    - { task: e, model: m0, template: \"<${input}>\" }
+",
+        );
+        let rows: Vec<_> = of_tasks(&config)["a"].iter().filter_map(|target| target.task.clone()).collect();
+        assert_eq!(rows, ["a", "b", "d", "e"].map(std::sync::Arc::from));
     }
 
     #[test]

@@ -5,20 +5,16 @@
 //! router's `timeout` and `MAX_TEXT`. Whatever goes wrong is `on_failure`, never a failed request. Identical prompts
 //! are asked about once. The prompt is material: what it says may raise its rating, and nothing else.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use jackfield_core::config::{Complexity, DynamicRouter};
-use jackfield_core::contract::{
-    Answer, Call, Caller, Exchange, Facts, Fault, FaultKind, Overrides, Reply, Step, Target,
-};
-use jackfield_dialect::openai::parse_request;
+use jackfield_core::contract::{Exchange, Overrides, Reply, Step, Target};
 
 use super::routers::Generations;
-use crate::world::{CallEnd, LiveCall, Model, Rated, RatingKey, World};
+use crate::world::{Model, Question, Rated, RatingKey, Unanswered, World};
 
 /// What is rated of a prompt, in bytes: its beginning.
 const MAX_TEXT: usize = 8 << 10;
@@ -108,84 +104,39 @@ async fn rate(router: &DynamicRouter, world: &World, exchange: &Exchange) -> Out
 
 /// Asks the model, once.
 async fn ask(world: &World, model: &Model, exchange: &Exchange, text: &str, deadline: Instant) -> Rated {
-    let now = Instant::now();
     let own = world.ratings().breaker();
-    if model.live().breaker().is_open(now) || !own.allows(now) {
+    if model.is_left_alone() || !own.allows(Instant::now()) {
         return Err("breaker_open");
     }
-    let call = question(model, exchange, text)?;
-    let live = model.begin(false);
-    let answer = tokio::time::timeout_at(deadline.into(), model.provider().call(call)).await;
+    let question = Question {
+        id: exchange.facts.id,
+        body: json!({
+            "messages": [{ "role": "system", "content": INSTRUCTION }, { "role": "user", "content": text }],
+            "temperature": 0,
+            "max_tokens": MAX_TOKENS,
+        }),
+        overrides: Overrides::default(),
+        until: deadline,
+    };
     let failed = |why| {
         own.failed(Instant::now());
         Err(why)
     };
-    match answer {
-        Ok(Ok(Answer::Whole { reply, .. })) => {
+    match model.ask(question).await {
+        Ok(reply) => {
             own.succeeded();
-            answered(live);
             read(&reply).ok_or("unclear")
         }
-        // Not what was asked for.
-        Ok(Ok(Answer::Stream { .. })) => failed("unclear"),
-        Ok(Err(fault)) => {
+        Err(Unanswered::Unclear) => failed("unclear"),
+        Err(Unanswered::Failed(fault)) => {
             tracing::debug!(
                 target: "jackfield::dynamic", request_id = %exchange.facts.id, model = model.spec().name,
                 reason = fault.kind.reason(), "a rating failed: {fault}"
             );
-            refused(live, &fault);
             failed(fault.kind.reason())
         }
-        // Late for a rating is not late for an answer: the model is as slow as this, and not unwell.
-        Err(_) => {
-            live.outrun();
-            failed("timeout")
-        }
+        Err(Unanswered::Late) => failed("timeout"),
     }
-}
-
-fn answered(mut live: LiveCall) {
-    live.first_token();
-    live.end(CallEnd::Answered);
-}
-
-/// The model's state hears of failures as it does when the model answers.
-fn refused(live: LiveCall, fault: &Fault) {
-    match fault.kind {
-        kind if kind.is_transient() => live.end(CallEnd::Failed(kind)),
-        FaultKind::ContextLength => live.end(CallEnd::Unfit(FaultKind::ContextLength)),
-        kind if kind.try_next() => live.end(CallEnd::Refused(kind)),
-        kind => live.end(CallEnd::Unfit(kind)),
-    }
-}
-
-/// The question as a request of our own: nothing of the client's is in it but the text.
-fn question(model: &Model, exchange: &Exchange, text: &str) -> Result<Call, &'static str> {
-    let body = json!({
-        "messages": [{ "role": "system", "content": INSTRUCTION }, { "role": "user", "content": text }],
-        "temperature": 0,
-        "max_tokens": MAX_TOKENS,
-    });
-    let request = parse_request(body.to_string().into()).map_err(|fault| fault.kind.reason())?;
-    let facts = Facts {
-        id: exchange.facts.id,
-        request,
-        task: None,
-        caller: Caller::default(),
-        headers: http::HeaderMap::new(),
-    };
-    let id = &model.spec().id;
-    Ok(Call {
-        appended: Default::default(),
-        facts: Arc::new(facts),
-        model_id: id.as_str().into(),
-        overrides: Overrides::default(),
-        max_output: model.spec().max_output,
-        key: model.provider().pick_key(id, &[]).map(|pick| pick.index),
-        timeouts: model.timeouts(),
-        // Who is late for a rating is given up from outside: a provider would call its own lateness a failure.
-        deadline: exchange.deadline,
-    })
 }
 
 /// The digest of who is asked what. Each part ends with a byte that no UTF-8 text has.

@@ -64,9 +64,14 @@ impl Policy {
         Self { rules, validators, routes: candidates::of_tasks(config), dynamic, default_model }
     }
 
-    /// What an answer to this request must pass, in order. The client may have asked for one that is not there.
-    pub(crate) fn validators_of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
-        self.validators.of(facts)
+    /// What an answer must pass that was tried for this task's row, in order.
+    pub(crate) fn validators_of(&self, task: Option<&str>) -> &[ValidatorSlot] {
+        self.validators.of_row(task)
+    }
+
+    /// What answers to this request must pass besides. The client may have asked for one that is not there.
+    pub(crate) fn added_validators(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        self.validators.added(facts)
     }
 
     /// Decides about one request. The trail tells who did and why. Shadows are asked afterwards and not waited for.
@@ -110,7 +115,10 @@ impl Policy {
         if let Some(plan) = self.ask_routers(world, exchange, heard, asked).await? {
             return match plan {
                 Plan::Respond { .. } => Ok(plan),
-                Plan::Candidates(targets) => candidates_of(world, exchange, targets.len(), targets),
+                Plan::Candidates(targets) => {
+                    let targets = self.for_task(&exchange.facts, targets);
+                    candidates_of(world, exchange, targets.len(), targets)
+                }
             };
         }
         let facts = Arc::clone(&exchange.facts);
@@ -129,6 +137,22 @@ impl Policy {
         };
         decided(exchange, by, why, targets.get(..1).unwrap_or_default());
         candidates_of(world, exchange, 1, targets)
+    }
+
+    /// A router's targets for a request that names a task: the router says who answers and how, the task's row what is
+    /// asked and what the answer must be. A template of the router's own goes before the row's.
+    fn for_task(&self, facts: &Facts, mut targets: Vec<Target>) -> Vec<Target> {
+        let route = facts.task.as_ref().and_then(|task| self.routes.get(task));
+        let Some(row) = route.and_then(|candidates| candidates.first()) else { return targets };
+        for target in &mut targets {
+            target.task.clone_from(&row.task);
+            let overrides = &mut target.overrides;
+            overrides.answer_format.clone_from(&row.overrides.answer_format);
+            if overrides.prompt_template.is_none() {
+                overrides.prompt_template.clone_from(&row.overrides.prompt_template);
+            }
+        }
+        targets
     }
 
     fn by_task(&self, task: &str) -> Result<Vec<Target>, Fault> {

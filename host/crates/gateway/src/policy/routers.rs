@@ -9,7 +9,7 @@ use jackfield_core::contract::{
     Ask, Decision, Exchange, Fault, FaultKind, PluginFault, RejectClass, Routing, Step, Target,
 };
 
-use super::{Plan, Policy, RouterSlot, decided};
+use super::{Plan, Policy, RouterSlot, Seat, decided};
 use crate::world::World;
 
 /// Which generations of the routers are asked.
@@ -38,16 +38,12 @@ impl Policy {
         asked: Generations,
     ) -> Result<Option<Plan>, Fault> {
         for slot in &self.rules.routers {
-            let ask = Ask {
-                facts: Arc::clone(&exchange.facts),
-                labels: heard.asking().into(),
-                view: Arc::clone(world.view()),
-            };
+            let labels: Arc<[(String, String)]> = heard.asking().into();
             if asked == Generations::All
                 && let Some(canary) = slot.canary_for(exchange.facts.id)
             {
                 let began = Instant::now();
-                match canary.ask(ask.clone(), began).await {
+                match canary.ask(ask_of(canary, &labels, world, exchange, asked), began).await {
                     Ok(routing) => match take(slot, routing, (began, true), exchange, heard)? {
                         Some(plan) => return Ok(Some(plan)),
                         None => continue,
@@ -56,7 +52,7 @@ impl Policy {
                 }
             }
             let began = Instant::now();
-            match slot.base.ask(ask, began).await {
+            match slot.base.ask(ask_of(&slot.base, &labels, world, exchange, asked), began).await {
                 Ok(routing) => {
                     if let Some(plan) = take(slot, routing, (began, false), exchange, heard)? {
                         return Ok(Some(plan));
@@ -70,6 +66,23 @@ impl Policy {
             }
         }
         Ok(None)
+    }
+}
+
+/// What one generation of a router is asked. Where a decision is only explained, no model is called for it.
+fn ask_of(
+    seat: &Seat,
+    labels: &Arc<[(String, String)]>,
+    world: &World,
+    exchange: &Exchange,
+    asked: Generations,
+) -> Ask {
+    let consults = seat.consults && asked == Generations::All;
+    Ask {
+        facts: Arc::clone(&exchange.facts),
+        labels: Arc::clone(labels),
+        view: Arc::clone(world.view()),
+        completer: consults.then(|| world.completer(exchange, seat.router.name(), Some(&seat.series))),
     }
 }
 

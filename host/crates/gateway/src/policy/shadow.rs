@@ -103,6 +103,8 @@ impl Policy {
                     facts: Arc::clone(&exchange.facts),
                     labels: heard.labels_at(slot.place).into(),
                     view: Arc::clone(world.view()),
+                    // What it asked would cost, and nobody acts on the answer.
+                    completer: None,
                 },
                 done: Outcome::of(plan),
                 by: exchange.trail.decision().map(|(by, _)| by.to_owned()),

@@ -25,6 +25,8 @@ pub struct Seat {
     pub stats: Arc<RouterStats>,
     /// What is counted under the rule's name.
     pub series: Arc<PluginSeries>,
+    /// Whether it may ask models (the grant `llm`).
+    pub consults: bool,
 }
 
 /// A routing rule and what to do when it fails.

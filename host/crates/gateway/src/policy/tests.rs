@@ -62,6 +62,7 @@ fn seat(rule: &Arc<Rule>) -> Seat {
         opened: Arc::new(|| {}),
         stats: Arc::default(),
         series: Metrics::default().plugins.of("rule", false),
+        consults: false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which validators an answer is put through: those for every answer, those for its task, and those the client asks for.
+//! Which validators an answer is put through: those for every answer, those of the row it was tried for, and those the client
+//! asks for.
 //! A validator that is named and not loaded stands here as one that fails, so that its `on_error` decides.
 
 use std::collections::BTreeMap;
@@ -8,11 +9,13 @@ use std::time::Instant;
 use jackfield_core::base::{CompiledSchema, excerpt};
 use jackfield_core::config::{Config, ValidatorOnError, ValidatorRule};
 use jackfield_core::contract::{
-    BoxFuture, Facts, Fault, PluginFault, PluginFaultKind, Review, Validation, Validator,
+    BoxFuture, Completer, Exchange, Facts, Fault, PluginFault, PluginFaultKind, Review, Validation, Validator,
 };
+use jackfield_core::telemetry::metrics::PluginSeries;
 
 use super::Breaker;
 use super::builtin::Builtin;
+use crate::world::World;
 
 /// Names validators that an answer must pass besides those that are configured, separated by commas.
 const HEADER: &str = "x-jackfield-validators";
@@ -33,6 +36,8 @@ pub struct ValidatorSlot {
     pub breaker: Option<Arc<Breaker>>,
     /// Told when the breaker opens.
     pub opened: Arc<dyn Fn() + Send + Sync>,
+    /// What is counted of a plugin that may ask models (the grant `llm`); `None` for one that may not.
+    pub consults: Option<Arc<PluginSeries>>,
 }
 
 /// The validators of one configuration.
@@ -48,7 +53,7 @@ impl ValidatorSlot {
     /// A check of the gateway's own, which never fails.
     fn builtin(builtin: Builtin) -> Self {
         let (validator, opened) = (Arc::new(builtin), Arc::new(|| {}));
-        Self { validator, on_error: ValidatorOnError::Reject, breaker: None, opened }
+        Self { validator, on_error: ValidatorOnError::Reject, breaker: None, opened, consults: None }
     }
 
     /// The check of a request's own `response_format`.
@@ -59,6 +64,11 @@ impl ValidatorSlot {
     /// The check's name.
     pub(crate) fn name(&self) -> &str {
         self.validator.name()
+    }
+
+    /// Who asks models for it, if it may.
+    pub(crate) fn completer(&self, world: &World, exchange: &Exchange) -> Option<Arc<dyn Completer>> {
+        self.consults.as_ref().map(|series| world.completer(exchange, self.name(), Some(series)))
     }
 
     /// Asks it, unless it is being left alone.
@@ -110,10 +120,14 @@ impl Validators {
         Self { every: every.iter().map(&slot).collect(), by_task, by_name }
     }
 
-    /// What an answer to this request must pass, in order.
-    pub(super) fn of(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
-        let of_task = facts.task.as_ref().and_then(|task| self.by_task.get(task));
-        let mut slots = of_task.unwrap_or(&self.every).clone();
+    /// What an answer must pass that was tried for this task's row, in order.
+    pub(super) fn of_row(&self, task: Option<&str>) -> &[ValidatorSlot] {
+        task.and_then(|task| self.by_task.get(task)).unwrap_or(&self.every)
+    }
+
+    /// What the client adds to that.
+    pub(super) fn added(&self, facts: &Facts) -> Result<Vec<ValidatorSlot>, Fault> {
+        let mut slots: Vec<ValidatorSlot> = Vec::new();
         for name in added(&facts.headers)? {
             let Some(slot) = self.by_name.get(name) else {
                 let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
@@ -153,7 +167,7 @@ fn missing(name: &str, on_error: Option<ValidatorOnError>) -> ValidatorSlot {
     let (validator, opened) = (Arc::new(Missing(name.to_owned())), Arc::new(|| {}));
     // The configuration's check asks for a word; without one, nothing unchecked goes out.
     let on_error = on_error.unwrap_or(ValidatorOnError::Reject);
-    ValidatorSlot { validator, on_error, breaker: None, opened }
+    ValidatorSlot { validator, on_error, breaker: None, opened, consults: None }
 }
 
 impl Validator for Missing {

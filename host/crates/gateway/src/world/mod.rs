@@ -1,9 +1,11 @@
 //! The immutable picture one request sees from its first to its last step: configuration, routing
 //! rules, models and providers. A reload builds a new one beside it; nothing in it changes.
 
+mod consult;
 mod live;
 mod load;
 mod models;
+mod question;
 mod ratings;
 mod requests;
 mod retry_budget;
@@ -20,6 +22,7 @@ use crate::policy::{Policy, Rules};
 pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
+pub(crate) use question::{Question, Unanswered};
 pub(crate) use ratings::{Rated, RatingKey, Ratings};
 pub use requests::{AttemptOutcome, RequestRecord, Requests, StepRecord, UsageRecord};
 pub(crate) use retry_budget::RetryBudget;

@@ -50,6 +50,11 @@ impl Model {
         self.live.call(streamed, &self.series)
     }
 
+    /// What is counted of it.
+    pub(super) fn series(&self) -> &UpstreamSeries {
+        &self.series
+    }
+
     pub(crate) fn live(&self) -> &Live {
         &self.live
     }

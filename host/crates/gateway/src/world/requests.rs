@@ -67,6 +67,10 @@ pub struct RequestRecord {
     pub stream: bool,
     /// What the answer consumed, if the provider said.
     pub usage: Option<UsageRecord>,
+    /// Questions of plugins to models. Not attempts at answering.
+    pub llm_calls: usize,
+    /// What those consumed, which is in no other number here; as far as providers said.
+    pub llm_usage: Option<UsageRecord>,
     /// From arrival until the answer began, when it came as a stream or whole.
     pub first_token_us: Option<u64>,
     /// What this gateway took itself until the answer began.
@@ -178,6 +182,15 @@ pub enum StepRecord {
         model: String,
         after_us: u64,
     },
+    /// A plugin's question to a model. Neither its words nor the model's are kept.
+    Llm {
+        plugin: String,
+        model: String,
+        provider: Option<String>,
+        outcome: &'static str,
+        usage: Option<UsageRecord>,
+        micros: u64,
+    },
     /// The issues are the validator's own words. A built-in one names keys of the answer, never its values.
     Validated {
         name: String,
@@ -254,6 +267,9 @@ impl StepRecord {
             Self::Fallback { models } => of_list(models),
             Self::Dropped { model, fields } => model.len() + of_list(fields),
             Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
+            Self::Llm { plugin, model, provider, .. } => {
+                plugin.len() + model.len() + provider.as_ref().map_or(0, String::len)
+            }
             Self::Skipped { model, provider, .. }
             | Self::Attempt { model, provider, .. }
             | Self::KeyRotated { model, provider, .. }

@@ -32,8 +32,8 @@ impl HostView for WorldView {
             provider: spec.provider.clone(),
             context_window: spec.context,
             max_output_tokens: spec.max_output,
-            input_usd_per_mtok: spec.price.map(|price| price.input_usd_per_mtok()),
-            output_usd_per_mtok: spec.price.map(|price| price.output_usd_per_mtok()),
+            input_usd_per_mtok: spec.price.map(|price| price.input.usd_per_mtok()),
+            output_usd_per_mtok: spec.price.map(|price| price.output.usd_per_mtok()),
             tags: spec.tags.clone(),
             capabilities: spec.capabilities.iter().map(|ability| ability.name().to_owned()).collect(),
         })

@@ -30,7 +30,7 @@ fn guest(nops: usize) -> Vec<u8> {
 fn bench() -> Bench {
     let base = tempfile::tempdir().unwrap();
     std::fs::create_dir(base.path().join("plugins")).unwrap();
-    let settings = PluginSettings { config: "{}".into(), warm: false, limits: limits(), sha256: None };
+    let settings = crate::guests::settings(limits(), false);
     Bench { base, settings: Mutex::new(settings) }
 }
 

@@ -1,9 +1,11 @@
-//! What a guest may ask of the host, one file an interface. Every function counts itself first; none
-//! waits (but WASI's, which ends with the call), none reaches outside the process, and none shows a credential.
+//! What a guest may ask of the host, one file an interface. Every function counts itself first; none waits or reaches
+//! outside the process but `llm`, which needs a grant (WASI's may wait, and that ends with the call); none shows a
+//! credential.
 
 mod about;
 mod config;
 mod kv;
+mod llm;
 mod log;
 mod models;
 mod request;

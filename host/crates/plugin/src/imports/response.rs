@@ -41,12 +41,7 @@ impl Host for CallState {
 
     fn usage(&mut self) -> wasmtime::Result<Option<TokenUsage>> {
         self.meter.enter(0)?;
-        Ok(self.draft()?.reply.usage.map(|usage| TokenUsage {
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
-            cached_input_tokens: usage.cached_input_tokens,
-            reasoning_tokens: usage.reasoning_tokens,
-        }))
+        Ok(self.draft()?.reply.usage.map(convert::usage))
     }
 
     fn model(&mut self) -> wasmtime::Result<String> {

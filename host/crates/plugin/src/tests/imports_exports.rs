@@ -21,7 +21,7 @@ async fn what_is_wanted_must_be_offered_with_its_types() {
     section(&mut wants_module, 3, &[1, 0x50, 0]);
     section(&mut wants_module, 10, &[1, 0, 1, b'm', 0, 0x11, 0]);
     each_refused(&[
-        ("a capability", importing("jackfield:plugin/llm@1.0.0", "(instance)"), "which this host does not give to routers"),
+        ("what plugins export", importing("jackfield:plugin/routing@1.0.0", "(instance)"), "which this host does not give to routers"),
         ("a later major", importing("jackfield:plugin/log@2.0.0", "(instance)"), "wants jackfield:plugin/log@2.0.0; this host offers jackfield:plugin@1.0.0"),
         ("an earlier major", importing("jackfield:plugin/log@0.9.0", "(instance)"), "wants jackfield:plugin/log@0.9.0"),
         ("a preview", importing("jackfield:plugin/log@1.0.0-rc1", "(instance)"), "which links with no other major version or preview"),

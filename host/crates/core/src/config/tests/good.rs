@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::config::{
     Complexity, Fallback, OnError, PluginCache, ProviderKind, ValidatorOnError, ValidatorRule,
 };
-use crate::contract::ReasoningLevel;
+use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
 
 use super::*;
@@ -63,6 +63,45 @@ orchestrator:
     assert_eq!(target.overrides.reasoning, Some(ReasoningLevel::Medium));
     assert_eq!((target.overrides.temperature, target.overrides.max_output_tokens), (Some(0.3), Some(2000)));
     assert!(config.orchestrator().route("other").is_none());
+}
+
+/// A template is not looked through for variables; its `${…}` are its own.
+#[test]
+fn what_a_task_makes_of_words_is_read_and_shown() {
+    let text = "providers: { sim: { kind: simulated } }
+models: { m: { provider: sim, capabilities: [tools] } }
+orchestrator:
+  routes:
+    - { task: a, model: m, template: \"Scale $${x} in\\n${input}\", result: json, schema: { type: object, required: [n] } }
+    - { task: b, model: m, result: json, reasoning: high }
+    - { task: c, model: m, result: text }";
+    let config = parse(text).unwrap();
+    let of = |task| &config.orchestrator().route(task).unwrap().target;
+    assert_eq!(of("a").overrides.prompt_template.as_deref(), Some("Scale $${x} in\n${input}"));
+    let Some(AnswerFormat::Schema(schema)) = &of("a").overrides.answer_format else {
+        panic!("{:?}", of("a"))
+    };
+    assert_eq!(schema.source(), &json!({ "type": "object", "required": ["n"] }));
+    assert_eq!(of("b").overrides.answer_format, Some(AnswerFormat::Json));
+    assert_eq!((&of("c").overrides.answer_format, of("c").task.as_deref()), (&None, Some("c")));
+    let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    assert!(warning.message().contains("`m` is not told how much to think"), "{warning}");
+    let again = parse(&config.show().unwrap()).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(again.orchestrator(), config.orchestrator());
+}
+
+#[test]
+fn a_template_is_no_longer_than_a_prompt_should_have_around_it() {
+    let route = |length: usize| {
+        let template = format!("{}${{input}}", "x".repeat(length - "${input}".len()));
+        parse(&format!(
+            "providers: {{ sim: {{ kind: simulated }} }}\nmodels: {{ m: {{ provider: sim }} }}\n\
+             orchestrator: {{ routes: [{{ task: t, model: m, template: \"{template}\" }}] }}"
+        ))
+    };
+    assert!(route(64 << 10).is_ok());
+    let report = route((64 << 10) + 1).unwrap_err().to_string();
+    assert!(report.contains("has 65537 bytes") && report.contains("use at most 64 KiB"), "{report}");
 }
 
 #[test]
@@ -276,7 +315,7 @@ fn sections_are_shown_in_the_order_people_read_them() {
 fn every_limit_of_a_plugin_can_be_written_and_shows() {
     let written = "{ cpu: 11ms, wall: 51ms, check_config: 2s, memory: 65MiB, table_elements: 3, instances: 4, memories: 5, \
         handles: 6, host_calls: 7, host_call_size: 8KiB, host_calls_size: 9KiB, log_lines: 10, log_line_size: 20, \
-        log_rate: 30, kv: 40KiB, kv_value: 50KiB, compile_cpu: 1m10s, compile_memory: 300MiB, file: 60KiB }";
+        log_rate: 30, llm_calls: 31, llm_timeout: 32s, llm_output_tokens: 33, kv: 40KiB, kv_value: 50KiB, compile_cpu: 1m10s, compile_memory: 300MiB, file: 60KiB }";
     let config = parse(&format!("plugins: {{ settings: {{ a: {{ limits: {written} }} }} }}")).unwrap();
     let shown = config.plugins().settings("a").limits.show();
     let names: Vec<&String> = shown.as_object().unwrap().keys().collect();
@@ -285,7 +324,7 @@ fn every_limit_of_a_plugin_can_be_written_and_shows() {
         assert!(written.contains(&format!(" {name}: {value}")), "{name} is {value}");
     }
     let defaults = config.plugins().settings("b").limits.show();
-    assert_eq!(names.len(), 19);
+    assert_eq!(names.len(), 22);
     for name in names {
         assert_ne!(shown[name], defaults[name], "{name}");
     }
@@ -308,6 +347,16 @@ fn what_was_compiled_has_a_folder() {
     );
     assert_eq!(cache("", &[]), PluginCache::Homeless);
     assert_eq!(cache("plugins: { cache: none }", &[xdg, home]), PluginCache::Off);
+}
+
+#[test]
+fn nothing_is_granted_that_is_not_written() {
+    let text = "plugins: { settings: { a: { grants: [llm] }, b: { grants: [] }, c: {}, d: { grants: [llm, llm] } } }";
+    let config = parse(text).unwrap();
+    let granted = |name: &str| config.plugins().settings(name).grants.iter().map(|g| g.name()).collect();
+    let granted: Vec<Vec<&str>> = ["a", "b", "c", "d", "e"].map(granted).into();
+    assert_eq!(granted, [vec!["llm"], vec![], vec![], vec!["llm"], vec![]]);
+    assert!(config.show().unwrap().contains("grants:\n      - llm\n"), "{}", config.show().unwrap());
 }
 
 #[test]

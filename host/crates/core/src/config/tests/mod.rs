@@ -1,6 +1,7 @@
 //! The room as a whole: texts in, configurations or reports out.
 
 mod bad;
+mod figures;
 mod fuzz;
 mod good;
 mod resolve;

@@ -17,9 +17,9 @@ fn declared_models_resolve_and_others_do_not() {
 
 #[test]
 fn a_key_in_the_environment_makes_well_known_models_resolve() {
-    let config =
-        with(SIM, &[("OPENAI_API_KEY", "sk-1"), ("DEEPSEEK_API_KEY", "sk-2"), ("GEMINI_API_KEY", "k-3")])
-            .unwrap();
+    let variables = ["OPENAI", "DEEPSEEK", "GEMINI", "MISTRAL", "XAI", "MOONSHOT", "PERPLEXITY"]
+        .map(|of| format!("{of}_API_KEY"));
+    let config = with(SIM, &variables.each_ref().map(|name| (name.as_str(), "k"))).unwrap();
     for (name, provider) in [
         ("gpt-4o", "openai"),
         ("o3", "openai"),
@@ -27,10 +27,21 @@ fn a_key_in_the_environment_makes_well_known_models_resolve() {
         ("chatgpt-4o-latest", "openai"),
         ("deepseek-chat", "deepseek"),
         ("gemini-2.5-pro", "gemini"),
+        ("mistral-large-latest", "mistral"),
+        ("codestral-2508", "mistral"),
+        ("grok-4.5", "xai"),
+        ("kimi-k3", "moonshot"),
+        ("sonar", "perplexity"),
+        ("sonar-pro", "perplexity"),
     ] {
-        assert_eq!(config.resolve(name).unwrap().provider, provider, "{name}");
+        let model = config.resolve(name).unwrap();
+        assert_eq!(model.provider, provider, "{name}");
+        // The address of a family's home says whose models these are.
+        assert_eq!(config.providers()[provider].vendor().unwrap().name(), provider);
+        // OpenAI retired this one; the others are known to the catalogue.
+        assert_eq!(model.price.is_some(), name != "chatgpt-4o-latest", "{name}");
     }
-    for name in ["claude-3-opus", "gemini-", "gemini", "o3x", "gpt-", "gpt", "opus", ""] {
+    for name in ["claude-3-opus", "gemini-", "gemini", "o3x", "sonarly", "grok", "gpt-", "gpt", "opus", ""] {
         assert!(config.resolve(name).is_none(), "{name}");
     }
     assert_eq!(

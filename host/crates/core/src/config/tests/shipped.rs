@@ -8,6 +8,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("AZURE_OPENAI_API_KEY", "azure-of-the-test"),
     ("GEMINI_API_KEY", "gemini-of-the-test"),
     ("SEARCH_KEY", "a-key-of-the-test"),
+    ("ANTHROPIC_API_KEY", "sk-ant-of-the-test"),
     ("JACKFIELD_ADMIN_TOKEN", "a-token-of-the-test"),
 ];
 

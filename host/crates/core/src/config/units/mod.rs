@@ -7,11 +7,13 @@ mod count;
 mod period;
 mod share;
 mod size;
+mod usd;
 
 pub use count::Count;
 pub use period::Period;
 pub use share::Share;
 pub use size::Size;
+pub(crate) use usd::Usd;
 
 use std::fmt::Display;
 use std::marker::PhantomData;

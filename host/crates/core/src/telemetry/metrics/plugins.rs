@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::contract::PluginFaultKind;
+use crate::contract::{PluginFaultKind, Usage};
 
 use super::histogram::Histogram;
 use super::resolved::Resolved;
@@ -51,6 +51,7 @@ pub struct PluginSeries {
     generation: Gauge,
     breaker_open: Gauge,
     compared: OnceLock<[Counter; Compared::ALL.len()]>,
+    llm: Mutex<Llm>,
     families: Families,
 }
 
@@ -69,6 +70,15 @@ pub enum Compared {
     Skipped,
 }
 
+/// What a plugin asked of models. Looked up as it comes: that is nothing beside a model's answer.
+#[derive(Debug, Default)]
+struct Llm {
+    outcomes: BTreeMap<&'static str, Counter>,
+    tokens: BTreeMap<&'static str, Counter>,
+    /// The plugin is gone: what still comes is counted where nobody looks.
+    gone: bool,
+}
+
 #[derive(Clone, Debug)]
 struct Families {
     calls: Family<Call, Counter>,
@@ -77,6 +87,8 @@ struct Families {
     generation: Family<Plugin, Gauge>,
     breaker_open: Family<Plugin, Gauge>,
     shadow: Family<Shadow, Counter>,
+    llm_calls: Family<Call, Counter>,
+    llm_tokens: Family<Tokens, Counter>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +105,13 @@ struct Call {
     plugin: String,
     canary: bool,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tokens {
+    plugin: String,
+    canary: bool,
+    direction: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,6 +149,8 @@ impl PluginMetrics {
             generation: Family::default(),
             breaker_open: Family::default(),
             shadow: Family::default(),
+            llm_calls: Family::default(),
+            llm_tokens: Family::default(),
         };
         let metrics = Self {
             queue_length: Gauge::default(),
@@ -138,12 +159,25 @@ impl PluginMetrics {
             families,
             known: Mutex::default(),
         };
-        let Families { calls, duration, peak_memory, generation, breaker_open, shadow } = &metrics.families;
+        let Families {
+            calls,
+            duration,
+            peak_memory,
+            generation,
+            breaker_open,
+            shadow,
+            llm_calls,
+            llm_tokens,
+        } = &metrics.families;
         registry.register("shadow", "What came of asking a shadow", shadow.clone());
         registry.register("plugin_calls", "Calls of a plugin: ok, or what kind of fault", calls.clone());
+        let help = "Questions of a plugin to a model: answered, or what became of it";
+        registry.register("plugin_llm_calls", help, llm_calls.clone());
+        let help = "Tokens that a plugin's questions to models took; they are in those of the models too";
+        registry.register("plugin_llm_tokens", help, llm_tokens.clone());
         registry.register_with_unit(
             "plugin_call_duration",
-            "Time a call of a plugin took, its wait for a turn included",
+            "Time a call of a plugin took, its wait for a turn and for models included",
             Unit::Seconds,
             duration.clone(),
         );
@@ -186,6 +220,7 @@ impl PluginMetrics {
             generation: families.generation.get_or_create_owned(&plugin),
             breaker_open: families.breaker_open.get_or_create_owned(&plugin),
             compared: OnceLock::new(),
+            llm: Mutex::default(),
             plugin,
             families,
         });
@@ -197,8 +232,26 @@ impl PluginMetrics {
     pub fn forget(&self, name: &str, canary: bool) {
         let key = (name.to_owned(), canary);
         let gone = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        let Some(PluginSeries { plugin, faults, .. }) = gone.as_deref() else { return };
-        let Families { calls, duration, peak_memory, generation, breaker_open, shadow } = &self.families;
+        let Some(PluginSeries { plugin, faults, llm, .. }) = gone.as_deref() else { return };
+        let Families {
+            calls,
+            duration,
+            peak_memory,
+            generation,
+            breaker_open,
+            shadow,
+            llm_calls,
+            llm_tokens,
+        } = &self.families;
+        let mut llm = llm.lock().unwrap_or_else(PoisonError::into_inner);
+        llm.gone = true;
+        for outcome in llm.outcomes.keys() {
+            llm_calls.remove(&plugin.call(outcome));
+        }
+        for direction in llm.tokens.keys() {
+            llm_tokens.remove(&plugin.tokens(direction));
+        }
+        drop(llm);
         for what in Compared::ALL.iter().filter(|_| !canary) {
             shadow.remove(&plugin.shadow(*what));
         }
@@ -229,6 +282,28 @@ impl PluginSeries {
         }
     }
 
+    /// It asked a model, and this came of it.
+    pub fn asked_model(&self, outcome: &'static str, usage: Option<&Usage>) {
+        let mut llm = self.llm.lock().unwrap_or_else(PoisonError::into_inner);
+        let Llm { outcomes, tokens, gone } = &mut *llm;
+        if *gone {
+            return;
+        }
+        let (calls, families) = (&self.families.llm_calls, &self.families.llm_tokens);
+        let counter =
+            outcomes.entry(outcome).or_insert_with(|| calls.get_or_create_owned(&self.plugin.call(outcome)));
+        counter.inc();
+        for (direction, count) in usage
+            .into_iter()
+            .flat_map(|usage| [("input", usage.input_tokens), ("output", usage.output_tokens)])
+        {
+            let counter = tokens
+                .entry(direction)
+                .or_insert_with(|| families.get_or_create_owned(&self.plugin.tokens(direction)));
+            counter.inc_by(count);
+        }
+    }
+
     /// It was asked as a shadow, and this came of it.
     pub fn compared(&self, what: Compared) {
         let counters = self.compared.get_or_init(|| {
@@ -256,6 +331,10 @@ impl PluginSeries {
 impl Plugin {
     fn call(&self, outcome: &'static str) -> Call {
         Call { plugin: self.plugin.clone(), canary: self.canary, outcome }
+    }
+
+    fn tokens(&self, direction: &'static str) -> Tokens {
+        Tokens { plugin: self.plugin.clone(), canary: self.canary, direction }
     }
 
     fn shadow(&self, what: Compared) -> Shadow {

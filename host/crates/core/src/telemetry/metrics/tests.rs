@@ -55,6 +55,9 @@ fn a_plugin_that_leaves_takes_its_series_along() {
         series.serves(3);
         series.looked_at(65_536, true);
         series.compared(Compared::Disagreed);
+        series
+            .asked_model("answered", Some(&Usage { input_tokens: 9, output_tokens: 2, ..Usage::default() }));
+        series.asked_model("timed_out", None);
     }
     let canary = metrics.plugins.of("a", true);
     canary.answered(Duration::ZERO);
@@ -80,6 +83,14 @@ fn a_plugin_that_leaves_takes_its_series_along() {
             &metrics,
             &format!(r#"jackfield_plugin_call_duration_seconds_count{{plugin="{name}",canary="false"}} 2"#),
         );
+        for (outcome, count) in [("answered", 1), ("timed_out", 1)] {
+            let labels = format!(r#"{{plugin="{name}",canary="false",outcome="{outcome}"}}"#);
+            has(&metrics, &format!("jackfield_plugin_llm_calls_total{labels} {count}"));
+        }
+        for (direction, count) in [("input", 9), ("output", 2)] {
+            let labels = format!(r#"{{plugin="{name}",canary="false",direction="{direction}"}}"#);
+            has(&metrics, &format!("jackfield_plugin_llm_tokens_total{labels} {count}"));
+        }
         has(&metrics, &format!(r#"jackfield_shadow_total{{plugin="{name}",outcome="disagreed"}} 1"#));
         has(&metrics, &format!(r#"jackfield_shadow_total{{plugin="{name}",outcome="agreed"}} 0"#));
         has(&metrics, &format!(r#"jackfield_plugin_generation{{plugin="{name}",canary="false"}} 3"#));
@@ -95,6 +106,7 @@ fn a_plugin_that_leaves_takes_its_series_along() {
     late.answered(Duration::ZERO);
     late.failed(PluginFaultKind::Trap, None);
     late.looked_at(1, false);
+    late.asked_model("unclear", Some(&Usage { input_tokens: 1, ..Usage::default() }));
     metrics.plugins.forget("never there", true);
     let text = metrics.encode();
     assert!(!text.contains(r#"plugin="a""#) && text.contains(r#"plugin="b""#), "{text}");

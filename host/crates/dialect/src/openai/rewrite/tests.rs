@@ -54,7 +54,7 @@ fn overrides_use_the_clients_own_spelling() {
         temperature: Some(0.3),
         max_output_tokens: Some(9),
         reasoning: Some(ReasoningLevel::High),
-        prompt_template: None,
+        ..Overrides::default()
     };
     let m = r#""messages":[{"role":"user","content":"x"}]"#;
     assert_eq!(
