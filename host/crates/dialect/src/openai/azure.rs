@@ -19,14 +19,15 @@ pub enum AzureSpeech {
 }
 
 impl AzureSpeech {
-    fn path(self, model_id: &str) -> Result<String, Fault> {
+    /// Where Azure has what OpenAI has at `path`.
+    fn path(self, model_id: &str, path: &str) -> Result<String, Fault> {
         match self {
-            Self::V1 => Ok("openai/v1/chat/completions".to_owned()),
+            Self::V1 => Ok(format!("openai/v1/{path}")),
             // An address takes these, encoded or not, as a step up.
             Self::Deployments if matches!(model_id, "." | "..") => {
                 Err(Fault::invalid("model", format!("'{model_id}' cannot be a deployment's name")))
             }
-            Self::Deployments => Ok(format!("openai/deployments/{}/chat/completions", segment(model_id))),
+            Self::Deployments => Ok(format!("openai/deployments/{}/{path}", segment(model_id))),
         }
     }
 }
@@ -38,8 +39,8 @@ impl Speech for AzureSpeech {
 
     fn write(&self, asked: &Asked<'_>) -> Result<Written, Fault> {
         Ok(match ChatSpeech.write(asked)? {
-            Written::Call { body, dropped, .. } => {
-                Written::Call { path: self.path(asked.model_id)?, body, dropped }
+            Written::Call { path, body, dropped } => {
+                Written::Call { path: self.path(asked.model_id, &path)?, body, dropped }
             }
             known @ Written::Known(_) => known,
         })
@@ -64,12 +65,12 @@ mod tests {
 
     #[test]
     fn a_deployments_name_stays_one_segment() {
-        let path = |id| AzureSpeech::Deployments.path(id);
+        let path = |id| AzureSpeech::Deployments.path(id, "chat/completions");
         assert_eq!(path("gpt-4o").unwrap(), "openai/deployments/gpt-4o/chat/completions");
         assert_eq!(path("../a?b").unwrap(), "openai/deployments/..%2Fa%3Fb/chat/completions");
         for up in [".", ".."] {
             assert_eq!(path(up).unwrap_err().param.as_deref(), Some("model"), "{up}");
         }
-        assert_eq!(AzureSpeech::V1.path("..").unwrap(), "openai/v1/chat/completions");
+        assert_eq!(AzureSpeech::V1.path("..", "embeddings").unwrap(), "openai/v1/embeddings");
     }
 }
