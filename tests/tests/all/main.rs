@@ -11,6 +11,8 @@ mod admin;
 mod attempts;
 /// Who may ask, and for what.
 mod auth;
+/// OpenAI's clients before Azure OpenAI.
+mod azure;
 /// Models on Amazon Bedrock.
 mod bedrock;
 /// New generations on trial, and rules that are only compared.
@@ -27,6 +29,8 @@ mod dynamic;
 mod embeddings;
 /// The contract in every language: routers from real toolchains.
 mod examples;
+/// OpenAI's clients before Google's Gemini.
+mod gemini;
 mod guests;
 /// Clients that are slow, huge, broken or gone.
 mod hotswap;

@@ -7,12 +7,16 @@
 
 /// Amazon Bedrock's Converse.
 pub mod bedrock;
+mod call_id;
 mod client;
 /// A request in nobody's dialect.
 pub mod conversation;
+/// Google's Gemini.
+pub mod gemini;
 mod lenient;
 /// OpenAI's APIs.
 pub mod openai;
+mod path;
 mod speech;
 /// Server-sent events: bytes to frames, split anywhere, bounded in size.
 pub mod sse;

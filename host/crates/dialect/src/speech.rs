@@ -1,9 +1,12 @@
 //! How providers are spoken to: one `Speech` for each API, pure. The provider room does the calling.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use jackfield_core::contract::{ChatRequest, Chunk, Dialect, Fault, FaultKind, Overrides, Reply, Role};
 
+use crate::call_id;
 use crate::client::client;
 use crate::conversation::Conversation;
 use crate::sse::{Decoder, Frame};
@@ -29,6 +32,13 @@ impl Asked<'_> {
     /// # Errors
     /// The client asked for something that only its own dialect has a word for.
     pub fn conversation(&self) -> Result<Conversation, Fault> {
+        let mut conversation = self.signed_conversation()?;
+        call_id::strip(&mut conversation);
+        Ok(conversation)
+    }
+
+    /// The same, with the signatures that the ids of tool calls carry: for the API that signed them.
+    pub(crate) fn signed_conversation(&self) -> Result<Conversation, Fault> {
         let mut conversation = client(self.request.dialect).converse(self.request)?;
         conversation.check_others()?;
         conversation.apply(self.overrides, self.appended);
@@ -94,6 +104,11 @@ pub trait Speech: Send + Sync {
     fn error_with(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> ErrorBody {
         let _ = header;
         self.error(body)
+    }
+
+    /// When to come back, where an error's body says so and not a header.
+    fn retry_after(&self, _body: &[u8]) -> Option<Duration> {
+        None
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use jackfield_core::contract::{ChatRequest, Dialect, Overrides};
-use jackfield_dialect::{Asked, Speech, StreamHead, Written, bedrock, client, openai};
+use jackfield_dialect::{Asked, Speech, StreamHead, Written, bedrock, client, gemini, openai};
 
 /// Set to anything, the goldens are written instead of compared.
 const UPDATE: &str = "UPDATE_GOLDENS";
@@ -26,8 +26,11 @@ const UPDATE: &str = "UPDATE_GOLDENS";
 const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat), ("responses", Dialect::OpenAiResponses)];
 
 /// Providers, by the name of their files.
-const PROVIDERS: &[(&str, &dyn Speech)] =
-    &[("bedrock", &bedrock::ConverseSpeech), ("openai", &openai::ChatSpeech)];
+const PROVIDERS: &[(&str, &dyn Speech)] = &[
+    ("bedrock", &bedrock::ConverseSpeech),
+    ("gemini", &gemini::GeminiSpeech),
+    ("openai", &openai::ChatSpeech),
+];
 
 fn folder(what: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(what)

@@ -43,6 +43,8 @@ pub(crate) struct Api {
     name: Arc<str>,
     kind: Kind,
     base_url: BaseUrl,
+    /// The version that every call names in its query.
+    api_version: Option<String>,
     headers: HeaderMap,
     keys: Keys,
     /// What must not be repeated to anybody: the keys, and the values of configured headers.
@@ -76,6 +78,7 @@ impl Api {
             name: name.into(),
             kind,
             base_url: settings.base_url.clone(),
+            api_version: settings.api_version.clone(),
             headers,
             keys: Keys::new(keys),
             secrets: secrets_of(settings),
@@ -109,7 +112,8 @@ impl Api {
             let body = self.clients.read_error(&mut response, &timeouts, deadline).await;
             let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
             let error = speech.error_with(&header, &body);
-            let answer = ErrorAnswer { status, headers: response.headers(), body, error };
+            let told = speech.retry_after(&body);
+            let answer = ErrorAnswer { status, headers: response.headers(), body, error, told };
             let mut fault = status_fault(&self.name, &self.secrets, answer);
             if !speech.is_native(chat.dialect) {
                 // The client could not read it.
@@ -149,9 +153,12 @@ impl Api {
         now: SystemTime,
     ) -> Result<Request, Fault> {
         let endpoint = self.base_url.endpoint(path);
-        let url = Url::parse(&endpoint).map_err(|e| {
+        let mut url = Url::parse(&endpoint).map_err(|e| {
             Fault::new(FaultKind::Internal, format!("`{}` has no address for this call: {e}", self.name))
         })?;
+        if let Some(version) = &self.api_version {
+            url.query_pairs_mut().append_pair("api-version", version);
+        }
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = self.headers.clone();
         match (&self.kind.auth, self.keys.header(key)) {

@@ -22,17 +22,23 @@ pub(crate) struct ErrorAnswer<'a> {
     pub body: Bytes,
     /// What the body says.
     pub error: ErrorBody,
+    /// When to come back, by the body.
+    pub told: Option<Duration>,
 }
 
 /// What an answer with an error status means.
 pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnswer<'_>) -> Fault {
-    let ErrorAnswer { status, headers, body, error } = answer;
+    let ErrorAnswer { status, headers, body, error, told } = answer;
+    let wait = retry_after(headers).or(told.map(|wait| wait.min(MAX_RETRY_AFTER)));
+    // Google's word for a key that is none: the status calls it the request's fault.
+    let refused =
+        (401..=403).contains(&status) || (status == 400 && error.code.as_deref() == Some("API_KEY_INVALID"));
     let leaks =
         secrets.iter().any(|secret| memchr::memmem::find(&body, secret.expose().as_bytes()).is_some());
     let said = if leaks { String::new() } else { said(&error) };
     let fault = match status {
         // The provider's words stay here: some repeat a part of the key.
-        401..=403 => Fault::new(
+        _ if refused => Fault::new(
             FaultKind::UpstreamAuth,
             format!(
                 "`{provider}` refused this gateway's key (status {status}{}); check the provider's api_key",
@@ -50,7 +56,7 @@ pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnsw
                 .with_retry_after(retry_after(headers))
         }
         429 => Fault::new(FaultKind::UpstreamRateLimited, format!("`{provider}` is limiting its rate{said}"))
-            .with_retry_after(retry_after(headers)),
+            .with_retry_after(wait),
         300..=399 => Fault::new(
             FaultKind::UpstreamBroken,
             format!("`{provider}` answered with a redirect (status {status}); check its base_url"),
@@ -58,7 +64,7 @@ pub(crate) fn status_fault(provider: &str, secrets: &[Secret], answer: ErrorAnsw
         // 424 is Bedrock's status for a model that failed.
         408 | 424 | 500.. => {
             Fault::new(FaultKind::UpstreamFailed, format!("`{provider}` failed with status {status}{said}"))
-                .with_retry_after(retry_after(headers))
+                .with_retry_after(wait)
         }
         _ => {
             let kind = match is_context_length(&error) {
@@ -156,7 +162,7 @@ mod tests {
         let key = Secret::new("sk-secret-123".into());
         let body = Bytes::from_static(body.as_bytes());
         let error = jackfield_dialect::openai::parse_error(&body);
-        status_fault("up", &[key], ErrorAnswer { status, headers: &headers, body, error })
+        status_fault("up", &[key], ErrorAnswer { status, headers: &headers, body, error, told: None })
     }
 
     #[test]

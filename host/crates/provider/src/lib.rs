@@ -6,12 +6,16 @@
 
 /// An API on the network.
 mod api;
+/// Azure OpenAI.
+mod azure;
 /// Amazon Bedrock, and how requests to it are signed.
 mod bedrock;
 /// What a failed call means.
 mod classify;
 /// Connections and their deadlines.
 mod client;
+/// Google's Gemini.
+mod gemini;
 /// A provider's keys, and what is held against each.
 mod keys;
 /// APIs that speak OpenAI's chat completions.

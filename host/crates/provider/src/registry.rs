@@ -8,9 +8,8 @@ use jackfield_core::config::{ApiKind, Config, ModelTimeouts, ProviderKind};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 
 use crate::api::Api;
-use crate::bedrock;
-use crate::openai;
 use crate::simulated::Simulated;
+use crate::{azure, bedrock, gemini, openai};
 
 /// A provider could not be set up.
 #[derive(Debug)]
@@ -48,7 +47,9 @@ impl Registry {
                 (Some(why), _) => Arc::new(Disabled { name: name.to_owned(), why: why.to_owned() }),
                 (None, ProviderKind::Api(settings)) => {
                     let kind = match settings.kind {
+                        ApiKind::Azure => azure::kind(settings.api_version.is_some()),
                         ApiKind::Bedrock => bedrock::kind(settings),
+                        ApiKind::Gemini => gemini::kind(),
                         ApiKind::OpenAi => openai::kind(),
                     };
                     Arc::new(Api::build(name, kind, settings, connect_deadlines(config, name).into_iter())?)

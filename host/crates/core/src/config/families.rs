@@ -4,7 +4,7 @@
 //! Only families of providers this version can speak to resolve; the others are known so that the
 //! fault can say what to do.
 
-use super::providers::ApiKind;
+use super::providers::{ApiKind, GEMINI_BASE_URL};
 
 /// A family of model names.
 #[derive(Debug)]
@@ -102,7 +102,16 @@ pub(crate) const FAMILIES: &[Family] = &[
         }),
     },
     Family { maker: "Anthropic", prefixes: &["claude-"], home: None },
-    Family { maker: "Google", prefixes: &["gemini-"], home: None },
+    Family {
+        maker: "Google",
+        prefixes: &["gemini-"],
+        home: Some(Home {
+            provider: "gemini",
+            kind: ApiKind::Gemini,
+            base_url: GEMINI_BASE_URL,
+            variable: "GEMINI_API_KEY",
+        }),
+    },
 ];
 
 /// The family a name belongs to. `o1` is one and `o1-mini` too; `o1x` is not.

@@ -44,6 +44,7 @@ mod families;
 mod names;
 
 // Words the checks share.
+mod azure;
 mod base_url;
 mod findings;
 mod later;

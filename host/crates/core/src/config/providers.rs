@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::base::Secret;
 use crate::catalogue::Vendor;
 
+use super::azure::RawAzure;
 use super::base_url::BaseUrl;
 use super::bedrock::{AwsSigning, RawBedrock};
 use super::environment::Keyless;
@@ -32,6 +33,9 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// Where Google serves Gemini.
+pub(super) const GEMINI_BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
+
 /// Each may be tried for one request.
 const MAX_KEYS: usize = 16;
 
@@ -41,8 +45,12 @@ const MAX_KEYS: usize = 16;
 #[schemars(transform = super::schema::by_kind)]
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
+    /// Azure OpenAI.
+    Azure(RawAzure),
     /// Amazon Bedrock.
     Bedrock(RawBedrock),
+    /// Google's Gemini.
+    Gemini(RawApi),
     /// An API that speaks OpenAI's chat completions.
     OpenAi(RawApi),
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
@@ -115,8 +123,12 @@ pub enum ProviderKind {
 /// What an API on the network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {
+    /// OpenAI's chat completions, at the addresses of Azure.
+    Azure,
     /// Amazon Bedrock's Converse.
     Bedrock,
+    /// Google's Gemini.
+    Gemini,
     /// OpenAI's chat completions.
     OpenAi,
 }
@@ -125,16 +137,20 @@ impl ApiKind {
     /// The kind's name in configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Azure => "azure",
             Self::Bedrock => "bedrock",
+            Self::Gemini => "gemini",
             Self::OpenAi => "openai",
         }
     }
 
-    /// Where its maker serves it, up to the version, as its maker documents it. Bedrock is elsewhere in each region:
-    /// this is one of them.
-    fn base_url(self) -> &'static str {
+    /// Where its maker serves it, up to the version, as its maker documents it. Azure has an address for every resource,
+    /// and Bedrock one in each region: these are what they look like.
+    pub(super) fn base_url(self) -> &'static str {
         match self {
+            Self::Azure => "https://RESOURCE.openai.azure.com",
             Self::Bedrock => "https://bedrock-runtime.us-east-1.amazonaws.com",
+            Self::Gemini => GEMINI_BASE_URL,
             Self::OpenAi => "https://api.openai.com/v1",
         }
     }
@@ -142,7 +158,9 @@ impl ApiKind {
     /// Whose models it serves, wherever it is.
     fn vendor(self) -> Option<Vendor> {
         match self {
+            Self::Azure => Some(Vendor::Azure),
             Self::Bedrock => Some(Vendor::Bedrock),
+            Self::Gemini => Some(Vendor::Gemini),
             Self::OpenAi => None,
         }
     }
@@ -150,6 +168,8 @@ impl ApiKind {
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
+            Self::Azure => "api-key",
+            Self::Gemini => "x-goog-api-key",
             Self::Bedrock | Self::OpenAi => "authorization",
         }
     }
@@ -167,6 +187,8 @@ pub struct ApiProvider {
     pub api_keys: Vec<Secret>,
     /// What requests are signed with instead of showing a key.
     pub aws: Option<AwsSigning>,
+    /// The version that every call names in its query, where the API has such.
+    pub api_version: Option<String>,
     /// Headers to send with every call; their values are marked sensitive.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whose models these are; `None`: nobody's that the catalogue knows.
@@ -249,8 +271,15 @@ impl Provider {
         let disabled = key.is_none().then(|| no_key(variable));
         let api_keys = key.into_iter().collect();
         let vendor = kind.vendor().or_else(|| Vendor::of_host(base_url.host()));
-        let (aws, headers) = (None, Vec::new());
-        let kind = ProviderKind::Api(ApiProvider { kind, base_url, api_keys, aws, headers, vendor });
+        let kind = ProviderKind::Api(ApiProvider {
+            kind,
+            base_url,
+            api_keys,
+            aws: None,
+            api_version: None,
+            headers: Vec::new(),
+            vendor,
+        });
         Self { name: name.to_owned(), kind, disabled }
     }
 
@@ -287,6 +316,9 @@ impl Provider {
         match &self.kind {
             ProviderKind::Api(api) => {
                 let mut shown = json!({ "kind": api.kind.name(), "base_url": api.base_url.as_str() });
+                if let Some(version) = &api.api_version {
+                    shown["api_version"] = json!(version);
+                }
                 match api.api_keys.len() {
                     // So that what is shown loads again, as disabled as it is.
                     0 if self.kind.needs_key() && !api.has_key() => shown["api_key"] = json!(""),
@@ -325,7 +357,9 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
+            Self::Azure(raw) => ProviderKind::Api(raw.check(at, found)),
             Self::Bedrock(raw) => ProviderKind::Api(raw.check(at, found)),
+            Self::Gemini(raw) => ProviderKind::Api(raw.check(ApiKind::Gemini, at, found)),
             Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {
@@ -358,7 +392,7 @@ impl RawApi {
         let key_header = (!api_keys.is_empty()).then_some(kind.key_header());
         let headers = check_headers(headers, key_header, &at.key("headers"), found);
         let vendor = catalogue.or(kind.vendor()).or_else(|| Vendor::of_host(base_url.host()));
-        ApiProvider { kind, base_url, api_keys, aws: None, headers, vendor }
+        ApiProvider { kind, base_url, api_keys, aws: None, api_version: None, headers, vendor }
     }
 }
 

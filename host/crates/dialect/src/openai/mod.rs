@@ -2,6 +2,7 @@
 //! same both ways; and responses, which only clients speak here.
 
 mod answer_format;
+mod azure;
 mod chunk;
 mod client;
 mod compose;
@@ -15,6 +16,7 @@ mod responses;
 mod rewrite;
 mod speech;
 
+pub use azure::AzureSpeech;
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
 pub use client::Chat;
 pub use embeddings::Embeddings;

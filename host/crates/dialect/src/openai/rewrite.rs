@@ -7,6 +7,7 @@ use jackfield_core::contract::{ChatRequest, Content, Message, Overrides, Part, R
 use serde_json::value::RawValue;
 
 use super::answer_format::ask_for;
+use crate::call_id;
 
 /// The key inside `metadata` that names a task to the gateway. Never forwarded.
 pub const TASK_FIELD: &str = "task";
@@ -54,10 +55,19 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
         edits.extend(ask_for(format, request, prompt_template.as_deref()));
     }
     let templated = prompt_template.as_ref().and_then(|template| with_template(request, template));
-    if let Some(messages) = with_appended(request, templated, rewrite.appended) {
+    if let Some(messages) = plain_ids(body, with_appended(request, templated, rewrite.appended)) {
         edits.push(ObjectEdit::Set("messages", messages));
     }
     body.edit(&edits)
+}
+
+/// Takes out what ids of tool calls carry for the provider that made the calls: this one may refuse ids of that length.
+fn plain_ids(body: &JsonObject, messages: Option<String>) -> Option<String> {
+    let plain = match &messages {
+        Some(list) => call_id::stripped(list),
+        None => std::str::from_utf8(&body.get("messages")?).ok().and_then(call_id::stripped),
+    };
+    plain.or(messages)
 }
 
 /// Puts messages behind the others, which stay as they are written. Nothing when nothing changes.

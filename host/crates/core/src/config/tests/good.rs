@@ -513,3 +513,24 @@ fn the_seeds_dynamic_router_loads_to_the_letter_with_its_defaults() {
     let again = with(&shown, &variables).unwrap_or_else(|report| panic!("{report}\n{shown}"));
     assert_eq!(again.orchestrator().router(), Some(router), "{shown}");
 }
+
+#[test]
+fn gemini_has_an_address_of_its_own_and_azure_a_version() {
+    let text = "providers:
+  google: { kind: gemini, api_key: k }
+  one: { kind: azure, base_url: \"https://r.openai.azure.com/\", api_key: k }
+  dated: { kind: azure, base_url: \"https://proxy.test/azure\", api_version: 2025-04-01-preview, api_keys: [a, b] }
+";
+    let config = parse(text).unwrap();
+    let api = |name: &str| match config.providers()[name].kind() {
+        crate::config::ProviderKind::Api(api) => api.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(api("google").base_url.as_str(), "https://generativelanguage.googleapis.com/v1beta");
+    assert_eq!((api("one").base_url.as_str(), api("one").api_version), ("https://r.openai.azure.com", None));
+    assert_eq!(api("dated").api_version.as_deref(), Some("2025-04-01-preview"));
+    assert_eq!(api("dated").api_keys.len(), 2);
+    let shown = config.show().unwrap();
+    assert!(shown.contains("api_version: 2025-04-01-preview") && shown.contains("kind: gemini"), "{shown}");
+    parse(&shown).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+}

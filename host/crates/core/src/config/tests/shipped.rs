@@ -7,6 +7,8 @@ const VARIABLES: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "an-id-of-the-test"),
     ("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-test"),
     ("OPENAI_API_KEY", "sk-of-the-test"),
+    ("AZURE_OPENAI_API_KEY", "azure-of-the-test"),
+    ("GEMINI_API_KEY", "gemini-of-the-test"),
     ("SEARCH_KEY", "a-key-of-the-test"),
     ("ANTHROPIC_API_KEY", "sk-ant-of-the-test"),
     ("JACKFIELD_ADMIN_TOKEN", "a-token-of-the-test"),
@@ -58,7 +60,7 @@ fn what_the_default_has_in_comments_loads() {
     let text: String = lines.filter(|line| !line.contains("auth: none")).collect();
     let config = with(&text, VARIABLES).unwrap_or_else(|report| panic!("{report}\n{text}"));
     assert_eq!(config.keys().len(), 1, "{text}");
-    assert_eq!(config.providers().len(), 3, "{text}");
+    assert_eq!(config.providers().len(), 5, "{text}");
     assert_eq!(config.orchestrator().routes().len(), 3, "{text}");
 }
 

@@ -107,3 +107,17 @@ fn messages_are_appended_and_the_others_stay_as_they_are_written() {
         format!(r#"{{"model":"m","messages":[{{"role":"user","content":"<x>"}}{more}]}}"#)
     );
 }
+
+#[test]
+fn a_signature_in_an_id_is_for_the_provider_that_wrote_it() {
+    let signed = crate::call_id::sign("call_0", "ab+/");
+    let body = |id: &str| {
+        format!(
+            r#"{{"model":"m","messages":[{{"role":"assistant","tool_calls":[{{"id": "{id}","type":"function"}}]}},{{"tool_call_id":"{id}","role":"tool","content":"\u00e9"}}], "seed":1.0e+2}}"#
+        )
+    };
+    assert_eq!(rewrite(&body(&signed), "m", &Overrides::default()), body("call_0"));
+    let said = [(Role::User, "again".to_owned())];
+    let want = body("call_0").replace("}],", r#"},{"role":"user","content":"again"}],"#);
+    assert_eq!(repaired(&body(&signed), "m", &Overrides::default(), &said), want);
+}
