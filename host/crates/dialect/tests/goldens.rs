@@ -15,16 +15,18 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use jackfield_core::contract::{ChatRequest, Dialect, Overrides};
-use jackfield_dialect::{Asked, Speech, StreamHead, Written, client, openai};
+use jackfield_dialect::{Asked, Speech, StreamHead, Written, anthropic, client, openai};
 
 /// Set to anything, the goldens are written instead of compared.
 const UPDATE: &str = "UPDATE_GOLDENS";
 
 /// Clients, by the name of their files.
-const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat)];
+const CLIENTS: &[(&str, Dialect)] =
+    &[("chat", Dialect::OpenAiChat), ("messages", Dialect::AnthropicMessages)];
 
 /// Providers, by the name of their files.
-const PROVIDERS: &[(&str, &dyn Speech)] = &[("openai", &openai::ChatSpeech)];
+const PROVIDERS: &[(&str, &dyn Speech)] =
+    &[("anthropic", &anthropic::MessagesSpeech), ("openai", &openai::ChatSpeech)];
 
 fn folder(what: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(what)

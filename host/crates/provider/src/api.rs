@@ -2,7 +2,7 @@
 //! What differs between APIs beyond their speech, where it is and how a key is shown, is in the file of its kind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -11,7 +11,7 @@ use reqwest::{Method, Request, Response, Url};
 use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::config::{ApiProvider, BaseUrl};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, KeyPick, Provider};
-use jackfield_dialect::{Asked, Speech, Written};
+use jackfield_dialect::{Asked, Speech, Written, write};
 
 use crate::classify::{ErrorAnswer, scrubbed, status_fault};
 use crate::client::Clients;
@@ -35,6 +35,8 @@ pub(crate) struct Api {
     kind: Kind,
     base_url: BaseUrl,
     headers: HeaderMap,
+    /// Those of them that are configured: no client's take their place.
+    configured: Vec<HeaderName>,
     keys: Keys,
     /// What must not be repeated to anybody: the keys, and the values of configured headers.
     secrets: Arc<[Secret]>,
@@ -64,6 +66,7 @@ impl Api {
             kind,
             base_url: settings.base_url.clone(),
             headers,
+            configured: settings.headers.iter().map(|(name, _)| name.clone()).collect(),
             keys: Keys::new(keys),
             secrets: secrets_of(settings),
             clients: Arc::new(clients),
@@ -80,13 +83,14 @@ impl Api {
             max_output: call.max_output,
         };
         let speech = self.kind.speech;
-        let (path, body, dropped) = match speech.write(&asked)? {
+        let (path, body, dropped) = match write(speech, &asked)? {
             Written::Call { path, body, dropped } => (path, body, dropped),
             Written::Known(reply) => {
                 return Ok(Answer::Whole { reply, waited: Duration::ZERO, dropped: Vec::new() });
             }
         };
-        let request = self.request(&path, body, call.key)?;
+        let mut request = self.request(&path, body, call.key)?;
+        self.pass(speech.passes(&asked), &call.facts.headers, request.headers_mut());
         let (timeouts, deadline) = (call.timeouts, call.deadline);
         let client = self.clients.get(&timeouts)?;
         let began = Instant::now();
@@ -122,7 +126,11 @@ impl Api {
         }
         let body = self.clients.read(&mut response, &timeouts, deadline).await?;
         let waited = began.elapsed();
-        let reply = speech.read(&asked, body).map_err(|fault| scrubbed(fault, &self.secrets))?;
+        let mut reply = speech.read(&asked, body).map_err(|fault| scrubbed(fault, &self.secrets))?;
+        if reply.created == 0 && reply.wire.is_none() {
+            // Not every API says when.
+            reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        }
         Ok(Answer::Whole { reply, waited, dropped })
     }
 
@@ -138,6 +146,19 @@ impl Api {
         }
         *request.body_mut() = Some(body.into());
         Ok(request)
+    }
+
+    /// Takes a client's headers along that belong to the API itself.
+    fn pass(&self, names: &[&'static str], from: &HeaderMap, to: &mut HeaderMap) {
+        for name in names.iter().map(|name| HeaderName::from_static(name)) {
+            if self.configured.contains(&name) || !from.contains_key(&name) {
+                continue;
+            }
+            to.remove(&name);
+            for value in from.get_all(&name) {
+                to.append(name.clone(), value.clone());
+            }
+        }
     }
 
     /// We never ask for compression; an answer that comes so is not readable.

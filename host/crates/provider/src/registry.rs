@@ -8,8 +8,8 @@ use jackfield_core::config::{ApiKind, Config, ModelTimeouts, ProviderKind};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provider};
 
 use crate::api::Api;
-use crate::openai;
 use crate::simulated::Simulated;
+use crate::{anthropic, openai};
 
 /// A provider could not be set up.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl Registry {
                 (Some(why), _) => Arc::new(Disabled { name: name.to_owned(), why: why.to_owned() }),
                 (None, ProviderKind::Api(settings)) => {
                     let kind = match settings.kind {
+                        ApiKind::Anthropic => anthropic::kind(),
                         ApiKind::OpenAi => openai::kind(),
                     };
                     Arc::new(Api::build(name, kind, settings, connect_deadlines(config, name).into_iter())?)

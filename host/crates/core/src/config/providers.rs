@@ -39,6 +39,8 @@ const MAX_KEYS: usize = 16;
 #[schemars(transform = super::schema::by_kind)]
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
+    /// An API that speaks Anthropic's Messages.
+    Anthropic(RawApi),
     /// An API that speaks OpenAI's chat completions.
     OpenAi(RawApi),
     /// A provider inside the gateway that costs nothing: for trying out, tests and demonstrations.
@@ -111,6 +113,8 @@ pub enum ProviderKind {
 /// What an API on the network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {
+    /// Anthropic's Messages.
+    Anthropic,
     /// OpenAI's chat completions.
     OpenAi,
 }
@@ -119,6 +123,7 @@ impl ApiKind {
     /// The kind's name in configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Anthropic => "anthropic",
             Self::OpenAi => "openai",
         }
     }
@@ -126,6 +131,7 @@ impl ApiKind {
     /// Where its maker serves it, up to the version, as its maker documents it.
     fn base_url(self) -> &'static str {
         match self {
+            Self::Anthropic => "https://api.anthropic.com/v1",
             Self::OpenAi => "https://api.openai.com/v1",
         }
     }
@@ -133,6 +139,7 @@ impl ApiKind {
     /// Whose models it serves, wherever it is.
     fn vendor(self) -> Option<Vendor> {
         match self {
+            Self::Anthropic => Some(Vendor::Anthropic),
             Self::OpenAi => None,
         }
     }
@@ -140,6 +147,7 @@ impl ApiKind {
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
+            Self::Anthropic => "x-api-key",
             Self::OpenAi => "authorization",
         }
     }
@@ -288,6 +296,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
+            Self::Anthropic(raw) => ProviderKind::Api(raw.check(ApiKind::Anthropic, at, found)),
             Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
             Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
                 ProviderKind::Simulated(SimulatedProvider {

@@ -7,8 +7,27 @@ use super::{Message, Role};
 /// An API that clients or providers speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    AnthropicCountTokens,
+    /// Anthropic's `POST /v1/messages`.
+    AnthropicMessages,
     /// OpenAI's `POST /v1/chat/completions`.
     OpenAiChat,
+}
+
+impl Dialect {
+    /// Whether what is asked for is a conversation's next turn: words, which can be streamed, rated and judged.
+    pub fn converses(self) -> bool {
+        match self {
+            Self::AnthropicMessages | Self::OpenAiChat => true,
+            Self::AnthropicCountTokens => false,
+        }
+    }
+
+    /// Whether an answer costs tokens, and tells how quick its model is.
+    pub fn consumes(self) -> bool {
+        self != Self::AnthropicCountTokens
+    }
 }
 
 /// One chat request. The view is for deciding; the body is what is forwarded.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -79,12 +78,13 @@ fn is_default(name: &str, raw: &[u8]) -> bool {
 }
 
 /// Our own label says nothing to a provider.
-fn is_task_alone(raw: &[u8]) -> bool {
+pub(crate) fn is_task_alone(raw: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, Value>>(raw)
         .is_ok_and(|labels| labels.keys().all(|key| key == TASK_FIELD))
 }
 
-fn read<T: DeserializeOwned>(place: &str, raw: &[u8]) -> Result<T, Fault> {
+/// A field's value.
+pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, raw: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(raw)
         .map_err(|e| Fault::invalid(place, format!("invalid value for '{place}': {e}")))
 }

@@ -11,6 +11,13 @@ mod request;
 mod rewrite;
 mod speech;
 
+/// What other dialects have in common with these.
+pub(crate) mod fields {
+    pub(crate) use super::converse::{is_task_alone, read};
+    pub(crate) use super::request::{excerpt, malformed, model_of, object, optional, task_of, wrong_type};
+    pub(crate) use super::rewrite::{quoted, without_task};
+}
+
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
 pub use client::Chat;
 pub use error::{parse_error, render_error};

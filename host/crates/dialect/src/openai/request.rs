@@ -24,8 +24,7 @@ const MAX_MESSAGES: usize = 16_384;
 /// Parses the body of `POST /v1/chat/completions`. A fault names the field and what it should be.
 pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
     let body = JsonObject::parse(bytes).map_err(malformed)?;
-    let model = named("model", optional::<String>(&body, "model", "a string")?)?
-        .filter(|m| !m.is_empty() && m != AUTO);
+    let model = model_of(&body)?;
     let messages = parse_messages(&body)?;
     let stream = optional::<bool>(&body, "stream", "a boolean")?.unwrap_or(false);
     let include_usage = match object(&body, "stream_options")? {
@@ -35,13 +34,7 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
         }
         None => false,
     };
-    let task = match object(&body, "metadata")? {
-        Some(metadata) => named(
-            "metadata.task",
-            optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?,
-        )?,
-        None => None,
-    };
+    let task = task_of(&body)?;
     for name in ["temperature", "top_p", "presence_penalty", "frequency_penalty"] {
         optional::<f64>(&body, name, "a number")?;
     }
@@ -65,6 +58,18 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
         has_response_schema,
         max_output_tokens,
     })
+}
+
+/// The model that the client named, if it did.
+pub(crate) fn model_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+    let name = named("model", optional::<String>(body, "model", "a string")?)?;
+    Ok(name.filter(|m| !m.is_empty() && m != AUTO))
+}
+
+/// The task in the client's labels, if there is one.
+pub(crate) fn task_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+    let Some(metadata) = object(body, "metadata")? else { return Ok(None) };
+    named("metadata.task", optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?)
 }
 
 #[derive(Deserialize)]
@@ -190,7 +195,11 @@ fn named(place: &str, name: Option<String>) -> Result<Option<String>, Fault> {
 }
 
 /// A field of the body; `null` counts as absent.
-fn optional<T: DeserializeOwned>(body: &JsonObject, name: &str, what: &str) -> Result<Option<T>, Fault> {
+pub(crate) fn optional<T: DeserializeOwned>(
+    body: &JsonObject,
+    name: &str,
+    what: &str,
+) -> Result<Option<T>, Fault> {
     optional_in(body, name, name, what)
 }
 
@@ -213,7 +222,8 @@ fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fault> {
     }
 }
 
-fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
+/// An object in the body; `null` counts as absent.
+pub(crate) fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
     match body.get(name) {
         None => Ok(None),
         Some(raw) if raw.as_ref() == b"null" => Ok(None),
@@ -224,7 +234,8 @@ fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
     }
 }
 
-fn malformed(error: ObjectError) -> Fault {
+/// A body that is not taken.
+pub(crate) fn malformed(error: ObjectError) -> Fault {
     match &error {
         ObjectError::NotUtf8 { .. } | ObjectError::NotAnObject(_) => {
             Fault::new(FaultKind::MalformedBody, format!("the request body is not a JSON object: {error}"))
@@ -234,7 +245,8 @@ fn malformed(error: ObjectError) -> Fault {
     }
 }
 
-fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
+/// A field of another type than `want`.
+pub(crate) fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
     let got = match raw.first() {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
@@ -248,7 +260,7 @@ fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
 }
 
 /// Enough of a client's own word to recognise it in an error.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(64).filter(|c| !c.is_control()).collect()
 }
 

@@ -126,7 +126,7 @@ fn with_text_part(message: &Message, parts: &[Part], rendered: &str) -> Option<S
 }
 
 /// Takes our label out; `metadata` goes with it when nothing else is in it.
-fn without_task(body: &JsonObject) -> Option<ObjectEdit> {
+pub(crate) fn without_task(body: &JsonObject) -> Option<ObjectEdit> {
     let metadata = JsonObject::parse(body.get("metadata")?).ok()?;
     metadata.get(TASK_FIELD)?;
     if metadata.len() == 1 {
@@ -145,7 +145,8 @@ fn with_usage(body: &JsonObject) -> ObjectEdit {
     ObjectEdit::Set("stream_options", json)
 }
 
-fn quoted(text: &str) -> String {
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -16,6 +16,7 @@ impl Speech for ChatSpeech {
     fn is_native(&self, dialect: Dialect) -> bool {
         match dialect {
             Dialect::OpenAiChat => true,
+            Dialect::AnthropicCountTokens | Dialect::AnthropicMessages => false,
         }
     }
 

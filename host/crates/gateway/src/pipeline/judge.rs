@@ -98,6 +98,10 @@ impl Judge {
         answer: Proven,
         closing: &mut Closing,
     ) -> Judged {
+        if !closing.exchange.facts.request.dialect.converses() {
+            // There are no words to judge.
+            return Judged::Deliver(answer);
+        }
         let slots = self.slots_for(world, candidate, &mut closing.exchange);
         let result = candidate.target().overrides.answer_format.clone();
         if slots.is_empty() && result.is_none() {

@@ -127,13 +127,11 @@ impl Policy {
             (None, Some(model), _) => {
                 ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
             }
-            (None, None, Some(router)) => {
+            (None, None, Some(router)) if facts.request.dialect.converses() => {
                 let (why, targets) = dynamic::decide(router, world, exchange, asked).await;
                 ("dynamic", why, targets)
             }
-            (None, None, None) => {
-                ("default", "nothing else decided".to_owned(), vec![self.default_target()?])
-            }
+            (None, None, _) => ("default", "nothing else decided".to_owned(), vec![self.default_target()?]),
         };
         decided(exchange, by, why, targets.get(..1).unwrap_or_default());
         candidates_of(world, exchange, 1, targets)

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use jackfield_core::config::OnError;
 use jackfield_core::contract::{
-    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, RejectClass, Routing, Step, Target,
+    Ask, Decision, Exchange, Fault, FaultKind, PluginFault, PluginFaultKind, RejectClass, Routing, Step,
+    Target,
 };
 
 use super::{Plan, Policy, RouterSlot, Seat, decided};
@@ -43,7 +44,10 @@ impl Policy {
                 && let Some(canary) = slot.canary_for(exchange.facts.id)
             {
                 let began = Instant::now();
-                match canary.ask(ask_of(canary, &labels, world, exchange, asked), began).await {
+                match meaning(
+                    canary.ask(ask_of(canary, &labels, world, exchange, asked), began).await,
+                    exchange,
+                ) {
                     Ok(routing) => match take(slot, routing, (began, true), exchange, heard)? {
                         Some(plan) => return Ok(Some(plan)),
                         None => continue,
@@ -52,7 +56,10 @@ impl Policy {
                 }
             }
             let began = Instant::now();
-            match slot.base.ask(ask_of(&slot.base, &labels, world, exchange, asked), began).await {
+            match meaning(
+                slot.base.ask(ask_of(&slot.base, &labels, world, exchange, asked), began).await,
+                exchange,
+            ) {
                 Ok(routing) => {
                     if let Some(plan) = take(slot, routing, (began, false), exchange, heard)? {
                         return Ok(Some(plan));
@@ -97,6 +104,17 @@ impl Heard {
     pub(super) fn labels_at(&self, place: usize) -> &[(String, String)] {
         let count = self.when_asked.get(place).copied().unwrap_or(self.labels.len());
         self.labels.get(..count).unwrap_or_default()
+    }
+}
+
+/// What a router said, unless that means nothing for such a request.
+fn meaning(said: Result<Routing, PluginFault>, exchange: &Exchange) -> Result<Routing, PluginFault> {
+    match &said {
+        Ok(Routing { decision: Decision::Respond(_), .. }) if !exchange.facts.request.dialect.converses() => {
+            let message = "it answers with a text where none is asked for".to_owned();
+            Err(PluginFault { kind: PluginFaultKind::InvalidDecision, message })
+        }
+        _ => said,
     }
 }
 
