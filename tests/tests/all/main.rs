@@ -53,6 +53,8 @@ mod routing;
 mod sandbox;
 /// No key leaves the house.
 mod secrets;
+/// The configuration blocks that the product was asked for with.
+mod seeds;
 /// Stopping: what is open finishes, up to a deadline.
 mod shutdown;
 /// Models without a provider.
