@@ -214,6 +214,29 @@ pub fn consulting(body: &str) -> Vec<u8> {
     )
 }
 
+/// A check of streams that asks the model `judge` at every piece and at the end, and lets everything go.
+pub fn judging_pieces() -> Vec<u8> {
+    const WORLD: &str = "package test:guest; world guest {
+        import jackfield:plugin/llm@1.0.0; export jackfield:plugin/stream-validation@1.0.0; }";
+    component_of(
+        WORLD,
+        &format!(
+            r#"(module
+            (import "jackfield:plugin/llm@1.0.0" "complete" (func $complete
+                (param i32 i32 i32 i32 i32 f64 i32 i32 i32 i32 i32 i32 i32 i32)))
+            {LLM}
+            (func $step (result i32)
+                (drop (call $ask (i32.const 3090) (i32.const 5)))
+                (i32.store8 (i32.const 1028) (i32.const 1)) (i32.store (i32.const 1032) (i32.const -1))
+                (i32.const 1024))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#open") (param i32) (result i32) (i32.const 2048))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#push") (param i32 i32 i32 i32) (result i32)
+                (call $step))
+            (func (export "jackfield:plugin/stream-validation@1.0.0#finish") (result i32) (call $step)))"#
+        ),
+    )
+}
+
 /// A validator that asks the model `judge` about each answer's text, and rejects what is not answered with `y…`; its
 /// issue is what it was told.
 pub fn judging() -> Vec<u8> {

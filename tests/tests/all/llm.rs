@@ -2,7 +2,7 @@
 //! told and counted, whatever becomes of the plugin or the client.
 
 use jackfield_tests::gateway::{Gateway, Line, Reply, Setup};
-use jackfield_tests::guest::{consulting, judging, router_to};
+use jackfield_tests::guest::{consulting, judging, judging_pieces, router_to};
 use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
 use serde_json::{Value, json};
@@ -275,6 +275,27 @@ async fn more_questions_than_the_limit_are_not_asked() {
         assert_eq!((questions(&record).len(), &record["llm_calls"]), (asks, &json!(asks)), "{limits}");
         let told = world.gateway.log().complaints();
         assert_eq!(told.matches("limits.llm_calls").count(), 1, "once a call: {told}");
+    }
+}
+
+/// Every piece of a stream is a call of its own: what it may ask is bounded for all of them together.
+#[tokio::test]
+async fn a_stream_has_no_more_questions_than_a_call() {
+    let yaml = yaml(
+        &format!("on_error: reject, stream: window, grants: [llm], limits: {{ {ROOMY}, llm_calls: 2 }}"),
+        "",
+    );
+    let yaml = yaml.replace("orchestrator:\n", "orchestrator:\n  validators: [rule]\n");
+    let world = World::with_plugins(&yaml, &[("rule.wasm", &judging_pieces())]).await;
+    world.upstream.always_for(&judge(), openai::chat("yes"));
+    for answered in 1..=2 {
+        world.upstream.push_for(&Match::model("model-default"), openai::stream(&["a", "b", "c", "d"]));
+        let body = json!({ "messages": [{ "role": "user", "content": "hello" }], "stream": true });
+        let got = world.gateway.stream(body.to_string()).await;
+        assert_eq!(got.status, 200, "{}", world.gateway.log().complaints());
+        let record = world.gateway.record(got.header("x-jackfield-request-id").unwrap()).await;
+        assert_eq!((&record["outcome"], &record["llm_calls"]), (&json!("answered"), &json!(2)), "{record:#}");
+        assert_eq!(asked(&world.upstream).len(), 2 * answered, "each stream has its own");
     }
 }
 

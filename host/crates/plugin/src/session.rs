@@ -100,6 +100,12 @@ impl Session {
         self.store.set_epoch_deadline(1);
     }
 
+    /// The next call about the same stream begins.
+    pub(crate) fn go_on(&mut self, cpu: Duration, pass: &Pass, ask: Ask) {
+        self.store.data_mut().go_on(cpu, pass.leave(), ask);
+        self.store.set_epoch_deadline(1);
+    }
+
     /// The call is over and went well: lets go of the request.
     pub(crate) fn rest(&mut self) {
         self.store.data_mut().rest();

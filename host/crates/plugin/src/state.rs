@@ -95,6 +95,14 @@ impl CallState {
         }
     }
 
+    /// The next call about the same stream begins. Its questions to models count on: a stream has as many calls as it has
+    /// pieces, and a bound for each would be none.
+    pub(crate) fn go_on(&mut self, cpu: Duration, leave: Leave, ask: Ask) {
+        let (calls, tokens) = (self.meter.llm_calls, self.meter.llm_tokens);
+        self.begin(cpu, leave, Some(ask), None);
+        (self.meter.llm_calls, self.meter.llm_tokens) = (calls, tokens);
+    }
+
     /// Lets go of the request.
     pub(crate) fn rest(&mut self) {
         self.meter.open = false;

@@ -63,7 +63,7 @@ impl Watch {
         let mut turn = Turn::take(&self.callable, lease, limits.wall).await?;
         let call = async {
             let session = turn.lease.session().ok_or_else(gone)?;
-            session.begin(limits.cpu, &turn.pass, Some(self.ask.clone()), None);
+            session.go_on(limits.cpu, &turn.pass, self.ask.clone());
             let step = session.stream_step(piece.as_ref()).await?;
             held(step.map_err(|error| convert::reported(&error))?)
         };

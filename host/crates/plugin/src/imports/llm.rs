@@ -1,7 +1,7 @@
 //! `llm`: asking models, for plugins with the grant. What a guest says is checked here; who answers is behind
 //! `contract::Completer`, which knows the models, the client's rights and the request's deadline.
 //!
-//! Bounds: `llm_calls` questions a call, refused ones included; `llm_timeout` each; `llm_output_tokens` each. While a
+//! Bounds: `llm_calls` questions a call, or a stream, refused ones included; `llm_timeout` each; `llm_output_tokens` each. While a
 //! model is waited for, the guest holds its instance and no permit to run, and its clock stands still. A shadow asks
 //! nobody: what it costs is a trace.
 
@@ -74,7 +74,7 @@ impl CallState {
         let request_id = self.request_id();
         tracing::warn!(
             target: "jackfield::plugin", plugin, request_id,
-            "it asks models more than {most} times in a call (`limits.llm_calls`)"
+            "it asks models more than {most} times in a call or a stream (`limits.llm_calls`)"
         );
     }
 }
