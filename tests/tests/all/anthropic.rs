@@ -1,7 +1,7 @@
 //! Anthropic's API for clients: its errors, keys and headers, the counting of tokens, tasks, and the list of models.
 
 use jackfield_tests::gateway::{CHAT, Line, Reply};
-use jackfield_tests::upstream::{Answer, anthropic, openai};
+use jackfield_tests::upstream::{Answer, Match, anthropic, openai};
 use serde_json::{Value, json};
 
 use crate::dialects::{ANTH_KEY, MESSAGES, MODELS, OPEN_KEY, world};
@@ -9,6 +9,9 @@ use crate::dialects::{ANTH_KEY, MESSAGES, MODELS, OPEN_KEY, world};
 const COUNT: &str = "/v1/messages/count_tokens";
 const CLIENT_KEY: &str = "jf-client-5f0e9d8c7b6a";
 const ASK: &str = r#"{"model":"anth-model","max_tokens":5,"messages":[{"role":"user","content":"hello"}]}"#;
+
+/// Headers of a request.
+type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// An error's type, its shape checked.
 fn kind(reply: &Reply) -> String {
@@ -33,7 +36,7 @@ async fn every_refusal_is_in_the_clients_api() {
     let other = ASK.replace("anth-model", "open-model");
     let no_bound = r#"{"model":"anth-model","messages":[{"role":"user","content":"x"}]}"#;
     let text = ("content-type", "text/plain");
-    let rows: &[(&str, &str, &str, &[(&str, &str)], u16, &str)] = &[
+    let rows: &[(&str, &str, &str, Headers<'_>, u16, &str)] = &[
         ("POST", MESSAGES, ASK, &[], 401, "authentication_error"),
         ("POST", MESSAGES, ASK, &[("x-api-key", "wrong")], 401, "authentication_error"),
         ("POST", COUNT, ASK, &[], 401, "authentication_error"),
@@ -64,7 +67,7 @@ async fn every_refusal_is_in_the_clients_api() {
 async fn a_key_may_come_in_either_header_and_goes_no_further() {
     let (upstream, gateway) = world(&format!("keys:\n  - {{ key: {CLIENT_KEY} }}\n{MODELS}")).await;
     let bearer = format!("Bearer {CLIENT_KEY}");
-    let rows: &[(&[(&str, &str)], u16)] = &[
+    let rows: &[(Headers<'_>, u16)] = &[
         (&[("x-api-key", CLIENT_KEY)], 200),
         (&[("authorization", &bearer)], 200),
         (&[("authorization", "Bearer for-somebody-else"), ("x-api-key", CLIENT_KEY)], 200),
@@ -136,7 +139,7 @@ async fn the_apis_own_headers_go_with_its_own_requests() {
     let chat = r#"{"model":"anth-model","messages":[{"role":"user","content":"x"}]}"#;
     let warm = ASK.replace("anth-model", "task/warm");
     // A version that takes no temperature is not asked for one.
-    let rows: &[(&str, &str, &[(&str, &str)], &str, &[&str])] = &[
+    let rows: &[(&str, &str, Headers<'_>, &str, &[&str])] = &[
         (MESSAGES, ASK, &[], "2023-06-01", &[]),
         (MESSAGES, ASK, &own, "2026-10-21", &["one,two", "three"]),
         (MESSAGES, &warm, &own, "2023-06-01", &["one,two", "three"]),
@@ -167,7 +170,7 @@ async fn a_task_is_named_in_three_ways_and_never_forwarded() {
     upstream.always(anthropic::message("ok"));
     let rest = r#""max_tokens":5,"messages":[{"role":"user","content":"x"}]"#;
     let sent = format!(r#"{{{rest},"model":"claude-haiku-4-5"}}"#);
-    let rows: &[(String, &[(&str, &str)], String)] = &[
+    let rows: &[(String, Headers<'_>, String)] = &[
         (format!("{{{rest}}}"), &[("x-jackfield-task", "code")], sent.clone()),
         (
             format!(r#"{{"model":"task/code",{rest}}}"#),
@@ -255,6 +258,20 @@ async fn models_are_listed_in_the_shape_of_who_asks() {
     );
     assert_eq!(one["max_tokens"], 64_000, "as the catalogue knows it");
     assert_eq!(gateway.get("/v1/models").await.json()["object"], "list");
+}
+
+#[tokio::test]
+async fn a_model_that_takes_no_temperature_rates_prompts_all_the_same() {
+    let yaml = format!(
+        "orchestrator:\n  router: {{ model: rater, thresholds: {{ complexity: {{ high: anth-model, low: open-model }} }} }}\n{MODELS}  rater: {{ provider: anth, id: claude-opus-5 }}\n"
+    );
+    let (upstream, gateway) = world(&yaml).await;
+    upstream.push_for(&Match::model("claude-opus-5"), anthropic::message("high"));
+    upstream.push_for(&Match::model("claude-haiku-4-5"), anthropic::message("ok"));
+    let reply = gateway.post_raw(MESSAGES, ASK.replace(r#""model":"anth-model","#, ""), &[]).await;
+    assert_eq!(reply.header("x-jackfield-model"), Some("anth-model"), "{}", reply.text());
+    let question = upstream.requests()[0].json();
+    assert_eq!((&question["temperature"], &question["max_tokens"]), (&Value::Null, &json!(16)));
 }
 
 #[tokio::test]
