@@ -222,6 +222,8 @@ async fn tokens_are_counted_by_who_counts_and_estimated_elsewhere() {
         assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
         // Eight and five bytes in two messages.
         assert_eq!(body["input_tokens"], 4 + 8, "{model}: {body}");
+        let record = gateway.record(reply.header("x-jackfield-request-id").unwrap()).await;
+        assert!(record["usage"].is_null(), "nor does an estimate: {record}");
     }
     assert_eq!(upstream.requests().len(), 3, "an estimate needs no call");
     let tools = json!({"model": "open-model", "messages": [{"role": "user", "content": [

@@ -332,6 +332,10 @@ mod tests {
             live.call(true, &series).end(CallEnd::Failed(FaultKind::UpstreamFailed));
         }
         assert_eq!((live.slow_after(true), live.slow_after(false)), (None, None));
+        for _ in 0..ENOUGH {
+            live.call(false, &series).untimed(true).end(CallEnd::Answered);
+        }
+        assert_eq!(live.slow_after(false), None, "an answer that generates nothing says nothing");
         live.call(true, &series).outrun();
         assert!(live.slow_after(true).is_some() && live.slow_after(false).is_none());
         assert_eq!(live.state().error_rate, (ENOUGH - 1) as f64 / (3 * ENOUGH - 2) as f64);
