@@ -7,4 +7,4 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 JACKFIELD_BIN=$(realpath "$JACKFIELD_BIN")
 export JACKFIELD_BIN
 cd "$here"
-exec ../stage/python.sh -m pytest -p no:cacheprovider "$@" .
+exec ../stage/python.sh -m pytest -p no:cacheprovider "$@"

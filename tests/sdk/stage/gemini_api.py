@@ -46,13 +46,14 @@ class Gemini(Provider):
         route = re.fullmatch(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent\?alt=sse)", request.path)
         demand(route, f"nothing is at {request.path}")
         check_shape(route[1], request.body)
+        body = plain(request.body)
         heard = Heard(model=self.model_of(route[1]), stream=route[2] != "generateContent")
-        heard.system = [part["text"] for part in request.body.get("systemInstruction", {}).get("parts", [])]
-        self.hear_contents(request.body["contents"], heard)
-        for tool in request.body.get("tools", []):
+        heard.system = [part["text"] for part in body.get("systemInstruction", {}).get("parts", [])]
+        self.hear_contents(body["contents"], heard)
+        for tool in body.get("tools", []):
             for function in tool["functionDeclarations"]:
                 heard.tools[function["name"]] = function.get("parametersJsonSchema")
-        config = request.body.get("generationConfig", {})
+        config = body.get("generationConfig", {})
         heard.schema = config.get("responseJsonSchema")
         demand(not heard.schema or config["responseMimeType"] == "application/json", "a schema, but not of JSON")
         heard.limit = config.get("maxOutputTokens")
@@ -146,7 +147,7 @@ def check_shape(model, body):
     made = models._GenerateContentParameters_to_mldev(CONVERTER, params, None, params)
     made = _common.encode_unserializable_types(_common.convert_to_dict(made))
     made = {key: plain(value) for key, value in made.items() if key in known and value}
-    sent = {key: plain(value) for key, value in body.items()}
+    sent = {key: plain(value) for key, value in body.items() if value}
     # The package names the one who instructs, which nobody need.
     made.get("systemInstruction", {}).pop("role", None)
     sent.get("systemInstruction", {}).pop("role", None)

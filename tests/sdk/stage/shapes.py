@@ -56,7 +56,9 @@ def fault_of_fields(shape, value, at):
     hints = hints_of(shape)
     if unknown := value.keys() - hints.keys():
         return f"{at}: {shape.__name__} has no {sorted(unknown)}"
-    if missing := shape.__required_keys__ - value.keys():
+    # What the class itself says of it is wrong where annotations are texts.
+    needed = {key for key, hint in hints.items() if ext.get_origin(hint) is ext.Required}
+    if missing := needed - value.keys():
         return f"{at}: {shape.__name__} lacks {sorted(missing)}"
     return first(fault(hints[key], one, f"{at}.{key}") for key, one in value.items())
 
