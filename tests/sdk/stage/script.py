@@ -25,7 +25,7 @@ COUNTED = 23
 # The models of each kind of provider, by their ids; tests name them `KIND-ID`.
 IDS = [
     "ok", "task", "two-calls", "breaks", "cut",
-    "fails-400", "fails-401", "fails-429", "fails-500", "fails-503",
+    "fails-400", "fails-401", "fails-429", "fails-500", "fails-503", "fails-529",
 ]
 
 # What is said, by status. Every API has its own words for what kind of failure it is.
@@ -35,6 +35,8 @@ FAILURES = {
     429: "slow down",
     500: "we broke",
     503: "too much is going on",
+    # Anthropic alone has this one.
+    529: "overloaded",
 }
 # What a provider that limits its rate asks clients to wait, in seconds.
 RETRY_AFTER = "7"
