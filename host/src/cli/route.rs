@@ -59,7 +59,8 @@ pub(super) fn run(args: &RouteArgs) -> Outcome {
     let incoming = request::incoming(&from, body, args.task.clone())?;
     runtime(false)?.block_on(async {
         let engine = engine::start(&config)?;
-        let (world, plugins) = engine::watched(&engine, app::first_world(config, engine.clone())).await?;
+        let (world, plugins) =
+            Box::pin(engine::watched(&engine, app::first_world(config, engine.clone()))).await?;
         for (file, reason) in &plugins.refused {
             out::note(&format!("warning: plugin {file}: {reason}"));
         }

@@ -1,7 +1,7 @@
 //! Who is asking, from the client's key. A key goes no further than this file.
 
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use jackfield_core::config::Keys;
 use jackfield_core::contract::{Caller, Fault, FaultKind};
@@ -10,19 +10,28 @@ use jackfield_core::contract::{Caller, Fault, FaultKind};
 const CREDENTIALS: [&str; 7] =
     ["authorization", "cookie", "api-key", "apikey", "token", "secret", "password"];
 
+/// Where clients of Anthropic's API put their key.
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The caller behind a request's key. Everybody is nobody in particular where no keys are configured.
 pub(super) fn caller(keys: &Keys, headers: &HeaderMap) -> Result<Caller, Fault> {
     if keys.is_empty() {
         return Ok(Caller::default());
     }
     let unauthenticated = |message: &str| Fault::new(FaultKind::Unauthenticated, message);
-    let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(unauthenticated("no API key: send 'Authorization: Bearer YOUR_KEY'"));
-    };
-    let Some(presented) = bearer(value) else {
-        return Err(unauthenticated("the Authorization header is not 'Bearer YOUR_KEY'"));
-    };
-    keys.caller(presented).cloned().ok_or_else(|| unauthenticated("the API key is not known to this gateway"))
+    let (authorization, api_key) = (headers.get(AUTHORIZATION), headers.get(X_API_KEY));
+    let presented = [authorization.and_then(bearer), api_key.and_then(|value| value.to_str().ok())];
+    // A client may send both, one of them for somebody else.
+    if let Some(caller) = presented.into_iter().flatten().find_map(|key| keys.caller(key.trim())) {
+        return Ok(caller.clone());
+    }
+    Err(unauthenticated(match (presented, authorization, api_key) {
+        ([None, None], None, None) => {
+            "no API key: send 'Authorization: Bearer YOUR_KEY' or 'x-api-key: YOUR_KEY'"
+        }
+        ([None, None], Some(_), _) => "the Authorization header is not 'Bearer YOUR_KEY'",
+        _ => "the API key is not known to this gateway",
+    }))
 }
 
 /// What an `Authorization` header of the bearer scheme presents.

@@ -37,6 +37,16 @@ pub(super) async fn responses(State(api): State<Arc<Api>>, request: Request) -> 
     answer(Dialect::OpenAiResponses, &api, request).await
 }
 
+/// `POST /v1/messages`.
+pub(super) async fn messages(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    answer(Dialect::AnthropicMessages, &api, request).await
+}
+
+/// `POST /v1/messages/count_tokens`.
+pub(super) async fn count_tokens(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    answer(Dialect::AnthropicCountTokens, &api, request).await
+}
+
 /// Answers one request.
 async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body> {
     let started = Instant::now();

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::sync::watch;
@@ -40,12 +40,20 @@ pub struct Api {
     pub since: SystemTime,
 }
 
+/// Where Anthropic's clients ask for answers; what else they ask for is below it.
+const MESSAGES: &str = "/v1/messages";
+
+/// What every request of Anthropic's clients says.
+const ANTHROPIC_VERSION: &str = "anthropic-version";
+
 /// The API's paths.
 pub fn routes(api: Arc<Api>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat::completions))
         .route("/v1/embeddings", post(chat::embeddings))
         .route("/v1/responses", post(chat::responses))
+        .route(MESSAGES, post(chat::messages))
+        .route("/v1/messages/count_tokens", post(chat::count_tokens))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/health", get(health))
@@ -70,20 +78,37 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
 async fn unknown_path(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let shown: String = request.uri().path().chars().take(128).collect();
     let message = format!(
-        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, GET /v1/models, GET /health and GET /ready",
+        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /health and GET /ready",
         request.method()
     );
-    refuse(&api, Fault::new(FaultKind::UnknownPath, message))
+    refuse(&api, dialect_of(&request), Fault::new(FaultKind::UnknownPath, message))
 }
 
 async fn wrong_method(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let message = format!("the method {} is not allowed for {}", request.method(), request.uri().path());
-    refuse(&api, Fault::new(FaultKind::MethodNotAllowed, message))
+    refuse(&api, dialect_of(&request), Fault::new(FaultKind::MethodNotAllowed, message))
+}
+
+/// The dialect of a request that goes nowhere: told by its path, and by what only one API's clients say.
+fn dialect_of(request: &axum::extract::Request) -> Dialect {
+    let below = request.uri().path().strip_prefix(MESSAGES);
+    match below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        true => Dialect::AnthropicMessages,
+        false => dialect_by(request.headers()),
+    }
+}
+
+/// The dialect of a request to a path that several APIs have.
+fn dialect_by(headers: &HeaderMap) -> Dialect {
+    match headers.contains_key(ANTHROPIC_VERSION) {
+        true => Dialect::AnthropicMessages,
+        false => Dialect::OpenAiChat,
+    }
 }
 
 /// Answers a request that did not get as far as the pipeline, counts and logs it.
-fn refuse(api: &Api, fault: Fault) -> Response {
+fn refuse(api: &Api, dialect: Dialect, fault: Fault) -> Response {
     let id = RequestId::generate();
     pipeline::refused(api.world.load().metrics(), id, std::time::Instant::now(), &fault);
-    respond::fault(Dialect::OpenAiChat, id, &fault)
+    respond::fault(dialect, id, &fault)
 }

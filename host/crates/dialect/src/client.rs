@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use jackfield_core::contract::{ChatRequest, Chunk, Dialect, Fault, Reply};
 
+use crate::anthropic;
 use crate::conversation::Conversation;
 use crate::openai;
 
@@ -69,6 +70,8 @@ pub trait StreamWriter: Send {
 /// The client's side of an API.
 pub fn client(dialect: Dialect) -> &'static dyn Client {
     match dialect {
+        Dialect::AnthropicCountTokens => &anthropic::CountTokens,
+        Dialect::AnthropicMessages => &anthropic::Messages,
         Dialect::OpenAiChat => &openai::Chat,
         Dialect::OpenAiEmbeddings => &openai::Embeddings,
         Dialect::OpenAiResponses => &openai::Responses,

@@ -157,7 +157,7 @@ pub enum Format {
 
 impl Format {
     /// What a route wants, where APIs take it: an object that keeps to a schema.
-    fn of_route(schema: &CompiledSchema) -> Option<Self> {
+    pub(crate) fn of_route(schema: &CompiledSchema) -> Option<Self> {
         let schema = schema.source();
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return None;

@@ -5,6 +5,8 @@
 //! Where both are the same API, the client's bytes are edited and the provider's are passed on; where they differ,
 //! the request becomes a `Conversation` on the way, and the answer a `Reply` or `Chunk`s.
 
+/// Anthropic's Messages.
+pub mod anthropic;
 /// Amazon Bedrock's Converse.
 pub mod bedrock;
 mod call_id;
@@ -22,4 +24,4 @@ mod speech;
 pub mod sse;
 
 pub use client::{Client, StreamHead, StreamWriter, client};
-pub use speech::{Asked, ErrorBody, Speech, StreamReader, Written};
+pub use speech::{Asked, ErrorBody, Speech, StreamReader, Written, write};

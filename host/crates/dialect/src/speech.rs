@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use jackfield_core::contract::{ChatRequest, Chunk, Dialect, Fault, FaultKind, Overrides, Reply, Role};
+use jackfield_core::contract::{
+    ChatRequest, Choice, Chunk, Content, Dialect, Fault, FaultKind, Overrides, Part, Reply, Role, Usage,
+};
 
 use crate::call_id;
 use crate::client::client;
@@ -109,6 +111,46 @@ pub trait Speech: Send + Sync {
     /// When to come back, where an error's body says so and not a header.
     fn retry_after(&self, _body: &[u8]) -> Option<Duration> {
         None
+    }
+
+    /// The client's headers that go with this request, by their names in lower case: they belong to the API.
+    fn passes(&self, _asked: &Asked<'_>) -> &'static [&'static str] {
+        &[]
+    }
+}
+
+/// Writes a request, or answers it: what only one API has is not asked of another.
+///
+/// # Errors
+/// As `Speech::write`.
+pub fn write(speech: &dyn Speech, asked: &Asked<'_>) -> Result<Written, Fault> {
+    match asked.request.dialect {
+        Dialect::AnthropicCountTokens if !speech.is_native(asked.request.dialect) => {
+            Ok(Written::Known(estimate(asked)))
+        }
+        _ => speech.write(asked),
+    }
+}
+
+/// What a picture counts where nobody looks at it: about what the largest one costs that Anthropic does not shrink.
+const IMAGE_TOKENS: u64 = 1_600;
+
+/// How many tokens a request has as input, counted here: four bytes a token of text and of the tools' declarations.
+fn estimate(asked: &Asked<'_>) -> Reply {
+    let request = asked.request;
+    let tools = request.body.get("tools").map_or(0, |tools| tools.len() as u64).div_ceil(4);
+    let parts = request.messages.iter().filter_map(|message| match &message.content {
+        Content::Parts(parts) => Some(parts.iter().filter(|part| matches!(part, Part::Image)).count() as u64),
+        Content::Empty | Content::Text(_) => None,
+    });
+    let input_tokens = request.estimated_input_tokens() + tools + IMAGE_TOKENS * parts.sum::<u64>();
+    Reply {
+        id: String::new(),
+        model: asked.model_id.to_owned(),
+        created: 0,
+        choices: vec![Choice { text: None, tool_calls: Vec::new(), finish_reason: None }],
+        usage: Some(Usage { input_tokens, estimated: true, ..Usage::default() }),
+        wire: None,
     }
 }
 

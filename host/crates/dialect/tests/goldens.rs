@@ -17,16 +17,21 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use jackfield_core::contract::{ChatRequest, Dialect, Overrides};
-use jackfield_dialect::{Asked, Speech, StreamHead, Written, bedrock, client, gemini, openai};
+use jackfield_dialect::{Asked, Speech, StreamHead, Written, anthropic, bedrock, client, gemini, openai};
 
 /// Set to anything, the goldens are written instead of compared.
 const UPDATE: &str = "UPDATE_GOLDENS";
 
 /// Clients, by the name of their files.
-const CLIENTS: &[(&str, Dialect)] = &[("chat", Dialect::OpenAiChat), ("responses", Dialect::OpenAiResponses)];
+const CLIENTS: &[(&str, Dialect)] = &[
+    ("chat", Dialect::OpenAiChat),
+    ("messages", Dialect::AnthropicMessages),
+    ("responses", Dialect::OpenAiResponses),
+];
 
 /// Providers, by the name of their files.
 const PROVIDERS: &[(&str, &dyn Speech)] = &[
+    ("anthropic", &anthropic::MessagesSpeech),
     ("bedrock", &bedrock::ConverseSpeech),
     ("gemini", &gemini::GeminiSpeech),
     ("openai", &openai::ChatSpeech),

@@ -1,15 +1,12 @@
 //! One call, from permit to fault. Every call has a deadline, a memory limit, a host-call limit and a
 //! permit. By default it gets memory that no call before it has touched.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use jackfield_core::contract::{Ask, PluginFault, PluginFaultKind, Review, Routing, Validation};
 
@@ -20,6 +17,7 @@ use crate::engine::Inner;
 use crate::instances::{Instances, Lease};
 use crate::pass::{Held, Pass};
 use crate::session::{CallCost, Callable, Session, fault};
+use crate::wall::timed;
 
 /// How much longer than its computing time `check-config` may take by the clock: the machine may be busy.
 const CHECK_SLACK: Duration = Duration::from_secs(2);
@@ -185,31 +183,6 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// What a call comes to by its deadline, which stands still while the guest waits for a model.
-pub(crate) async fn timed<T>(
-    pass: &Pass,
-    wall: Duration,
-    call: impl Future<Output = Result<T, PluginFault>>,
-) -> Result<T, PluginFault> {
-    let mut call = pin!(call);
-    let mut bell: Option<Pin<Box<Sleep>>> = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(answer) = call.as_mut().poll(cx) {
-            return Poll::Ready(answer);
-        }
-        // It is the call itself that leaves and comes back, so that nothing of it is missed between two polls.
-        let Some(deadline) = pass.deadline() else { return Poll::Pending };
-        let bell = bell.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if bell.deadline() != deadline {
-            bell.as_mut().reset(deadline);
-        }
-        bell.as_mut().poll(cx).map(|()| {
-            Err(fault(PluginFaultKind::WallLimit, format!("took longer than {wall:?}, waiting included")))
-        })
-    })
-    .await
 }
 
 pub(crate) fn gone() -> PluginFault {

@@ -44,6 +44,8 @@ mod session;
 /// What one call keeps on the host's side.
 mod state;
 mod ticker;
+/// A call against the clock on the wall, and whose fault it is to be late.
+mod wall;
 
 pub use catalog::{Catalog, Change, NAME_RULE, Refusal, Scan, name_of, plugin_files};
 pub use classify::{Kind, Unfit};

@@ -4,7 +4,7 @@
 //! Bounds: the wait is whoever's business is waited for; to run again a guest waits as long as it had time left. It
 //! is given up with the `Pass`, however the call ends: a `Leave` that lives longer holds nothing.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Pass(Leave);
 pub(crate) struct Leave {
     engine: Arc<Inner>,
     state: Arc<Mutex<State>>,
+    /// Ticks of computing.
+    ticks: Arc<AtomicU32>,
 }
 
 struct State {
@@ -51,12 +53,18 @@ impl Pass {
     /// The right to run until then.
     pub(crate) fn new(engine: &Arc<Inner>, held: Held, deadline: Instant) -> Self {
         let state = State { held: Some(held), deadline: Some(deadline) };
-        Self(Leave { engine: Arc::clone(engine), state: Arc::new(Mutex::new(state)) })
+        let ticks = Arc::new(AtomicU32::new(0));
+        Self(Leave { engine: Arc::clone(engine), state: Arc::new(Mutex::new(state)), ticks })
     }
 
     /// When the call must be over; `None` while somebody else is waited for.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.0.lock().deadline
+    }
+
+    /// How long the guest has computed, in ticks.
+    pub(crate) fn ticks(&self) -> u32 {
+        self.0.ticks.load(Ordering::Relaxed)
     }
 
     /// For the one who waits in the middle of the call.
@@ -73,6 +81,11 @@ impl Drop for Pass {
 }
 
 impl Leave {
+    /// The guest computed for a tick.
+    pub(crate) fn ticked(&self) {
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits for somebody else and lets others run meanwhile. An error is a guest that found no permit afterwards.
     pub(crate) async fn away<T>(&self, wait: impl Future<Output = T>) -> Result<T, LimitHit> {
         let left = self.give_up();

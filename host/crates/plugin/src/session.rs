@@ -78,6 +78,9 @@ impl Session {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store| {
             store.data_mut().meter.tick()?;
+            if let Some(leave) = &store.data().leave {
+                leave.ticked();
+            }
             // Give way to other requests; the next tick is counted again.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use jackfield_core::contract::{Ask, BoxFuture, Held, Piece, PluginFault, StreamValidator, StreamWatch};
 
 use crate::bindings::exports::jackfield::plugin::stream_validation as wit;
-use crate::call::{Turn, gone, timed};
+use crate::call::{Turn, gone};
 use crate::convert;
 use crate::instances::{Instances, Lease};
 use crate::session::Callable;
+use crate::wall::timed;
 
 /// A check of streamed answers that is a WebAssembly component.
 pub(crate) struct ComponentStreamValidator {

@@ -11,7 +11,7 @@ use reqwest::{Method, Request, Response, Url};
 use jackfield_core::base::{Secret, excerpt};
 use jackfield_core::config::{ApiProvider, BaseUrl};
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, KeyPick, Provider};
-use jackfield_dialect::{Asked, Speech, Written};
+use jackfield_dialect::{Asked, Speech, Written, write};
 
 use crate::bedrock::Signer;
 use crate::classify::{ErrorAnswer, scrubbed, status_fault};
@@ -46,6 +46,8 @@ pub(crate) struct Api {
     /// The version that every call names in its query.
     api_version: Option<String>,
     headers: HeaderMap,
+    /// Those of them that are configured: no client's take their place.
+    configured: Vec<HeaderName>,
     keys: Keys,
     /// What must not be repeated to anybody: the keys, and the values of configured headers.
     secrets: Arc<[Secret]>,
@@ -80,6 +82,7 @@ impl Api {
             base_url: settings.base_url.clone(),
             api_version: settings.api_version.clone(),
             headers,
+            configured: settings.headers.iter().map(|(name, _)| name.clone()).collect(),
             keys: Keys::new(keys),
             secrets: secrets_of(settings),
             clients: Arc::new(clients),
@@ -96,13 +99,14 @@ impl Api {
             max_output: call.max_output,
         };
         let speech = self.kind.speech;
-        let (path, body, dropped) = match speech.write(&asked)? {
+        let (path, body, dropped) = match write(speech, &asked)? {
             Written::Call { path, body, dropped } => (path, body, dropped),
             Written::Known(reply) => {
                 return Ok(Answer::Whole { reply, waited: Duration::ZERO, dropped: Vec::new() });
             }
         };
-        let request = self.request(&path, body, call.key, SystemTime::now())?;
+        let mut request = self.request(&path, body, call.key, SystemTime::now())?;
+        self.pass(speech.passes(&asked), &call.facts.headers, request.headers_mut());
         let (timeouts, deadline) = (call.timeouts, call.deadline);
         let client = self.clients.get(&timeouts)?;
         let began = Instant::now();
@@ -170,6 +174,19 @@ impl Api {
         }
         *request.body_mut() = Some(body.into());
         Ok(request)
+    }
+
+    /// Takes a client's headers along that belong to the API itself.
+    fn pass(&self, names: &[&'static str], from: &HeaderMap, to: &mut HeaderMap) {
+        for name in names.iter().map(|name| HeaderName::from_static(name)) {
+            if self.configured.contains(&name) || !from.contains_key(&name) {
+                continue;
+            }
+            to.remove(&name);
+            for value in from.get_all(&name) {
+                to.append(name.clone(), value.clone());
+            }
+        }
     }
 
     /// We never ask for compression; an answer that comes so is not readable.

@@ -4,6 +4,8 @@
 //! and turns the answer into the contract's words, keeping the bytes. What goes wrong is classified
 //! in one place.
 
+/// Anthropic's Messages.
+mod anthropic;
 /// An API on the network.
 mod api;
 /// Azure OpenAI.

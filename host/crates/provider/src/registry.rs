@@ -9,7 +9,7 @@ use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, Provid
 
 use crate::api::Api;
 use crate::simulated::Simulated;
-use crate::{azure, bedrock, gemini, openai};
+use crate::{anthropic, azure, bedrock, gemini, openai};
 
 /// A provider could not be set up.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl Registry {
                 (Some(why), _) => Arc::new(Disabled { name: name.to_owned(), why: why.to_owned() }),
                 (None, ProviderKind::Api(settings)) => {
                     let kind = match settings.kind {
+                        ApiKind::Anthropic => anthropic::kind(),
                         ApiKind::Azure => azure::kind(settings.api_version.is_some()),
                         ApiKind::Bedrock => bedrock::kind(settings),
                         ApiKind::Gemini => gemini::kind(),

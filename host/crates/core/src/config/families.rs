@@ -101,7 +101,16 @@ pub(crate) const FAMILIES: &[Family] = &[
             variable: "PERPLEXITY_API_KEY",
         }),
     },
-    Family { maker: "Anthropic", prefixes: &["claude-"], home: None },
+    Family {
+        maker: "Anthropic",
+        prefixes: &["claude-"],
+        home: Some(Home {
+            provider: "anthropic",
+            kind: ApiKind::Anthropic,
+            base_url: "https://api.anthropic.com/v1",
+            variable: "ANTHROPIC_API_KEY",
+        }),
+    },
     Family {
         maker: "Google",
         prefixes: &["gemini-"],

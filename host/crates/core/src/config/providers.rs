@@ -45,6 +45,8 @@ const MAX_KEYS: usize = 16;
 #[schemars(transform = super::schema::by_kind)]
 #[schemars(rename = "Provider")]
 pub(crate) enum RawProvider {
+    /// An API that speaks Anthropic's Messages.
+    Anthropic(RawApi),
     /// Azure OpenAI.
     Azure(RawAzure),
     /// Amazon Bedrock.
@@ -123,6 +125,8 @@ pub enum ProviderKind {
 /// What an API on the network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiKind {
+    /// Anthropic's Messages.
+    Anthropic,
     /// OpenAI's chat completions, at the addresses of Azure.
     Azure,
     /// Amazon Bedrock's Converse.
@@ -137,6 +141,7 @@ impl ApiKind {
     /// The kind's name in configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Anthropic => "anthropic",
             Self::Azure => "azure",
             Self::Bedrock => "bedrock",
             Self::Gemini => "gemini",
@@ -148,6 +153,7 @@ impl ApiKind {
     /// and Bedrock one in each region: these are what they look like.
     pub(super) fn base_url(self) -> &'static str {
         match self {
+            Self::Anthropic => "https://api.anthropic.com/v1",
             Self::Azure => "https://RESOURCE.openai.azure.com",
             Self::Bedrock => "https://bedrock-runtime.us-east-1.amazonaws.com",
             Self::Gemini => GEMINI_BASE_URL,
@@ -158,6 +164,7 @@ impl ApiKind {
     /// Whose models it serves, wherever it is.
     fn vendor(self) -> Option<Vendor> {
         match self {
+            Self::Anthropic => Some(Vendor::Anthropic),
             Self::Azure => Some(Vendor::Azure),
             Self::Bedrock => Some(Vendor::Bedrock),
             Self::Gemini => Some(Vendor::Gemini),
@@ -168,6 +175,7 @@ impl ApiKind {
     /// The header a key goes into: nobody else may set it.
     fn key_header(self) -> &'static str {
         match self {
+            Self::Anthropic => "x-api-key",
             Self::Azure => "api-key",
             Self::Gemini => "x-goog-api-key",
             Self::Bedrock | Self::OpenAi => "authorization",
@@ -357,6 +365,7 @@ fn no_key(variable: &str) -> String {
 impl RawProvider {
     fn check(&self, at: &Pointer, found: &mut Located<'_>) -> ProviderKind {
         match self {
+            Self::Anthropic(raw) => ProviderKind::Api(raw.check(ApiKind::Anthropic, at, found)),
             Self::Azure(raw) => ProviderKind::Api(raw.check(at, found)),
             Self::Bedrock(raw) => ProviderKind::Api(raw.check(at, found)),
             Self::Gemini(raw) => ProviderKind::Api(raw.check(ApiKind::Gemini, at, found)),

@@ -7,6 +7,10 @@ use super::{Message, Role};
 /// An API that clients or providers speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    AnthropicCountTokens,
+    /// Anthropic's `POST /v1/messages`.
+    AnthropicMessages,
     /// OpenAI's `POST /v1/chat/completions`.
     OpenAiChat,
     /// OpenAI's `POST /v1/embeddings`.
@@ -19,9 +23,14 @@ impl Dialect {
     /// Whether what is asked for is a conversation's next turn: words, which can be streamed, rated and judged.
     pub fn converses(self) -> bool {
         match self {
-            Self::OpenAiChat | Self::OpenAiResponses => true,
-            Self::OpenAiEmbeddings => false,
+            Self::AnthropicMessages | Self::OpenAiChat | Self::OpenAiResponses => true,
+            Self::AnthropicCountTokens | Self::OpenAiEmbeddings => false,
         }
+    }
+
+    /// Whether an answer costs tokens, and tells how quick its model is.
+    pub fn consumes(self) -> bool {
+        self != Self::AnthropicCountTokens
     }
 }
 

@@ -60,7 +60,19 @@ impl StreamWriter for Writer {
                     return None;
                 }
                 let StreamHead { id, model, created, .. } = &self.head;
-                render_chunk(chunk, &format!("chatcmpl-{id}"), model, *created, self.first)
+                let render = |chunk: &Chunk| {
+                    render_chunk(chunk, &format!("chatcmpl-{id}"), model, *created, self.first)
+                };
+                match chunk.deltas.is_empty() || chunk.usage.is_none() {
+                    true => render(chunk),
+                    // Usage has a chunk of its own, for those who asked for it.
+                    false => {
+                        let usage = Chunk { usage: chunk.usage, ..Chunk::default() };
+                        let deltas = Chunk { usage: None, ..chunk.clone() };
+                        let usage = if told { render(&usage) } else { Bytes::default() };
+                        [render(&deltas), usage].concat().into()
+                    }
+                }
             }
         };
         self.first = false;

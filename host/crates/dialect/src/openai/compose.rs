@@ -17,6 +17,11 @@ pub(super) fn compose(mut conversation: Conversation, model_id: &str) -> Result<
     if conversation.top_k.is_some() {
         conversation.lacks("top_k")?;
     }
+    let failed = |block: &Block| matches!(block, Block::ToolResult { failed: true, .. });
+    if conversation.turns.iter().flat_map(|turn| &turn.blocks).any(failed) {
+        // The API has no mark for it; what the result says is said.
+        conversation.dropped.push("is_error".to_owned());
+    }
     let dropped = std::mem::take(&mut conversation.dropped);
     let this = &conversation;
     let modern = token_limit_field(model_id) == "max_completion_tokens";

@@ -78,13 +78,13 @@ fn is_default(name: &str, raw: &[u8]) -> bool {
 }
 
 /// Our own label says nothing to a provider.
-pub(super) fn is_task_alone(raw: &[u8]) -> bool {
+pub(crate) fn is_task_alone(raw: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, Value>>(raw)
         .is_ok_and(|labels| labels.keys().all(|key| key == TASK_FIELD))
 }
 
 /// A field's value.
-pub(super) fn read<'a, T: Deserialize<'a>>(place: &str, raw: &'a [u8]) -> Result<T, Fault> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(place: &str, raw: &'a [u8]) -> Result<T, Fault> {
     serde_json::from_slice(raw)
         .map_err(|e| Fault::invalid(place, format!("invalid value for '{place}': {e}")))
 }

@@ -16,6 +16,13 @@ mod responses;
 mod rewrite;
 mod speech;
 
+/// What other dialects have in common with these.
+pub(crate) mod fields {
+    pub(crate) use super::converse::{is_task_alone, read};
+    pub(crate) use super::request::{excerpt, malformed, model_of, object, optional, task_of, wrong_type};
+    pub(crate) use super::rewrite::{plain_ids, quoted, without_task};
+}
+
 pub use azure::AzureSpeech;
 pub use chunk::{DONE_FRAME, parse_chunk, render_chunk, render_error_frame};
 pub use client::Chat;

@@ -61,13 +61,13 @@ pub fn parse_request(bytes: Bytes) -> Result<ChatRequest, Fault> {
 }
 
 /// The model that the client named, if it did.
-pub(super) fn model_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+pub(crate) fn model_of(body: &JsonObject) -> Result<Option<String>, Fault> {
     let name = named("model", optional::<String>(body, "model", "a string")?)?;
     Ok(name.filter(|m| !m.is_empty() && m != AUTO))
 }
 
 /// The task in the client's labels, if there is one.
-pub(super) fn task_of(body: &JsonObject) -> Result<Option<String>, Fault> {
+pub(crate) fn task_of(body: &JsonObject) -> Result<Option<String>, Fault> {
     let Some(metadata) = object(body, "metadata")? else { return Ok(None) };
     named("metadata.task", optional_in::<String>(&metadata, "metadata.task", TASK_FIELD, "a string")?)
 }
@@ -195,7 +195,7 @@ fn named(place: &str, name: Option<String>) -> Result<Option<String>, Fault> {
 }
 
 /// A field of the body; `null` counts as absent.
-pub(super) fn optional<T: DeserializeOwned>(
+pub(crate) fn optional<T: DeserializeOwned>(
     body: &JsonObject,
     name: &str,
     what: &str,
@@ -225,7 +225,7 @@ pub(super) fn positive(body: &JsonObject, name: &str) -> Result<Option<u64>, Fau
 }
 
 /// An object in the body; `null` counts as absent.
-pub(super) fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
+pub(crate) fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>, Fault> {
     match body.get(name) {
         None => Ok(None),
         Some(raw) if raw.as_ref() == b"null" => Ok(None),
@@ -237,7 +237,7 @@ pub(super) fn object(body: &JsonObject, name: &str) -> Result<Option<JsonObject>
 }
 
 /// A body that is not taken.
-pub(super) fn malformed(error: ObjectError) -> Fault {
+pub(crate) fn malformed(error: ObjectError) -> Fault {
     match &error {
         ObjectError::NotUtf8 { .. } | ObjectError::NotAnObject(_) => {
             Fault::new(FaultKind::MalformedBody, format!("the request body is not a JSON object: {error}"))
@@ -248,7 +248,7 @@ pub(super) fn malformed(error: ObjectError) -> Fault {
 }
 
 /// A field of another type than `want`.
-pub(super) fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
+pub(crate) fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
     let got = match raw.first() {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
@@ -262,7 +262,7 @@ pub(super) fn wrong_type(place: &str, want: &str, raw: &[u8]) -> Fault {
 }
 
 /// Enough of a client's own word to recognise it in an error.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(64).filter(|c| !c.is_control()).collect()
 }
 

@@ -62,7 +62,7 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
 }
 
 /// Takes out what ids of tool calls carry for the provider that made the calls: this one may refuse ids of that length.
-fn plain_ids(body: &JsonObject, messages: Option<String>) -> Option<String> {
+pub(crate) fn plain_ids(body: &JsonObject, messages: Option<String>) -> Option<String> {
     let plain = match &messages {
         Some(list) => call_id::stripped(list),
         None => std::str::from_utf8(&body.get("messages")?).ok().and_then(call_id::stripped),
@@ -136,7 +136,7 @@ fn with_text_part(message: &Message, parts: &[Part], rendered: &str) -> Option<S
 }
 
 /// Takes our label out; `metadata` goes with it when nothing else is in it.
-pub(super) fn without_task(body: &JsonObject) -> Option<ObjectEdit> {
+pub(crate) fn without_task(body: &JsonObject) -> Option<ObjectEdit> {
     let metadata = JsonObject::parse(body.get("metadata")?).ok()?;
     metadata.get(TASK_FIELD)?;
     if metadata.len() == 1 {
@@ -156,7 +156,7 @@ fn with_usage(body: &JsonObject) -> ObjectEdit {
 }
 
 /// A text as JSON.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -16,7 +16,7 @@ impl Speech for ChatSpeech {
     fn is_native(&self, dialect: Dialect) -> bool {
         match dialect {
             Dialect::OpenAiChat | Dialect::OpenAiEmbeddings => true,
-            Dialect::OpenAiResponses => false,
+            Dialect::AnthropicCountTokens | Dialect::AnthropicMessages | Dialect::OpenAiResponses => false,
         }
     }
 

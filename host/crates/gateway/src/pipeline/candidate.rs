@@ -119,7 +119,8 @@ impl Candidate {
             deadline: self.deadline,
         };
         let number = tries.begin(&spec.name, self.model.provider().name(), self.key);
-        let live = self.model.begin(exchange.facts.request.stream);
+        let request = &exchange.facts.request;
+        let live = self.model.begin(request.stream).untimed(!request.dialect.consumes());
         let call = attempt::call(Arc::clone(self.model.provider()), call);
         self.phase = Phase::Calling { call, live, number, began: Instant::now() };
     }

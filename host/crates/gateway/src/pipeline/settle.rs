@@ -93,7 +93,9 @@ impl Closing {
         let streaming = facts.request.stream;
         let body = match answered.answer {
             Proven::Whole(reply) => {
-                self.saw(reply.usage, true);
+                // Nothing is consumed by counting.
+                let consumes = self.exchange.facts.request.dialect.consumes();
+                self.saw(reply.usage.filter(|_| consumes), true);
                 self.complete();
                 Body::Whole(reply)
             }

@@ -129,7 +129,7 @@ impl Policy {
             (None, Some(model), _) => {
                 ("named", "the client named it".to_owned(), vec![named(world, exchange, model)?])
             }
-            // What is to be embedded asks nothing.
+            // What asks for no words has nothing to be rated.
             (None, None, Some(router)) if facts.request.dialect.converses() => {
                 let (why, targets) = dynamic::decide(router, world, exchange, asked).await;
                 ("dynamic", why, targets)

@@ -107,7 +107,7 @@ impl Heard {
 fn meaning(said: Result<Routing, PluginFault>, exchange: &Exchange) -> Result<Routing, PluginFault> {
     match &said {
         Ok(Routing { decision: Decision::Respond(_), .. }) if !exchange.facts.request.dialect.converses() => {
-            let message = "it answers with a text where embeddings are asked for".to_owned();
+            let message = "it answers with a text where none is asked for".to_owned();
             Err(PluginFault { kind: PluginFaultKind::InvalidDecision, message })
         }
         _ => said,

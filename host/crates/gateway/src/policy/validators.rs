@@ -153,7 +153,12 @@ impl Validators {
             return Err(Fault::invalid(HEADER, message));
         }
         let mut slots: Vec<ValidatorSlot> = Vec::new();
-        for name in added(&facts.headers)? {
+        let names = added(&facts.headers)?;
+        if !names.is_empty() && !facts.request.dialect.converses() {
+            let message = format!("validators judge answers in words; leave the header '{HEADER}' out here");
+            return Err(Fault::invalid(HEADER, message));
+        }
+        for name in names {
             let Some(slot) = self.by_name.get(name) else {
                 let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
                 let shown = excerpt(name, 64);

@@ -79,6 +79,8 @@ pub struct LiveCall {
     series: Arc<UpstreamSeries>,
     began: Instant,
     streamed: bool,
+    /// Its time says how quick the model is.
+    timed: bool,
     first_token: Option<Duration>,
     /// Its end is told; otherwise it was given up.
     ended: bool,
@@ -120,7 +122,15 @@ impl Live {
     pub(crate) fn call(self: &Arc<Self>, streamed: bool, series: &Arc<UpstreamSeries>) -> LiveCall {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let (live, series) = (Arc::clone(self), Arc::clone(series));
-        LiveCall { live, series, began: Instant::now(), streamed, first_token: None, ended: false }
+        LiveCall {
+            live,
+            series,
+            began: Instant::now(),
+            streamed,
+            timed: true,
+            first_token: None,
+            ended: false,
+        }
     }
 
     /// Leaves the model alone when it keeps failing.
@@ -200,8 +210,20 @@ impl LiveCall {
         self.keep(false, None, Some(self.began.elapsed()));
     }
 
+    /// The same call, whose time says nothing about the model: nothing is generated.
+    #[must_use]
+    pub fn untimed(self, untimed: bool) -> Self {
+        // A struct with `Drop` cannot be taken apart.
+        let mut this = self;
+        this.timed = !untimed;
+        this
+    }
+
     fn keep(&self, failed: bool, total: Option<Duration>, first_token: Option<Duration>) {
         let sample = Sample { at: Instant::now(), failed, streamed: self.streamed, total, first_token };
+        if !self.timed {
+            return;
+        }
         let mut last = lock(&self.live.last);
         forget_old(&mut last);
         if last.len() == WINDOW {

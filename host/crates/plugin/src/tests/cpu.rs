@@ -1,7 +1,7 @@
 //! Guests that compute without end, wherever they are called.
 
 use jackfield_core::config::PluginLimits;
-use jackfield_core::contract::PluginFaultKind::{CpuLimit, HostCallLimit, WallLimit};
+use jackfield_core::contract::PluginFaultKind::{CpuLimit, HostCallLimit, Overloaded, WallLimit};
 
 use super::suite::{Guest, case, each, each_refused, in_time, of, roomy, ways};
 use crate::guests::{ask, load_as};
@@ -105,7 +105,8 @@ async fn long_host_calls_end_at_the_wall() {
     for (engine, warm) in ways() {
         let plugin = load_as(engine, &guest, limits, warm).await.unwrap();
         let fault = in_time(plugin.router().unwrap().route(ask(&prompt))).await.unwrap_err();
-        assert_eq!(fault.kind, WallLimit, "{fault}");
+        // Whose fault the end is depends on who else computes on this machine; that there is one does not.
+        assert!(matches!(fault.kind, WallLimit | Overloaded), "{fault}");
         assert!(plugin.router().unwrap().route(ask("fine")).await.is_ok());
     }
 }

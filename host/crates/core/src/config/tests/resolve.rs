@@ -17,7 +17,7 @@ fn declared_models_resolve_and_others_do_not() {
 
 #[test]
 fn a_key_in_the_environment_makes_well_known_models_resolve() {
-    let variables = ["OPENAI", "DEEPSEEK", "GEMINI", "MISTRAL", "XAI", "MOONSHOT", "PERPLEXITY"]
+    let variables = ["OPENAI", "ANTHROPIC", "DEEPSEEK", "GEMINI", "MISTRAL", "XAI", "MOONSHOT", "PERPLEXITY"]
         .map(|of| format!("{of}_API_KEY"));
     let config = with(SIM, &variables.each_ref().map(|name| (name.as_str(), "k"))).unwrap();
     for (name, provider) in [
@@ -25,6 +25,7 @@ fn a_key_in_the_environment_makes_well_known_models_resolve() {
         ("o3", "openai"),
         ("o4-mini", "openai"),
         ("chatgpt-4o-latest", "openai"),
+        ("claude-opus-5", "anthropic"),
         ("deepseek-chat", "deepseek"),
         ("gemini-2.5-pro", "gemini"),
         ("mistral-large-latest", "mistral"),
@@ -41,7 +42,7 @@ fn a_key_in_the_environment_makes_well_known_models_resolve() {
         // OpenAI retired this one; the others are known to the catalogue.
         assert_eq!(model.price.is_some(), name != "chatgpt-4o-latest", "{name}");
     }
-    for name in ["claude-3-opus", "gemini-", "gemini", "o3x", "sonarly", "grok", "gpt-", "gpt", "opus", ""] {
+    for name in ["claude-", "gemini-", "gemini", "o3x", "sonarly", "grok", "gpt-", "gpt", "opus", ""] {
         assert!(config.resolve(name).is_none(), "{name}");
     }
     assert_eq!(

@@ -60,7 +60,7 @@ fn what_the_default_has_in_comments_loads() {
     let text: String = lines.filter(|line| !line.contains("auth: none")).collect();
     let config = with(&text, VARIABLES).unwrap_or_else(|report| panic!("{report}\n{text}"));
     assert_eq!(config.keys().len(), 1, "{text}");
-    assert_eq!(config.providers().len(), 5, "{text}");
+    assert_eq!(config.providers().len(), 6, "{text}");
     assert_eq!(config.orchestrator().routes().len(), 3, "{text}");
 }
 
