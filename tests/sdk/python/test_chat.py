@@ -48,7 +48,8 @@ def test_the_answer_says_who_decided(client, kind):
     raw = client.chat.completions.with_raw_response.create(model=f"{kind}-ok", messages=MESSAGES)
     assert raw.headers["x-jackfield-model"] == f"{kind}-ok"
     assert raw.headers["x-jackfield-route"] == "named"
-    assert raw.headers["x-jackfield-request-id"].startswith("req_")
+    assert raw.headers["x-jackfield-request-id"] == raw.request_id
+    assert raw.request_id.startswith("req_")
 
 
 @pytest.mark.parametrize("options", [None, {"include_usage": False}, {"include_usage": True}])
@@ -166,6 +167,20 @@ def test_a_picture_and_instructions(client, kind, seen):
     assert (heard.images, heard.limit) == ([("image/png", PNG)], 77)
 
 
+def test_settings(client, kind, seen):
+    asked = {"model": f"{kind}-ok", "messages": MESSAGES, "stop": ["END"]}
+    client.chat.completions.create(**asked)
+    assert (seen[0].heard.stop, seen[0].heard.temperature) == (["END"], None)
+    if kind == "anthropic":
+        # Its newest models take none.
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.chat.completions.create(**asked, temperature=0.5)
+        assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "temperature")
+    else:
+        client.chat.completions.create(**asked, temperature=0.5)
+        assert seen[1].heard.temperature == 0.5
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("id", "error", "status"),
@@ -185,6 +200,7 @@ def test_failures_are_the_sdks_own(client, kind, id, error, status, stream):
     assert raised.value.status_code == status
     assert {"message", "type", "param", "code"} == set(raised.value.body)
     assert raised.value.response.headers.get("retry-after") == ("7" if status == 429 else None)
+    assert raised.value.request_id.startswith("req_")
     assert KEY not in str(raised.value) + raised.value.response.text
 
 

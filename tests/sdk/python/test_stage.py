@@ -2,6 +2,7 @@
 complains of, or an answer that the gateway cannot read, is not the stage's mistake.
 """
 
+import anthropic
 import botocore.session
 import openai
 import pytest
@@ -51,6 +52,30 @@ def test_openais_package(provider):
         with pytest.raises(openai.APIError, match="it broke"):
             list(chat.create(model="breaks", messages=MESSAGES, stream=True))
     second_turn(provider.requests[3].heard, QUESTION)
+
+
+@pytest.mark.parametrize("kind", ["anthropic"])
+def test_anthropics_package(provider):
+    options = {"base_url": provider.address, "api_key": KEY, "max_retries": 0, "timeout": PATIENCE}
+    ask = {id: {"model": provider.prefix + id, "max_tokens": 9} for id in ("ok", "two-calls", "fails-529", "breaks")}
+    tools = [{"name": "weather", "input_schema": PARAMETERS}]
+    with anthropic.Anthropic(**options) as client:
+        assert client.messages.create(messages=MESSAGES, **ask["ok"]).content[0].text == "".join(TEXT)
+        with client.messages.stream(messages=MESSAGES, tools=tools, **ask["two-calls"]) as stream:
+            first = stream.get_final_message()
+        assert [block.input for block in first.content] == CITIES
+        results = [
+            {"type": "tool_result", "tool_use_id": block.id, "content": result}
+            for block, result in zip(first.content, RESULTS, strict=True)
+        ]
+        said = [*MESSAGES, {"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
+        client.messages.create(messages=said, tools=tools, **ask["two-calls"])
+        second_turn(provider.requests[-1].heard, QUESTION)
+        with pytest.raises(anthropic.OverloadedError):
+            client.messages.create(messages=MESSAGES, **ask["fails-529"])
+        with pytest.raises(anthropic.APIStatusError, match="it broke"):
+            with client.messages.stream(messages=MESSAGES, **ask["breaks"]) as stream:
+                stream.get_final_message()
 
 
 @pytest.mark.parametrize("kind", ["gemini", "gemini-2"])

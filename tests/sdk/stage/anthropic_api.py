@@ -3,6 +3,7 @@
 import json
 import re
 
+from anthropic._constants import ANTHROPIC_API_VERSION
 from anthropic.types.message_count_tokens_params import MessageCountTokensParams
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 
@@ -10,7 +11,9 @@ from . import script, shapes
 from .script import Heard, demand
 from .server import Provider
 
-VERSION = "2023-06-01"
+# The package speaks the newest version, whose types these are; what it has no more, the oldest one has.
+OLD_VERSION = "2023-06-01"
+OLD_FIELDS = {"temperature", "top_k", "top_p"}
 TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -31,15 +34,19 @@ class Anthropic(Provider):
 
     def hear(self, request):
         body = request.body
-        demand(request.headers.get("x-api-key") == script.KEY, "the key is wrong")
-        demand("authorization" not in request.headers, "there are two keys")
-        demand(request.headers.get("anthropic-version") == VERSION, "no version is named")
+        # The package shows it as a bearer; the API's other header is older.
+        keys = [request.headers.get("x-api-key"), request.headers.get("authorization")]
+        demand(keys in ([script.KEY, None], [None, f"Bearer {script.KEY}"]), "the key is wrong, or there are two")
+        version = request.headers.get("anthropic-version")
+        demand(version in (OLD_VERSION, ANTHROPIC_API_VERSION), f"there is no version {version}")
+        old = OLD_FIELDS if version == OLD_VERSION else set()
+        typed = {key: value for key, value in body.items() if key not in old}
         stream = body.get("stream", False)
         if request.path == "/v1/messages/count_tokens":
-            shapes.check(MessageCountTokensParams, body)
+            shapes.check(MessageCountTokensParams, typed)
         else:
             demand(request.path == "/v1/messages", f"nothing is at {request.path}")
-            shapes.check(MessageCreateParamsStreaming if stream else MessageCreateParamsNonStreaming, body)
+            shapes.check(MessageCreateParamsStreaming if stream else MessageCreateParamsNonStreaming, typed)
         heard = Heard(model=self.model_of(body["model"]), stream=stream)
         heard.system = texts_of(body.get("system", []))
         hear_messages(body["messages"], heard)
@@ -50,7 +57,8 @@ class Anthropic(Provider):
         demand(heard.tools or not heard.calls, "calls, but no tools")
         demand("tool_choice" not in body or heard.tools, "there is nothing to choose from")
         heard.schema = (body.get("output_config", {}).get("format") or {}).get("schema")
-        heard.limit = body.get("max_tokens")
+        heard.limit, heard.temperature = body.get("max_tokens"), body.get("temperature")
+        heard.stop = body.get("stop_sequences", [])
         return heard
 
     def answer(self, reply, request):

@@ -70,7 +70,9 @@ class Bedrock(Provider):
         demand(heard.tools or not heard.calls, "calls, but no tools")
         if form := body.get("outputConfig", {}).get("textFormat"):
             heard.schema = json.loads(form["structure"]["jsonSchema"]["schema"])
-        heard.limit = body.get("inferenceConfig", {}).get("maxTokens")
+        config = body.get("inferenceConfig", {})
+        heard.limit, heard.temperature = config.get("maxTokens"), config.get("temperature")
+        heard.stop = config.get("stopSequences", [])
         return heard
 
     def answer(self, reply, request):

@@ -56,7 +56,8 @@ class Gemini(Provider):
         config = body.get("generationConfig", {})
         heard.schema = config.get("responseJsonSchema")
         demand(not heard.schema or config["responseMimeType"] == "application/json", "a schema, but not of JSON")
-        heard.limit = config.get("maxOutputTokens")
+        heard.limit, heard.temperature = config.get("maxOutputTokens"), config.get("temperature")
+        heard.stop = config.get("stopSequences", [])
         return heard
 
     def hear_contents(self, contents, heard):

@@ -63,6 +63,8 @@ class OpenAi(Provider):
             heard.schema = form["json_schema"]["schema"]
             demand(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", form["json_schema"]["name"]), "the schema's name is none")
         heard.limit = body.get("max_completion_tokens", body.get("max_tokens"))
+        heard.temperature, stop = body.get("temperature"), body.get("stop") or []
+        heard.stop = [stop] if isinstance(stop, str) else stop
         return heard
 
     def answer(self, reply, request):

@@ -95,6 +95,9 @@ class Heard:
     answered: bool = False
     # The bound on the answer's tokens.
     limit: int | None = None
+    temperature: float | None = None
+    # Texts that end it.
+    stop: list = field(default_factory=list)
 
 
 def failure(model):
