@@ -123,6 +123,26 @@ def test_a_tool_that_must_be_called(claude, kind, seen):
         assert any(chosen.values())
 
 
+def test_a_call_that_failed(claude, kind, seen):
+    asked = ask(kind, tools=TOOLS)
+    [call] = claude.messages.create(**asked).content
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "no such city", "is_error": True}
+    answer = [result, {"type": "text", "text": "So?"}]
+    said = [*MESSAGES, {"role": "assistant", "content": [call]}, {"role": "user", "content": answer}]
+    claude.messages.create(**{**asked, "messages": said})
+    assert (seen[1].heard.results, seen[1].heard.texts) == ([(0, "no such city")], [QUESTION, "So?"])
+
+
+def test_thoughts_are_for_the_model_that_had_them(claude, kind, seen):
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}
+    text = {"type": "text", "text": "Yes?"}
+    said = [{"role": "assistant", "content": [thought, text]}, *MESSAGES]
+    asked = ask(kind, messages=[{"role": "user", "content": "Hello"}, *said])
+    claude.messages.create(**asked)
+    assert seen[0].heard.texts == ["Hello", "Yes?", QUESTION]
+    assert ("c2ln" in seen[0].raw.decode()) == (kind == "anthropic")
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_schema(claude, kind, seen, streamed):
     asked = ask(kind, output_format=Answer)
@@ -221,9 +241,8 @@ def test_a_wrong_field_is_named(claude, kind, seen):
     assert not seen
 
 
-def test_what_nobody_can_do_is_named(claude, kind, seen):
-    if kind == "anthropic":
-        pytest.skip("it can")
+@pytest.mark.parametrize("kind", [name for name in KINDS if name != "anthropic"])
+def test_what_no_other_api_can_do_is_named(claude, kind, seen):
     for field, wish in [
         ("container", {"container": "c"}),
         ("tools", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),

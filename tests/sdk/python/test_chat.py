@@ -105,6 +105,29 @@ def test_a_streamed_tool_call(client, kind):
         assert "".join(part.function.arguments for part in deltas) == "".join(ARGUMENTS)
 
 
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        # As Bedrock, Gemini, Anthropic and OpenAI say it.
+        ("required", [{"any": {}}, "ANY", "any", "required"]),
+        ({"type": "function", "function": {"name": "weather"}}, [{"tool": {"name": "weather"}}, "ANY", "tool", "function"]),
+        ("none", [None, "NONE", "none", "none"]),
+    ],
+)
+def test_a_tool_that_must_or_must_not_be_called(client, kind, seen, choice, words):
+    client.chat.completions.create(model=f"{kind}-ok", messages=MESSAGES, tools=TOOLS, tool_choice=choice)
+    body = seen[0].body
+    told = {
+        "bedrock": lambda: body.get("toolConfig", {}).get("toolChoice"),
+        "gemini": lambda: body["toolConfig"]["functionCallingConfig"]["mode"],
+        "anthropic": lambda: body["tool_choice"]["type"],
+        "openai": lambda: choice if isinstance(choice, str) else body["tool_choice"]["type"],
+    }
+    apis = {"bedrock": 0, "gemini": 1, "anthropic": 2}
+    api = kind.split("-")[0] if kind.split("-")[0] in apis else "openai"
+    assert told[api]() == words[apis.get(api, 3)]
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_two_calls_and_their_results(client, kind, seen, streamed):
     asked = {"model": f"{kind}-two-calls", "tools": TOOLS}
@@ -165,6 +188,20 @@ def test_a_picture_and_instructions(client, kind, seen):
     heard = seen[0].heard
     assert (heard.system, heard.texts) == (["Be brief."], ["Hello", "Yes?", QUESTION])
     assert (heard.images, heard.limit) == ([("image/png", PNG)], 77)
+
+
+def test_a_picture_by_its_address(client, kind, seen):
+    url = "https://example.com/dot.png"
+    content = [{"type": "text", "text": QUESTION}, {"type": "image_url", "image_url": {"url": url}}]
+    asked = {"model": f"{kind}-ok", "messages": [{"role": "user", "content": content}]}
+    if kind.startswith("bedrock"):
+        # It fetches nothing.
+        with pytest.raises(openai.BadRequestError) as raised:
+            client.chat.completions.create(**asked)
+        assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "image_url")
+    else:
+        client.chat.completions.create(**asked)
+        assert seen[0].heard.images == [(None, url)]
 
 
 def test_settings(client, kind, seen):

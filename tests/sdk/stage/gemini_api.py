@@ -73,7 +73,9 @@ class Gemini(Provider):
             demand([result["name"] for result in results] == names, "the results are not those of the calls")
             for call, result in zip(waiting, results, strict=True):
                 demand(result.get("id") == call.get("id"), "a result is another call's")
-                heard.results.append((len(heard.results), result["response"]["output"]))
+                [(outcome, text)] = result["response"].items()
+                demand(outcome in ("output", "error"), f"{outcome} is no outcome")
+                heard.results.append((len(heard.results), text))
             if calls and self.signs:
                 first = next(part for part in content["parts"] if "functionCall" in part)
                 demand(first.get("thoughtSignature") == SIGNATURE, "the first call is not signed")
