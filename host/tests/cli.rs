@@ -68,10 +68,8 @@ fn folder() -> TempDir {
     let folder = TempDir::new().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-    for name in ["urgent-router", "cheapest-capable", "least-loaded"] {
-        let file = format!("{name}.wasm");
-        write(&format!("plugins/{file}"), &std::fs::read(shipped.join(&file)).unwrap());
+    for name in EXAMPLES {
+        write(&format!("plugins/{name}.wasm"), &example(name));
     }
     write("plugins/newer.wasm", &wat::parse_str(NEWER).unwrap());
     write("plugins/text.wasm", b"hello, I am text");
@@ -119,6 +117,15 @@ fn folder() -> TempDir {
     write("request.json", REQUEST.as_bytes());
     write("not-a-request.json", b"[1, 2]");
     folder
+}
+
+const EXAMPLES: [&str; 3] = ["urgent-router", "cheapest-capable", "least-loaded"];
+
+/// A component that ships: one serves in `plugins`, the others lie beside their sources.
+fn example(name: &str) -> Vec<u8> {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let file = format!("{name}.wasm");
+    std::fs::read(shipped.join(&file)).or_else(|_| std::fs::read(shipped.join(name).join(&file))).unwrap()
 }
 
 /// A validator that accepts everything.
@@ -590,9 +597,8 @@ fn an_idle_gateway_wakes_nobody() {
     const WINDOWS: usize = 30;
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-    for name in ["urgent-router.wasm", "cheapest-capable.wasm", "least-loaded.wasm"] {
-        std::fs::copy(shipped.join(name), folder.path().join("plugins").join(name)).unwrap();
+    for name in EXAMPLES {
+        std::fs::write(folder.path().join(format!("plugins/{name}.wasm")), example(name)).unwrap();
     }
     let yaml = "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: \"${ADMIN_TOKEN_OF_THE_TEST}\" }\n\
                 providers: { sim: { kind: simulated, latency: 1ms } }\n\

@@ -20,7 +20,7 @@ use crate::app::{App, PluginReport};
 const CONFIG: &str = include_str!("demo.yaml");
 const PLUGIN: &[u8] = include_bytes!("../../../plugins/urgent-router.wasm");
 /// What is dropped into the folder while the server runs.
-const SWAPPED_IN: &[u8] = include_bytes!("../../../plugins/cheapest-capable.wasm");
+const SWAPPED_IN: &[u8] = include_bytes!("../../../plugins/cheapest-capable/cheapest-capable.wasm");
 /// How long a change of the folder may take to show.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -168,7 +168,12 @@ fn frames(
             };
             match next {
                 Ok(chunk) => {
-                    if let Some(frame) = sending.writer.chunk(&chunk) {
+                    let frame = sending.writer.chunk(&chunk);
+                    if let Some(fault) = sending.writer.broken() {
+                        sending.stream.cut(fault);
+                        return frame.map(|frame| (Ok(frame), None));
+                    }
+                    if let Some(frame) = frame {
                         return Some((Ok(frame), Some(sending)));
                     }
                 }

@@ -2,8 +2,10 @@
 //!
 //! A real HTTP/1.1 server on a port the system picks. Reading order: `Answer` and `Step` are what
 //! it can say, `Match` is to whom, `Received` is what it heard and `Outcome` how that ended;
-//! `openai` and `bedrock` have answers ready. It and all its connections end when it is dropped.
+//! `openai`, `anthropic` and `bedrock` have answers ready. It and all its connections end when it is dropped.
 
+/// Answers in Anthropic's own shape.
+pub mod anthropic;
 /// Answers in Bedrock's own shape.
 pub mod bedrock;
 /// Answers in OpenAI's own shape.

@@ -7,6 +7,8 @@
 
 /// The admin port: who may ask, what it tells, and the way back.
 mod admin;
+/// Anthropic's API for clients: its errors, its keys and headers, its counting and its list of models.
+mod anthropic;
 /// Candidates, repeated calls, keys, breakers and hedges.
 mod attempts;
 /// Who may ask, and for what.
@@ -23,6 +25,8 @@ mod catalogue;
 mod catering;
 /// What a client is told about its own mistakes.
 mod client_errors;
+/// Clients and providers of different APIs: every client gets its own API's answer from every provider.
+mod dialects;
 /// A model that rates prompts, and what its ratings lead to.
 mod dynamic;
 /// Texts as vectors.
@@ -53,6 +57,8 @@ mod routing;
 mod sandbox;
 /// No key leaves the house.
 mod secrets;
+/// The configuration blocks that the product was asked for with.
+mod seeds;
 /// Stopping: what is open finishes, up to a deadline.
 mod shutdown;
 /// Models without a provider.

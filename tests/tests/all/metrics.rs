@@ -196,6 +196,29 @@ async fn requests_and_model_calls_move_their_numbers() {
 }
 
 #[tokio::test]
+async fn the_tokens_of_an_answer_that_is_rejected_are_counted_too() {
+    let yaml = YAML.replace(
+        "orchestrator:\n",
+        "orchestrator:\n  validators: [{ max_length: 3 }]\n  fallback: { model-a: [model-b] }\n",
+    );
+    let world = World::start(&yaml).await;
+    for stream in [false, true] {
+        let answer = |text: &str| if stream { openai::stream(&[text]) } else { openai::chat(text) };
+        world.upstream.push(answer("too long"));
+        world.upstream.push(answer("ok"));
+        let body = format!(
+            r#"{{"model":"model-a","stream":{stream},"messages":[{{"role":"user","content":"hi"}}]}}"#
+        );
+        assert_eq!(world.gateway.chat(body).await.status, 200);
+    }
+    let series = scrape(&world.gateway).await;
+    let counted =
+        |model: &str| get(&series, &format!(r#"tokens_total{{model="{model}",direction="output"}}"#));
+    assert!(counted("model-a") > 0.0);
+    assert_eq!(counted("model-a"), counted("model-b"), "what was thrown away cost as much");
+}
+
+#[tokio::test]
 async fn a_well_known_model_that_only_a_client_names_has_no_label_of_its_own() {
     let upstream = Upstream::start().await;
     let yaml = YAML.replace("models:", "models:\n  gpt-4o: { provider: openai }");

@@ -273,6 +273,20 @@ async fn a_provider_that_fails_while_it_answers_ends_the_sequence() {
     }
 }
 
+/// What does not fit into the event at its end ends a response, and the provider's stream with it.
+#[tokio::test]
+async fn an_answer_that_is_too_large_to_be_repeated_is_given_up_and_told_so() {
+    let world = World::base().await;
+    let piece = openai::chunk(&json!({"content": "x".repeat(1 << 20)}), None);
+    world.upstream.push(Answer::sse(vec![piece; 9]).gate("never"));
+    let asked = json!({"model": "test-model", "input": "hi", "stream": true});
+    let got = world.gateway.stream_from(PATH, asked.to_string()).await;
+    let last = events(&got).pop().unwrap();
+    assert_eq!((&last["type"], &last["response"]["status"]), (&json!("response.failed"), &json!("failed")));
+    let record = world.gateway.record(got.header("x-jackfield-request-id").unwrap()).await;
+    assert_eq!((&record["outcome"], &record["reason"]), (&json!("broken_off"), &json!("upstream_broken")));
+}
+
 #[tokio::test]
 async fn a_schema_is_enforced_for_models_that_do_not_keep_to_it_by_themselves() {
     let world = World::base().await;

@@ -113,7 +113,12 @@ fn complete(yaml: &str, upstream: &Upstream, plugins: &Path) -> String {
 
 /// An example plugin's component: the committed one, or one built afresh in the folder `JACKFIELD_PLUGINS`.
 pub(crate) fn example_plugin(name: &str) -> Vec<u8> {
-    let committed = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins");
-    let path = std::env::var_os("JACKFIELD_PLUGINS").map_or_else(committed, PathBuf::from).join(name);
+    // One serves in `plugins`, the others lie beside their sources.
+    let committed = || {
+        let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+        let serving = shipped.join(name);
+        if serving.exists() { serving } else { shipped.join(name.trim_end_matches(".wasm")).join(name) }
+    };
+    let path = std::env::var_os("JACKFIELD_PLUGINS").map_or_else(committed, |dir| Path::new(&dir).join(name));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -65,6 +65,11 @@ pub trait StreamWriter: Send {
 
     /// A fault as the stream's last event.
     fn error(&mut self, fault: &Fault) -> Bytes;
+
+    /// Why nothing more of this answer can be written, where its client has been told so already.
+    fn broken(&self) -> Option<&Fault> {
+        None
+    }
 }
 
 /// The client's side of an API.

@@ -14,6 +14,8 @@ use jackfield_dialect::ErrorBody;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// What is quoted of a provider's own message, in characters.
 const MAX_QUOTE: usize = 512;
+/// What is told of a failure that a provider had its words in, in characters.
+const MAX_SAID: usize = 1_024;
 
 /// An answer with an error status.
 pub(crate) struct ErrorAnswer<'a> {
@@ -101,13 +103,15 @@ fn aws_name(error: &ErrorBody) -> String {
     name.map(|name| format!(", {name}")).unwrap_or_default()
 }
 
-/// The fault without our secrets, should the provider have repeated one.
+/// The fault without our secrets, should the provider have repeated one, and with no more of its words than are quoted
+/// elsewhere.
 pub(crate) fn scrubbed(mut fault: Fault, secrets: &[Secret]) -> Fault {
     for secret in secrets {
         if fault.message.contains(secret.expose()) {
             fault.message = fault.message.replace(secret.expose(), "***");
         }
     }
+    fault.message = excerpt(&fault.message, MAX_SAID);
     fault
 }
 
@@ -163,6 +167,15 @@ mod tests {
         let body = Bytes::from_static(body.as_bytes());
         let error = jackfield_dialect::openai::parse_error(&body);
         status_fault("up", &[key], ErrorAnswer { status, headers: &headers, body, error, told: None })
+    }
+
+    #[test]
+    fn what_a_provider_says_of_its_failure_is_told_in_part_and_without_our_secrets() {
+        let secret = Secret::new("sk-secret-123".into());
+        let said = format!("it failed\n{}sk-secret-123{}", "x".repeat(MAX_SAID - 20), "y".repeat(1 << 20));
+        let told = scrubbed(Fault::new(FaultKind::UpstreamFailed, said), &[secret]).message;
+        assert_eq!(told.chars().count(), MAX_SAID);
+        assert!(told.starts_with("it failedx") && told.contains("x***y") && !told.contains("sk-"), "{told}");
     }
 
     #[test]

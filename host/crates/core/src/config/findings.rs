@@ -183,7 +183,11 @@ impl<'a> Located<'a> {
         letters: &str,
         max: usize,
     ) {
-        if name.is_empty() || name.len() > max || !name.chars().all(fits) {
+        // An address takes these as a step, and some have a model's id in them.
+        if matches!(name, "." | "..") {
+            let hint = format!("use {letters}, and not points alone");
+            self.fault(at, format!("`{name}` cannot be the name of a {what}"), hint);
+        } else if name.is_empty() || name.len() > max || !name.chars().all(fits) {
             let hint = format!("use 1 to {max} of {letters}");
             self.fault(at, format!("`{}` cannot be the name of a {what}", name.escape_debug()), hint);
         }

@@ -1,7 +1,5 @@
 //! Converse, spoken to Bedrock.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 
 use jackfield_core::contract::{Dialect, Fault, Reply};
@@ -9,6 +7,7 @@ use jackfield_core::contract::{Dialect, Fault, Reply};
 use super::events::Events;
 use super::frames::{Reader, STREAM_TYPE};
 use super::{compose, error, reply};
+use crate::path::segment;
 use crate::speech::{Asked, ErrorBody, Speech, StreamReader, Written};
 
 /// The header that names an error.
@@ -27,7 +26,7 @@ impl Speech for ConverseSpeech {
     fn write(&self, asked: &Asked<'_>) -> Result<Written, Fault> {
         let conversation = asked.conversation()?;
         let operation = if conversation.stream { "converse-stream" } else { "converse" };
-        let path = format!("model/{}/{operation}", label(asked.model_id));
+        let path = format!("model/{}/{operation}", segment(asked.model_id)?);
         let (body, dropped) = compose::compose(conversation, asked.model_id)?;
         Ok(Written::Call { path, body, dropped })
     }
@@ -51,17 +50,4 @@ impl Speech for ConverseSpeech {
     fn error_with(&self, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> ErrorBody {
         error::parse(header(ERROR_TYPE).as_deref(), body)
     }
-}
-
-/// A text as one piece of a path, escaped as AWS's clients do it: all but unreserved characters, colons and slashes
-/// of ARNs too. The signature is made over this once more escaped.
-fn label(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
-    out
 }

@@ -67,6 +67,8 @@ fn the_path_names_the_model_as_awss_own_clients_write_it() {
         let (path, ..) = write_with(&json!({"stream": stream}), model, &Overrides::default()).unwrap();
         assert_eq!(path, want);
     }
+    let up = write(&json!({}), "..").unwrap_err();
+    assert_eq!((up.kind, up.param.as_deref()), (FaultKind::InvalidRequest, Some("model")));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Speech for GeminiSpeech {
             true => "streamGenerateContent?alt=sse",
             false => "generateContent",
         };
-        let path = format!("models/{}:{method}", segment(bare(asked.model_id)));
+        let path = format!("models/{}:{method}", segment(bare(asked.model_id))?);
         Ok(Written::Call { path, body, dropped })
     }
 

@@ -23,11 +23,7 @@ impl AzureSpeech {
     fn path(self, model_id: &str, path: &str) -> Result<String, Fault> {
         match self {
             Self::V1 => Ok(format!("openai/v1/{path}")),
-            // An address takes these, encoded or not, as a step up.
-            Self::Deployments if matches!(model_id, "." | "..") => {
-                Err(Fault::invalid("model", format!("'{model_id}' cannot be a deployment's name")))
-            }
-            Self::Deployments => Ok(format!("openai/deployments/{}/{path}", segment(model_id))),
+            Self::Deployments => Ok(format!("openai/deployments/{}/{path}", segment(model_id)?)),
         }
     }
 }

@@ -69,7 +69,7 @@ impl StreamWriter for Writer {
                     false => {
                         let usage = Chunk { usage: chunk.usage, ..Chunk::default() };
                         let deltas = Chunk { usage: None, ..chunk.clone() };
-                        let usage = if told { render(&usage) } else { Bytes::default() };
+                        let usage = if told { render(&usage) } else { Bytes::new() };
                         [render(&deltas), usage].concat().into()
                     }
                 }

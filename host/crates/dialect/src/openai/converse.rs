@@ -140,6 +140,7 @@ struct WirePart<'a> {
 #[derive(Deserialize)]
 struct WireImage {
     url: String,
+    detail: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -204,7 +205,12 @@ fn read_parts(place: &str, parts: Vec<WirePart<'_>>, out: &mut Conversation) -> 
         let place = format!("{place}.content[{at}]");
         match (&*part.r#type, part.text, part.refusal, part.image_url) {
             ("text", Some(text), ..) | ("refusal", _, Some(text), _) => blocks.push(Block::Text(text)),
-            ("image_url", .., Some(image)) => blocks.push(Block::Image(read_image(image.url))),
+            ("image_url", .., Some(WireImage { url, detail })) => {
+                if detail.is_some_and(|detail| detail != "auto") {
+                    out.dropped.push(format!("{place}.image_url.detail"));
+                }
+                blocks.push(Block::Image(read_image(url)));
+            }
             ("text" | "refusal" | "image_url", ..) => {
                 let message = format!("invalid value for '{place}': it holds no {}", part.r#type);
                 return Err(Fault::invalid(&*place, message));

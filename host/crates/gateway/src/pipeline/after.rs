@@ -2,7 +2,7 @@
 //! the answer by then, but for the end marker, which waits so that the request's record is whole when it is over. When the
 //! client leaves before, or the provider breaks off, there is no whole answer and no verdict.
 //!
-//! Bounded by `MAX_HELD` bytes of text; a larger answer is not judged, and the record says so.
+//! Bounded by `MAX_HELD` bytes of what it says; a larger answer is not judged, and the record says so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use jackfield_core::contract::{Ask, Chunk, Draft, Fault, Review, Step, Verdict};
 use jackfield_dialect::openai::render_reply;
 
 use super::delivery::{Coming, ComingStream};
-use super::hold::{MAX_HELD, Whole, texts};
+use super::hold::{MAX_HELD, Whole};
 use super::{verdict, whole};
 use crate::policy::ValidatorSlot;
 
@@ -31,7 +31,6 @@ struct Listening {
     after: After,
     coming: ComingStream,
     whole: Whole,
-    size: usize,
     ready: VecDeque<Coming>,
     judged: bool,
 }
@@ -39,7 +38,7 @@ struct Listening {
 /// The same stream with their verdicts in it, before its end.
 pub(super) fn listen(after: After, coming: ComingStream) -> ComingStream {
     let (whole, ready) = (Whole::default(), VecDeque::new());
-    let listening = Listening { after, coming, whole, size: 0, ready, judged: false };
+    let listening = Listening { after, coming, whole, ready, judged: false };
     stream::unfold(listening, |mut listening| async move { Some((listening.next().await?, listening)) })
         .boxed()
 }
@@ -51,8 +50,7 @@ impl Listening {
         }
         match self.coming.next().await {
             Some(Ok(Coming::Chunk(chunk))) => {
-                self.size += texts(&chunk);
-                if self.size <= MAX_HELD {
+                if self.whole.size() <= MAX_HELD {
                     self.whole.add(&chunk);
                 }
                 if !chunk.done {
@@ -68,7 +66,7 @@ impl Listening {
 
     async fn judge(&mut self, end: Option<Chunk>) {
         self.judged = true;
-        let steps = match self.size <= MAX_HELD {
+        let steps = match self.whole.size() <= MAX_HELD {
             true => self.verdicts().await,
             false => {
                 let why = format!(

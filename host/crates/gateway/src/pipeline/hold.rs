@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 
 use jackfield_core::contract::{
-    Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage,
+    Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, ToolCall, ToolCallDelta, Usage,
 };
 
 /// What is held of one answer, by whoever holds it back, in bytes.
@@ -51,23 +51,25 @@ pub(super) async fn hold(held: Vec<Chunk>, mut rest: ChunkStream) -> Result<Held
 
 /// What a chunk takes, in bytes, roughly.
 pub(super) fn weight(chunk: &Chunk) -> usize {
-    let parts: usize = chunk.deltas.iter().map(|delta| CHUNK * (1 + delta.tool_calls.len())).sum();
-    CHUNK + parts + chunk.wire.as_ref().map_or(0, |wire| wire.len()) + texts(chunk)
+    let delta = |delta: &Delta| {
+        let calls: usize = delta.tool_calls.iter().map(|call| CHUNK + texts(call)).sum();
+        CHUNK + delta.text.as_ref().map_or(0, String::len) + calls
+    };
+    let parts: usize = chunk.deltas.iter().map(delta).sum();
+    CHUNK + parts + chunk.wire.as_ref().map_or(0, |wire| wire.len())
 }
 
-/// What its texts alone take.
-pub(super) fn texts(chunk: &Chunk) -> usize {
-    let text = |delta: &Delta| {
-        let calls: usize = delta.tool_calls.iter().map(|call| call.arguments.len()).sum();
-        delta.text.as_ref().map_or(0, String::len) + calls
-    };
-    chunk.deltas.iter().map(text).sum()
+/// What the texts of a part of a call take.
+fn texts(call: &ToolCallDelta) -> usize {
+    let named = [&call.id, &call.name].into_iter().flatten().map(String::len);
+    call.arguments.len() + named.sum::<usize>()
 }
 
 /// An answer as it grows.
 #[derive(Default)]
 pub(super) struct Whole {
     choices: BTreeMap<u32, Growing>,
+    size: usize,
     usage: Option<Usage>,
     model: Option<String>,
 }
@@ -80,6 +82,11 @@ struct Growing {
 }
 
 impl Whole {
+    /// What it takes, in bytes, roughly.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// The next chunk of it.
     pub(super) fn add(&mut self, chunk: &Chunk) {
         self.usage = chunk.usage.or(self.usage);
@@ -87,15 +94,19 @@ impl Whole {
             self.model.clone_from(&chunk.model);
         }
         for delta in &chunk.deltas {
-            let choice = self.choices.entry(delta.index).or_default();
+            let choice = self.choices.entry(delta.index).or_insert_with(|| {
+                self.size += CHUNK;
+                Growing::default()
+            });
             if let Some(text) = &delta.text {
+                self.size += text.len();
                 choice.text.get_or_insert_default().push_str(text);
             }
             for part in &delta.tool_calls {
-                let call = choice.calls.entry(part.index).or_insert_with(|| ToolCall {
-                    id: String::new(),
-                    name: String::new(),
-                    arguments: String::new(),
+                self.size += texts(part);
+                let call = choice.calls.entry(part.index).or_insert_with(|| {
+                    self.size += CHUNK;
+                    ToolCall { id: String::new(), name: String::new(), arguments: String::new() }
                 });
                 if let Some(id) = &part.id {
                     call.id.clone_from(id);
@@ -124,5 +135,35 @@ impl Whole {
             usage: self.usage,
             wire: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// A chunk that says nothing but how a call, or another answer, is called.
+    fn named(index: u32, name: &str) -> Chunk {
+        let call = ToolCallDelta { index, name: Some(name.to_owned()), ..ToolCallDelta::default() };
+        let delta = Delta { index, tool_calls: vec![call], ..Delta::default() };
+        Chunk { deltas: vec![delta], ..Chunk::default() }
+    }
+
+    #[tokio::test]
+    async fn names_of_calls_weigh_as_texts_do() {
+        let name = "n".repeat(1 << 20);
+        let rest = stream::iter((0..9).map(move |_| Ok(named(0, &name)))).boxed();
+        assert_eq!(hold(Vec::new(), rest).await.err().unwrap().kind, FaultKind::AnswerRejected);
+    }
+
+    #[test]
+    fn a_stream_of_nothing_but_new_answers_and_calls_has_a_size() {
+        let mut whole = Whole::default();
+        (0..1_000).for_each(|index| whole.add(&named(index, "")));
+        assert_eq!(whole.size(), 2_000 * CHUNK);
+        (0..1_000).for_each(|index| whole.add(&named(index, "ab")));
+        assert_eq!(whole.size(), 2_000 * CHUNK + 2_000, "what is there already adds its texts alone");
     }
 }

@@ -112,10 +112,10 @@ async fn ask(world: &World, model: &Model, exchange: &Exchange, text: &str, dead
         id: exchange.facts.id,
         body: json!({
             "messages": [{ "role": "system", "content": INSTRUCTION }, { "role": "user", "content": text }],
-            "temperature": 0,
-            "max_tokens": MAX_TOKENS,
+                "max_tokens": MAX_TOKENS,
         }),
-        overrides: Overrides::default(),
+        // A setting of ours and not a wish of the client's: a model that takes none goes without.
+        overrides: Overrides { temperature: Some(0.0), ..Overrides::default() },
         until: deadline,
     };
     let failed = |why| {

@@ -51,7 +51,7 @@ impl Model {
     }
 
     /// What is counted of it.
-    pub(super) fn series(&self) -> &UpstreamSeries {
+    pub(crate) fn series(&self) -> &UpstreamSeries {
         &self.series
     }
 

@@ -54,7 +54,7 @@ fn turns_keep_what_was_said_in_order() {
         Turn { role: Role::Assistant, blocks: vec![text("no")] },
     ];
     assert_eq!(all.turns, expected);
-    assert_eq!(all.dropped, ["messages[1].name"]);
+    assert_eq!(all.dropped, ["messages[1].name", "messages[1].content[1].image_url.detail"]);
 }
 
 #[test]
@@ -87,6 +87,11 @@ fn what_changes_no_answer_is_left_out_and_noted() {
     assert_eq!(with("store", json!(true)).unwrap().dropped, ["store"]);
     assert_eq!(with("metadata", json!({"task": "t"})).unwrap().dropped, [""; 0]);
     assert_eq!(with("metadata", json!({"task": "t", "a": "b"})).unwrap().dropped, ["metadata"]);
+    for (detail, dropped) in [("high", &["messages[0].content[0].image_url.detail"][..]), ("auto", &[])] {
+        let image = json!({"type": "image_url", "image_url": {"url": "https://x/y.png", "detail": detail}});
+        let said = with("messages", json!([{"role": "user", "content": [image]}])).unwrap();
+        assert_eq!(said.dropped, dropped, "{detail}");
+    }
 }
 
 #[test]

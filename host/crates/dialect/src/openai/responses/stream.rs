@@ -32,6 +32,7 @@ pub(super) struct Writer {
     number: u64,
     begun: bool,
     over: bool,
+    broken: Option<Fault>,
     items: Vec<Item>,
     /// The message that grows, by its place among the items.
     message: Option<usize>,
@@ -102,6 +103,7 @@ impl Writer {
             number: 0,
             begun: false,
             over: false,
+            broken: None,
             items: Vec::new(),
             message: None,
             calls: BTreeMap::new(),
@@ -343,6 +345,7 @@ impl StreamWriter for Writer {
         for delta in &chunk.deltas {
             if let Err(fault) = self.grow(&mut out, delta) {
                 self.fail(&mut out, &fault);
+                self.broken = Some(fault);
                 return Some(out.into());
             }
         }
@@ -358,6 +361,10 @@ impl StreamWriter for Writer {
             self.fail(&mut out, fault);
         }
         out.into()
+    }
+
+    fn broken(&self) -> Option<&Fault> {
+        self.broken.as_ref()
     }
 }
 

@@ -100,6 +100,7 @@ impl Queue {
                 *freed = own.len();
                 entry.changed = true;
             }
+            entry.weigh(&mut self.weight);
         }
         if let Some(text) = text {
             self.append(choice, text);
@@ -147,6 +148,7 @@ impl Queue {
                 *freed = own.len();
                 entry.changed = true;
             }
+            entry.weigh(&mut self.weight);
             return;
         }
     }
@@ -161,6 +163,15 @@ impl Queue {
 impl Entry {
     fn deltas(&self) -> impl Iterator<Item = (&Delta, usize)> {
         self.chunk.deltas.iter().zip(self.freed.iter().copied())
+    }
+
+    /// Weighs what was changed again: it may wait behind another choice's text. `all` is what the queue weighs.
+    fn weigh(&mut self, all: &mut usize) {
+        if self.changed {
+            *all -= self.weight;
+            self.weight = weight(&self.chunk);
+            *all += self.weight;
+        }
     }
 
     fn is_free(&self) -> bool {

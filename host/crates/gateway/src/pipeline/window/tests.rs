@@ -317,3 +317,18 @@ async fn what_is_held_is_bounded_and_is_not_lost_with_its_validator() {
     let held: Vec<Chunk> = watching.into_held().collect();
     assert_eq!(shown(&held), [format!("0:{half}"), format!("0:{half}")]);
 }
+
+/// One choice's text holds up all that came after it, and what a validator puts in the place of that weighs too.
+#[tokio::test]
+async fn what_replaces_a_text_and_waits_is_bounded_too() {
+    let half = "x".repeat(1 << 19);
+    let says = vec![Held::Hold, Held::Replace(half.clone()), Held::Replace(half.clone())];
+    let check: Arc<dyn StreamValidator> = Arc::new(Scripted(says));
+    let mut watching = Watching::open(&check, ask(), 1 << 20).await.unwrap();
+    let mut out = Vec::new();
+    assert!(watching.take(text(0, "a"), &mut out).await.is_ok());
+    assert!(watching.take(text(1, "b"), &mut out).await.is_ok());
+    assert!(matches!(watching.take(text(1, "c"), &mut out).await, Err(Stop::Failed(_))));
+    let held: Vec<Chunk> = watching.into_held().collect();
+    assert_eq!(shown(&held), ["0:a".to_owned(), format!("~1:{half}"), format!("~1:{half}")]);
+}

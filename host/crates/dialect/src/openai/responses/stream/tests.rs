@@ -144,6 +144,7 @@ fn what_is_held_is_bounded() {
     assert!(failed.is_some());
     assert!(writer.held <= MAX_HELD + PART + (1 << 20));
     assert!(writer.chunk(&piece).is_none());
+    assert_eq!(writer.broken().map(|fault| fault.kind), Some(FaultKind::UpstreamBroken));
 }
 
 /// Checks what every client relies on: numbers, the order of an item's events, and that the end repeats what was told.
