@@ -9,7 +9,13 @@ use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_dialect::client;
 use jackfield_gateway::pipeline::Head;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-jackfield-request-id");
+/// Our name for the request's id, and where OpenAI's and Anthropic's packages look for it: it is what they show people who
+/// ask what became of a request.
+const REQUEST_IDS: [HeaderName; 3] = [
+    HeaderName::from_static("x-jackfield-request-id"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("request-id"),
+];
 const MODEL: HeaderName = HeaderName::from_static("x-jackfield-model");
 const ROUTE: HeaderName = HeaderName::from_static("x-jackfield-route");
 const REASON: HeaderName = HeaderName::from_static("x-jackfield-reason");
@@ -89,13 +95,13 @@ pub(crate) fn fault(dialect: Dialect, id: RequestId, fault: &Fault) -> Response<
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    put(&mut response, REQUEST_ID, &id.to_string());
+    put_id(&mut response, id);
     response
 }
 
 /// Says in headers who answered, who decided and what it took.
 pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
-    put(response, REQUEST_ID, &head.request_id.to_string());
+    put_id(response, head.request_id);
     for (name, text) in [(MODEL, &head.model), (ROUTE, &head.route), (REASON, &head.reason)] {
         if let Some(text) = text {
             put(response, name, text);
@@ -106,6 +112,12 @@ pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
         put(response, SCORE, &score.to_string());
     }
     put(response, OVERHEAD, &head.overhead.as_micros().to_string());
+}
+
+fn put_id(response: &mut Response<Body>, id: RequestId) {
+    for name in REQUEST_IDS {
+        put(response, name, &id.to_string());
+    }
 }
 
 /// Only visible ASCII goes into a header; anything else becomes `?`.

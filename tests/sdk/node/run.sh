@@ -24,4 +24,4 @@ trap 'rm -rf "$work"' EXIT
 ln -s "$packages/node_modules" "$work/node_modules"
 cp "$here"/*.test.mjs "$work"
 cd "$here/.."
-python3 -m stage node --test "$work"/*.test.mjs
+stage/python.sh -m stage node --test "$work"/*.test.mjs

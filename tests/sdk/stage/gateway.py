@@ -12,8 +12,8 @@ import subprocess
 import tempfile
 import threading
 
-from .kinds import IDS, KINDS
-from .script import KEY
+from .kinds import KINDS
+from .script import IDS, KEY
 
 CLIENT_KEY = "jf-client-8b1f6c0d2e93"
 # Far beyond what any wait here takes; a run that passes never gets near it.
@@ -27,22 +27,29 @@ providers:
 {providers}
 models:
   simulated: {{ provider: sim }}
-  main-model: {{ provider: openai, id: up-main }}
-  task-model: {{ provider: openai, id: up-task }}
 {models}
 orchestrator:
-  default_model: main-model
-  routes: [{{ task: summarization, model: task-model }}]
+  default_model: openai-ok
+  routes:
+{routes}
 plugins: {{ dir: "{plugins}" }}
 """
 
 
 class Stage:
-    """A gateway's address, and the providers behind it by kind."""
+    """A gateway's address, and the providers behind it by name."""
 
     def __init__(self, url, providers):
         self.url = url
         self.providers = providers
+
+    def complaints(self):
+        """What providers were sent that their APIs do not take, since this was asked last."""
+        found = []
+        for name, provider in self.providers.items():
+            found += [f"{name}: {complaint}" for complaint in provider.complaints]
+            provider.complaints.clear()
+        return found
 
 
 @contextlib.contextmanager
@@ -56,10 +63,14 @@ def stage():
         config.write_text(CONFIG.format(
             client_key=CLIENT_KEY,
             plugins=folder / "plugins",
-            providers="\n".join(f"  {name}: {{ kind: {name}, {p.settings()} }}" for name, p in providers.items()),
-            models="\n".join(
-                f"  {name}-{id}: {{ provider: {name}, id: {id}, retries: 0 }}" for name in providers for id in IDS
+            providers="\n".join(
+                f"  {name}: {{ kind: {p.kind}, {p.settings()} }}" for name, p in providers.items()
             ),
+            models="\n".join(
+                f'  {name}-{id}: {{ provider: {name}, id: "{p.prefix}{id}", retries: 0 }}'
+                for name, p in providers.items() for id in IDS
+            ),
+            routes="\n".join(f"  - {{ task: task-of-{name}, model: {name}-task }}" for name in providers),
         ))
         command = [os.environ["JACKFIELD_BIN"], "serve", "--config", str(config), "--listen", "127.0.0.1:0"]
         process = subprocess.Popen(

@@ -1,8 +1,12 @@
-"""Every kind of provider that the tests go through."""
+"""Every kind of provider that the tests go through, some of them in several ways."""
 
+from .anthropic_api import Anthropic
+from .azure_api import Azure, DatedAzure
+from .bedrock_api import Bedrock, KeyedBedrock
+from .gemini_api import Gemini, OlderGemini
 from .openai_api import OpenAi
 
-KINDS = {provider.kind: provider for provider in [OpenAi]}
-
-# The models of each kind, by their ids there; tests name them `KIND-ID`.
-IDS = ["ok", "two-calls", "breaks", "fails-400", "fails-401", "fails-429", "fails-500"]
+PROVIDERS = [OpenAi, Anthropic, Azure, DatedAzure, Bedrock, KeyedBedrock, Gemini, OlderGemini]
+KINDS = {provider.name: provider for provider in PROVIDERS}
+# Those who speak OpenAI's API: what a client of it sends reaches them as it is.
+NATIVE = [name for name, provider in KINDS.items() if issubclass(provider, OpenAi)]

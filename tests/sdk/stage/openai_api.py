@@ -2,9 +2,14 @@
 
 import base64
 import json
+import re
 import struct
 
-from . import script
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
+from openai.types.embedding_create_params import EmbeddingCreateParams
+
+from . import script, shapes
+from .script import Heard, demand
 from .server import Provider
 
 USAGE = {
@@ -12,36 +17,121 @@ USAGE = {
     "completion_tokens": script.USAGE["output"],
     "total_tokens": script.USAGE["input"] + script.USAGE["output"],
 }
+CODES = {
+    400: ("invalid_request_error", "odd"),
+    401: ("invalid_request_error", "invalid_api_key"),
+    429: ("requests", "rate_limit_exceeded"),
+    500: ("server_error", None),
+    503: ("service_unavailable_error", None),
+}
+# Beyond this the API refuses a call's id.
+MAX_ID = 40
 
 
 class OpenAi(Provider):
-    kind = "openai"
+    name = kind = "openai"
     embeds = True
 
     def settings(self):
         return f'base_url: "{self.address}/v1", api_key: "${{UP_KEY}}"'
 
-    def answer(self, reply, path, body):
-        model = body["model"]
-        if status := script.failure(model):
-            code, message = script.FAILURES[status]
-            error = {"message": message, "type": "error", "param": None, "code": code}
-            return reply.json(status, {"error": error})
-        if path == "/v1/embeddings":
+    def route(self, request):
+        """What of the API is asked for; complains of addresses and keys that are wrong."""
+        demand(request.headers.get("authorization") == f"Bearer {script.KEY}", "the key is wrong")
+        demand(request.path.startswith("/v1/"), f"nothing is at {request.path}")
+        return request.path.removeprefix("/v1/")
+
+    def model(self, request):
+        return self.model_of(request.body["model"])
+
+    def hear(self, request):
+        route, body = self.route(request), request.body
+        demand(route in ("chat/completions", "embeddings"), f"nothing is at {request.path}")
+        if route == "embeddings":
+            shapes.check(EmbeddingCreateParams, body)
+            return Heard(model=self.model(request))
+        stream = body.get("stream", False)
+        shape = CompletionCreateParamsStreaming if stream else CompletionCreateParamsNonStreaming
+        shapes.check(shape, {**body, "messages": [taken_back(message) for message in body["messages"]]})
+        heard = Heard(model=self.model(request), stream=stream)
+        hear_messages(body["messages"], heard)
+        for tool in body.get("tools", []):
+            heard.tools[tool["function"]["name"]] = tool["function"].get("parameters")
+        demand("tools" not in body or body["tools"], "there are tools, but none")
+        demand("tool_choice" not in body or heard.tools, "there is nothing to choose from")
+        if (form := body.get("response_format") or {}).get("type") == "json_schema":
+            heard.schema = form["json_schema"]["schema"]
+            demand(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", form["json_schema"]["name"]), "the schema's name is none")
+        heard.limit = body.get("max_completion_tokens", body.get("max_tokens"))
+        heard.temperature, stop = body.get("temperature"), body.get("stop") or []
+        heard.stop = [stop] if isinstance(stop, str) else stop
+        return heard
+
+    def answer(self, reply, request):
+        body = request.body
+        if request.path.split("?")[0].endswith("/embeddings"):
             return reply.json(200, embeddings(body))
-        if path != "/v1/chat/completions":
-            return reply.json(404, {"error": {"message": f"no such path: {path}"}})
-        said = script.answer(
-            model,
-            tools=body.get("tools"),
-            results=body["messages"][-1]["role"] == "tool",
-            schema=(body.get("response_format") or {}).get("type") == "json_schema",
-        )
-        if not body.get("stream"):
+        said = script.answer(request.heard)
+        if not request.heard.stream:
             return reply.json(200, completion(said))
+        chunks = chunks_of(said)
+        if said.cut:
+            return reply.events([data(chunk) for chunk in chunks], cut=True)
         asked = (body.get("stream_options") or {}).get("include_usage")
-        chunks = chunks_of(said) + ([usage_chunk()] if asked and not said.breaks else [])
-        return reply.events([f"data: {json.dumps(chunk)}" for chunk in chunks] + ["data: [DONE]"])
+        chunks += [usage_chunk()] if asked and not said.breaks else []
+        return reply.events([data(chunk) for chunk in chunks] + ["data: [DONE]"])
+
+    def fail(self, reply, status, message):
+        type, code = CODES[status]
+        headers = [("retry-after", script.RETRY_AFTER)] if status == 429 else []
+        error = {"message": message, "type": type, "param": None, "code": code}
+        return reply.json(status, {"error": error}, headers)
+
+
+def taken_back(message):
+    """A message of the assistant's without what the API says of it and lets clients repeat: that there is no more."""
+    if message["role"] != "assistant":
+        return message
+    return {key: value for key, value in message.items() if value not in (None, [])}
+
+
+def data(value):
+    return f"data: {json.dumps(value)}"
+
+
+def hear_messages(messages, heard):
+    """Every call has its result right after it, as the API demands."""
+    ids, waiting = [], set()
+    for message in messages:
+        role, content = message["role"], message.get("content")
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+        texts = [part["text"] for part in parts if part["type"] == "text" and part["text"]]
+        if role == "tool":
+            id = message["tool_call_id"]
+            demand(id in waiting, f"nobody called {id}")
+            waiting.remove(id)
+            heard.results.append((ids.index(id), "".join(texts)))
+            continue
+        demand(not waiting, f"no result came of {waiting}")
+        (heard.system if role in ("system", "developer") else heard.texts).extend(texts)
+        for part in parts:
+            if part["type"] == "image_url":
+                heard.images.append(picture(part["image_url"]["url"]))
+        for call in message.get("tool_calls") or []:
+            demand(len(call["id"]) <= MAX_ID, f"the id {call['id']} is too long")
+            json.loads(call["function"]["arguments"])
+            heard.calls.append((call["function"]["name"], json.loads(call["function"]["arguments"])))
+            ids.append(call["id"])
+            waiting.add(call["id"])
+        demand(content or message.get("tool_calls") or role == "user", f"the {role} says nothing")
+    demand(not waiting, f"no result came of {waiting}")
+    heard.answered = messages[-1]["role"] == "tool"
+
+
+def picture(url):
+    """Type and bytes of a picture."""
+    inline = re.fullmatch(r"data:(image/[a-z]+);base64,([A-Za-z0-9+/=]+)", url)
+    return inline.groups() if inline else (None, url)
 
 
 def call_of(call, arguments):
@@ -71,6 +161,8 @@ def chunks_of(said):
     chunks = [chunk({"role": "assistant", "content": ""})] + [chunk({"content": piece}) for piece in said.pieces]
     if said.breaks:
         return chunks[:2] + [{"error": {"message": "it broke", "type": "server_error"}}]
+    if said.cut:
+        return chunks[:2]
     for index, call in enumerate(said.calls):
         chunks.append(chunk({"tool_calls": [{"index": index, **call_of(call, "")}]}))
         parts = [{"index": index, "function": {"arguments": piece}} for piece in call.arguments]

@@ -165,6 +165,8 @@ async fn every_answer_and_one_log_line_tell_the_same_story() {
         let lines = world.gateway.log().wait_for_requests(index + 1).await;
         assert_eq!(lines.len(), index + 1, "one line a request: {lines:#?}");
         let id = reply.header("x-jackfield-request-id").unwrap().to_owned();
+        // Where the packages of OpenAI and Anthropic look for it.
+        assert_eq!([reply.header("x-request-id"), reply.header("request-id")], [Some(&*id); 2]);
         let line = &lines[index];
         assert_eq!(line.get("request_id"), &json!(id), "{line:#?}");
         assert_eq!((line.level, line.get("outcome")), ("INFO", &json!(outcome)), "{line:#?}");
