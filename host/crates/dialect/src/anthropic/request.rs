@@ -11,10 +11,9 @@ use serde_json::value::RawValue;
 use jackfield_core::base::{JsonObject, JsonText};
 use jackfield_core::contract::{ChatRequest, Content, Dialect, Fault, Message, Part, Role};
 
-use crate::openai::fields::{excerpt, malformed, model_of, object, optional, task_of, wrong_type};
-
-/// Messages taken in one conversation: far above any real one, low enough that their records stay small.
-const MAX_MESSAGES: usize = 16_384;
+use crate::openai::fields::{
+    excerpt, malformed, messages_of, model_of, object, optional, task_of, wrong_type,
+};
 
 /// Reads the body of `POST /v1/messages` or, by its dialect, of `POST /v1/messages/count_tokens`. A fault names the field
 /// and what it should be.
@@ -104,18 +103,8 @@ impl Block {
 }
 
 fn parse_messages(body: &JsonObject, out: &mut Vec<Message>) -> Result<(), Fault> {
-    let raw = body.get("messages").ok_or_else(|| missing("messages"))?;
-    let list: Vec<&RawValue> =
-        serde_json::from_slice(&raw).map_err(|_| wrong_type("messages", "an array of messages", &raw))?;
-    if list.is_empty() {
-        return Err(Fault::invalid("messages", "'messages' is empty: send at least one message"));
-    }
-    if list.len() > MAX_MESSAGES {
-        let message = format!("'messages' has {} entries; at most {MAX_MESSAGES} are taken", list.len());
-        return Err(Fault::invalid("messages", message));
-    }
-    for (at, text) in list.iter().enumerate() {
-        parse_message(at, raw.slice_ref(text.get().as_bytes()), out)?;
+    for (at, raw) in messages_of(body)?.into_iter().enumerate() {
+        parse_message(at, raw, out)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use jackfield_core::contract::{Fault, Role};
 
+use super::reply::{OutFunction, OutToolCall};
 use super::rewrite::token_limit_field;
 use crate::conversation::{Block, Conversation, Format, Image, ToolChoice, texts};
 
@@ -100,7 +101,7 @@ struct OutMessage<'a> {
     role: &'static str,
     content: Option<OutContent<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<OutCall<'a>>,
+    tool_calls: Vec<OutToolCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
 }
@@ -124,26 +125,13 @@ struct OutUrl {
     url: String,
 }
 
-#[derive(Serialize)]
-struct OutCall<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    function: OutFunction<'a>,
-}
-
-#[derive(Serialize)]
-struct OutFunction<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
 fn messages(conversation: &Conversation) -> Vec<OutMessage<'_>> {
     let mut out = Vec::new();
     for turn in &conversation.turns {
         if turn.role != Role::Tool {
             let calls = turn.blocks.iter().filter_map(|block| match block {
                 Block::ToolCall { id, name, arguments } => {
-                    Some(OutCall { id, r#type: "function", function: OutFunction { name, arguments } })
+                    Some(OutToolCall { id, r#type: "function", function: OutFunction { name, arguments } })
                 }
                 _ => None,
             });

@@ -19,7 +19,9 @@ mod speech;
 /// What other dialects have in common with these.
 pub(crate) mod fields {
     pub(crate) use super::converse::{is_task_alone, read};
-    pub(crate) use super::request::{excerpt, malformed, model_of, object, optional, task_of, wrong_type};
+    pub(crate) use super::request::{
+        excerpt, malformed, messages_of, model_of, object, optional, task_of, wrong_type,
+    };
     pub(crate) use super::rewrite::{plain_ids, quoted, without_task};
 }
 

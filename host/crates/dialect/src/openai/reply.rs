@@ -204,17 +204,18 @@ struct OutMessage<'a> {
     tool_calls: Vec<OutToolCall<'a>>,
 }
 
+/// A call as it stands in an answer, and in a later request's messages.
 #[derive(Serialize)]
-struct OutToolCall<'a> {
-    id: &'a str,
-    r#type: &'static str,
-    function: OutFunction<'a>,
+pub(super) struct OutToolCall<'a> {
+    pub(super) id: &'a str,
+    pub(super) r#type: &'static str,
+    pub(super) function: OutFunction<'a>,
 }
 
 #[derive(Serialize)]
-struct OutFunction<'a> {
-    name: &'a str,
-    arguments: &'a str,
+pub(super) struct OutFunction<'a> {
+    pub(super) name: &'a str,
+    pub(super) arguments: &'a str,
 }
 
 impl<'a> OutChoice<'a> {

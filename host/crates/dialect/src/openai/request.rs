@@ -88,6 +88,12 @@ struct RawPart<'a> {
 }
 
 fn parse_messages(body: &JsonObject) -> Result<Vec<Message>, Fault> {
+    let list = messages_of(body)?;
+    list.into_iter().enumerate().map(|(at, raw)| parse_message(at, raw)).collect()
+}
+
+/// The texts of a conversation's messages, none of them read yet. At least one.
+pub(crate) fn messages_of(body: &JsonObject) -> Result<Vec<Bytes>, Fault> {
     let Some(raw) = body.get("messages") else {
         return Err(Fault::invalid("messages", "missing required parameter: 'messages'"));
     };
@@ -100,10 +106,7 @@ fn parse_messages(body: &JsonObject) -> Result<Vec<Message>, Fault> {
         let message = format!("'messages' has {} entries; at most {MAX_MESSAGES} are taken", list.len());
         return Err(Fault::invalid("messages", message));
     }
-    list.iter()
-        .enumerate()
-        .map(|(at, text)| parse_message(at, raw.slice_ref(text.get().as_bytes())))
-        .collect()
+    Ok(list.iter().map(|text| raw.slice_ref(text.get().as_bytes())).collect())
 }
 
 fn parse_message(at: usize, raw: Bytes) -> Result<Message, Fault> {
