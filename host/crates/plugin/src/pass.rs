@@ -25,9 +25,13 @@ pub(crate) struct Pass(Leave);
 #[derive(Clone)]
 pub(crate) struct Leave {
     engine: Arc<Inner>,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
     /// Ticks of computing.
-    ticks: Arc<AtomicU32>,
+    ticks: AtomicU32,
 }
 
 struct State {
@@ -53,8 +57,8 @@ impl Pass {
     /// The right to run until then.
     pub(crate) fn new(engine: &Arc<Inner>, held: Held, deadline: Instant) -> Self {
         let state = State { held: Some(held), deadline: Some(deadline) };
-        let ticks = Arc::new(AtomicU32::new(0));
-        Self(Leave { engine: Arc::clone(engine), state: Arc::new(Mutex::new(state)), ticks })
+        let shared = Shared { state: Mutex::new(state), ticks: AtomicU32::new(0) };
+        Self(Leave { engine: Arc::clone(engine), shared: Arc::new(shared) })
     }
 
     /// When the call must be over; `None` while somebody else is waited for.
@@ -64,7 +68,7 @@ impl Pass {
 
     /// How long the guest has computed, in ticks.
     pub(crate) fn ticks(&self) -> u32 {
-        self.0.ticks.load(Ordering::Relaxed)
+        self.0.shared.ticks.load(Ordering::Relaxed)
     }
 
     /// For the one who waits in the middle of the call.
@@ -83,7 +87,7 @@ impl Drop for Pass {
 impl Leave {
     /// The guest computed for a tick.
     pub(crate) fn ticked(&self) {
-        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.shared.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits for somebody else and lets others run meanwhile. An error is a guest that found no permit afterwards.
@@ -123,6 +127,6 @@ impl Leave {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock can panic half-way through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
