@@ -61,6 +61,9 @@ impl Api {
         settings: &ApiProvider,
         connect: impl Iterator<Item = Duration>,
     ) -> Result<Self, RegistryError> {
+        let base_url = settings.base_url.clone();
+        Url::parse(base_url.as_str())
+            .map_err(|e| RegistryError::new(name, format!("{}: {e}", base_url.as_str())))?;
         let mut headers: HeaderMap = kind.headers.iter().cloned().collect();
         headers.extend(settings.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -79,7 +82,7 @@ impl Api {
         Ok(Self {
             name: name.into(),
             kind,
-            base_url: settings.base_url.clone(),
+            base_url,
             api_version: settings.api_version.clone(),
             headers,
             configured: settings.headers.iter().map(|(name, _)| name.clone()).collect(),
