@@ -38,6 +38,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::UpstreamRefused
         | K::ContextLength => StatusCode::BAD_REQUEST,
         K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
+        K::BudgetExceeded => StatusCode::PAYMENT_REQUIRED,
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
         K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -46,7 +47,9 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         K::RejectedRateLimited | K::UpstreamRateLimited => StatusCode::TOO_MANY_REQUESTS,
-        K::RejectedUnavailable | K::Overloaded | K::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        K::RejectedUnavailable | K::StateUnavailable | K::Overloaded | K::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         // Our key or our provider's trouble is never the client's 401.
         K::UpstreamAuth
         | K::UpstreamFailed

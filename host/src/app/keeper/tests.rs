@@ -67,6 +67,7 @@ impl Bench {
             caller: Caller::default(),
             task: None,
             headers: axum::http::HeaderMap::new(),
+            run: None,
             started: Instant::now(),
             place: Arc::new(Load::default()).enter(1).unwrap(),
         };

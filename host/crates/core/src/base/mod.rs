@@ -2,6 +2,7 @@
 
 mod drain;
 mod ids;
+mod money;
 mod object;
 mod pointer;
 mod schema;
@@ -11,6 +12,7 @@ mod text;
 
 pub use drain::{Drain, DrainGuard, Signal};
 pub use ids::RequestId;
+pub use money::NanoUsd;
 pub use object::{JsonObject, ObjectEdit, ObjectError};
 pub use pointer::json_pointer;
 pub use schema::CompiledSchema;

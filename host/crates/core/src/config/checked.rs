@@ -26,18 +26,21 @@ use super::raw::RawConfig;
 use super::report::Report;
 use super::server::{OpenListen, Server};
 use super::source::Source;
+use super::state::State;
 use super::telemetry::Telemetry;
 use super::text::Text;
 use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
-const SECTIONS: &[&str] = &["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"];
+const SECTIONS: &[&str] =
+    &["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"];
 
 /// One configuration file, checked as a whole. Immutable: a reload makes a new one.
 #[derive(Clone, Debug)]
 pub struct Config {
     source: Source,
     server: Server,
+    state: State,
     providers: BTreeMap<String, Provider>,
     /// Declared and referred to, by name.
     models: BTreeMap<String, Arc<ResolvedModel>>,
@@ -101,6 +104,7 @@ impl Config {
         let keys = Keys::check(&raw.keys, &mut names, found);
         let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
+        let state = State::check(raw.state.as_deref(), found);
         task::check_abilities(orchestrator.routes(), &declared, found);
         let plugins = Plugins::check(&raw.plugins, &orchestrator, environment, found);
         imply_providers(&mut providers, &names, known, environment, found);
@@ -117,6 +121,7 @@ impl Config {
         Self {
             source,
             server,
+            state,
             providers,
             models,
             declared,
@@ -143,6 +148,11 @@ impl Config {
     /// Where the gateway listens, and what one client may cost it.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Where state is kept.
+    pub fn state(&self) -> &State {
+        &self.state
     }
 
     /// All providers by name: the declared ones, and those implied by well-known models.
@@ -230,6 +240,7 @@ impl Config {
         let providers: BTreeMap<&String, Value> = self.providers.iter().map(|(n, p)| (n, p.show())).collect();
         let mut shown = json!({
             "server": self.server.show(),
+            "state": self.state.show(),
             "providers": providers,
             "models": models,
             "keys": self.keys.show(),

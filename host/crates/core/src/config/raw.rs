@@ -21,6 +21,9 @@ use super::telemetry::Telemetry;
 pub(crate) struct RawConfig {
     /// Where the gateway listens, and what one client may cost it.
     pub(crate) server: RawServer,
+    /// Where the ledger and the runs of workflows are written down: `sqlite:PATH` or `:memory:`. Left out:
+    /// `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written.
+    pub(crate) state: Option<String>,
     /// Who answers for models, by name.
     pub(crate) providers: BTreeMap<String, RawProvider>,
     /// The names people route to. Well-known models need no entry.

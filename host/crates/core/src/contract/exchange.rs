@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::RequestId;
+use crate::base::{NanoUsd, RequestId};
 
 use super::{ChatRequest, Trail};
 
@@ -16,6 +16,17 @@ pub struct Caller {
     pub user: Option<String>,
     /// The models this caller may use, whoever chooses; `None` means all of them.
     pub models: Option<Arc<[String]>>,
+}
+
+/// The run of a workflow on whose behalf a request is made: one more budget beside the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunScope {
+    /// The run's id.
+    pub id: String,
+    /// The workflow's name.
+    pub workflow: String,
+    /// What all of the run's calls together may cost; `None`: no more than the caller's budgets say.
+    pub budget: Option<NanoUsd>,
 }
 
 /// What is known about a request from the start. Never changes; shared with plugins by reference.
@@ -31,6 +42,8 @@ pub struct Facts {
     pub caller: Caller,
     /// The request's headers, credentials taken out: a plugin may see them.
     pub headers: http::HeaderMap,
+    /// The run it is a step of, if it is one.
+    pub run: Option<Arc<RunScope>>,
 }
 
 /// One request: its facts, its clock, and the trail of what was done.

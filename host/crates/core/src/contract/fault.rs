@@ -101,6 +101,10 @@ pub enum FaultKind {
     UpstreamBroken,
     /// A validator did not let the answer through.
     AnswerRejected,
+    /// A budget has not enough left.
+    BudgetExceeded,
+    /// What must be written down cannot be.
+    StateUnavailable,
     /// Too much is going on here.
     Overloaded,
     /// We are stopping and the time to finish is up.
@@ -132,6 +136,7 @@ impl FaultKind {
             | K::NothingToPromote
             | K::UnknownRequest
             | K::Unsupported
+            | K::BudgetExceeded
             | K::UpstreamRefused
             | K::ContextLength => Blame::Client,
             K::RejectedInvalid
@@ -146,7 +151,9 @@ impl FaultKind {
             | K::UpstreamTimeout
             | K::UpstreamBroken
             | K::AnswerRejected => Blame::Upstream,
-            K::ProviderDisabled | K::Overloaded | K::Stopping | K::Internal => Blame::Host,
+            K::ProviderDisabled | K::StateUnavailable | K::Overloaded | K::Stopping | K::Internal => {
+                Blame::Host
+            }
         }
     }
 
@@ -199,6 +206,8 @@ impl FaultKind {
             K::UpstreamTimeout => "upstream_timeout",
             K::UpstreamBroken => "upstream_broken",
             K::AnswerRejected => "answer_rejected",
+            K::BudgetExceeded => "budget_exceeded",
+            K::StateUnavailable => "state_unavailable",
             K::Overloaded => "overloaded",
             K::Stopping => "stopping",
             K::Internal => "internal",

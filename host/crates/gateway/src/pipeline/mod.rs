@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, Trail};
+use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, RunScope, Trail};
 
 use crate::policy::Plan;
 use crate::world::{LoadGuard, World};
@@ -49,6 +49,8 @@ pub struct Incoming {
     pub task: Option<String>,
     /// Headers that plugins may see.
     pub headers: http::HeaderMap,
+    /// The run it is a step of, if it is one.
+    pub run: Option<Arc<RunScope>>,
     /// When it arrived.
     pub started: Instant,
     /// Its place among the requests under way.
@@ -82,14 +84,14 @@ async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered
 
 /// Settles what is known about a request before anybody decides.
 fn admit(world: &World, incoming: Incoming) -> (Exchange, LoadGuard) {
-    let Incoming { id, mut request, caller, task, headers, started, place } = incoming;
+    let Incoming { id, mut request, caller, task, headers, run, started, place } = incoming;
     let by_model = request.model.as_deref().and_then(|m| m.strip_prefix(TASK_PREFIX)).map(str::to_owned);
     if by_model.is_some() {
         request.model = None;
     }
     let task = task.or_else(|| request.task.clone()).or(by_model);
     let timeout = world.config().server().limits().request_timeout;
-    let facts = Arc::new(Facts { id, request, task, caller, headers });
+    let facts = Arc::new(Facts { id, request, task, caller, headers, run });
     let deadline = started.checked_add(timeout).unwrap_or(started);
     (Exchange { facts, started, deadline, trail: Trail::default() }, place)
 }

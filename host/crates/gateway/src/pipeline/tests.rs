@@ -83,6 +83,7 @@ pub(super) fn incoming() -> Incoming {
         caller,
         task: None,
         headers,
+        run: None,
         started: Instant::now(),
         place,
     }

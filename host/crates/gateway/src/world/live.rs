@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use jackfield_core::contract::{FaultKind, LiveState};
 use jackfield_core::telemetry::metrics::UpstreamSeries;
 
+use jackfield_store::Store;
+
 use super::ratings::Ratings;
 use super::requests::Requests;
 use super::retry_budget::RetryBudget;
@@ -35,6 +37,7 @@ pub struct LiveTable {
     retries: RetryBudget,
     ratings: Ratings,
     requests: Arc<Requests>,
+    store: Arc<Store>,
 }
 
 /// A provider's name and a model's.
@@ -87,6 +90,16 @@ pub struct LiveCall {
 }
 
 impl LiveTable {
+    /// An empty table, and what is stored.
+    pub fn with_store(store: Arc<Store>) -> Self {
+        Self { store, ..Self::default() }
+    }
+
+    /// What is stored.
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
     /// The state of one provider's model. Beyond the bound, a state that nobody will look at.
     pub(crate) fn of(&self, provider: &str, model: &str) -> Arc<Live> {
         let mut models = lock(&self.models);

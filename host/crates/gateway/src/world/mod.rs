@@ -17,6 +17,8 @@ use jackfield_core::config::Config;
 use jackfield_core::contract::{HostView, Provider};
 use jackfield_core::telemetry::metrics::Metrics;
 
+use jackfield_store::Store;
+
 use crate::policy::{Policy, Rules};
 
 pub use live::{CallEnd, LiveCall, LiveTable};
@@ -86,6 +88,11 @@ impl World {
     /// The last requests, of this world and those before.
     pub fn requests(&self) -> &Arc<Requests> {
         self.live.requests()
+    }
+
+    /// What is stored: the ledger, the cache, the runs of workflows.
+    pub fn store(&self) -> &Arc<Store> {
+        self.live.store()
     }
 
     /// What is known about the complexity of prompts.

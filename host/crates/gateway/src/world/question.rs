@@ -81,6 +81,7 @@ impl Model {
             task: None,
             caller: Caller::default(),
             headers: http::HeaderMap::new(),
+            run: None,
         };
         let id = &self.spec().id;
         Ok(Call {

@@ -345,7 +345,10 @@ fn sections_are_shown_in_the_order_people_read_them() {
     let shown = parse("").unwrap().show().unwrap();
     let sections: Vec<&str> =
         shown.lines().filter_map(|l| l.split(':').next()).filter(|l| !l.starts_with([' ', '-'])).collect();
-    assert_eq!(sections, ["server", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"]);
+    assert_eq!(
+        sections,
+        ["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"]
+    );
     let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
     assert_eq!(sections.len(), all, "a section is not shown");
 }

@@ -1,0 +1,8 @@
+//! What outlives a request and a world: the ledger of what calls cost, the cache of answers, the runs of workflows.
+//!
+//! The only room that names SQLite and moka. Knows nothing of pipelines: whoever asks decides what is reserved, kept and
+//! looked up.
+
+/// Everything that is stored, of one gateway. Opened once, before the first world.
+#[derive(Debug, Default)]
+pub struct Store {}
