@@ -41,6 +41,8 @@
 
 // Floor 0: what `wit/` says, in Rust, and who answers on this target.
 mod bindings;
+#[cfg(all(target_family = "wasm", feature = "heap"))]
+mod heap;
 mod imports;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

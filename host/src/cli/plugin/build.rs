@@ -158,7 +158,7 @@ fn compile(
         .arg("--target-dir")
         .arg(target_dir)
         .arg("--config")
-        .arg(remapped_paths(toolchain, sdk));
+        .arg(rustflags(toolchain, sdk));
     if let Std::FromSource { linker, .. } = &toolchain.std {
         command
             .env("RUSTC_BOOTSTRAP", "1")
@@ -178,11 +178,16 @@ fn compile(
     std::fs::read(&path).map_err(|source| BuildError::Read { path, source })
 }
 
-/// Cargo configuration that keeps this machine's folders out of the component: panic messages name files.
+/// Room for the heap in the initial memory, in bytes: what the SDK's allocator asks for at first. A fresh instance that finds
+/// it there does not grow its memory.
+const INITIAL_HEAP: u32 = 64 << 10;
+
+/// Cargo configuration that leaves room for a heap, and keeps this machine's folders out of the component: panic messages
+/// name files.
 ///
 /// The flags are the same for every plugin, else each would compile a standard library of its own. The plugin's
 /// own files need none: Cargo names them from its folder.
-fn remapped_paths(toolchain: &Toolchain, sdk: Option<&Package>) -> String {
+fn rustflags(toolchain: &Toolchain, sdk: Option<&Package>) -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let registry = home.map(|home| (home.join("registry/src"), "registry"));
@@ -195,7 +200,9 @@ fn remapped_paths(toolchain: &Toolchain, sdk: Option<&Package>) -> String {
     let flags: Vec<String> = [registry, std, sdk]
         .into_iter()
         .flatten()
-        .map(|(from, to)| format!("{:?}", format!("--remap-path-prefix={}={to}", from.display())))
+        .map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display()))
+        .chain([format!("-Clink-arg=--initial-heap={INITIAL_HEAP}")])
+        .map(|flag| format!("{flag:?}"))
         .collect();
     format!("target.{TARGET}.rustflags=[{}]", flags.join(","))
 }
