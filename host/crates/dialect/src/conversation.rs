@@ -259,6 +259,21 @@ impl Conversation {
         Err(unfit(field))
     }
 
+    /// Refuses pictures that the model made earlier: only the API of models that make some takes them back.
+    ///
+    /// # Errors
+    /// There are some.
+    pub(crate) fn check_own_pictures(&self) -> Result<(), Fault> {
+        let said = self.turns.iter().filter(|turn| turn.role == Role::Assistant);
+        match said.flat_map(|turn| &turn.blocks).any(|block| matches!(block, Block::Image(_))) {
+            true => {
+                let message = "this model's provider takes no picture in the assistant's turn; remove it or use another model";
+                Err(Fault::new(FaultKind::Unsupported, message).with_param("messages"))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// Refuses what no provider of another dialect can be told.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub(super) fn parse(model_id: &str, body: &[u8]) -> Result<Reply, Fault> {
         id: String::new(),
         model: model_id.to_owned(),
         created: 0,
-        choices: vec![Choice { text, tool_calls, finish_reason }],
+        choices: vec![Choice { text, tool_calls, finish_reason, ..Choice::default() }],
         usage: wire.usage.map(Usage::from),
         wire: None,
     })

@@ -114,6 +114,7 @@ struct WireMessage<'a> {
     tool_call_id: Option<String>,
     name: Option<String>,
     refusal: Option<String>,
+    images: Option<Vec<WirePicture>>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -135,6 +136,12 @@ struct WirePart<'a> {
     text: Option<String>,
     refusal: Option<String>,
     image_url: Option<WireImage>,
+}
+
+/// A picture in an answer of before.
+#[derive(Deserialize)]
+struct WirePicture {
+    image_url: WireImage,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +181,8 @@ fn read_message(at: usize, message: &Message, out: &mut Conversation) -> Result<
         Some(WireContent::Parts(parts)) => read_parts(&place, parts, out)?,
     };
     blocks.extend(wire.refusal.map(Block::Text));
+    let pictures = wire.images.into_iter().flatten();
+    blocks.extend(pictures.map(|picture| Block::Image(read_image(picture.image_url.url))));
     for call in wire.tool_calls.into_iter().flatten() {
         match call.function {
             Some(WireFunction { name, arguments }) => {

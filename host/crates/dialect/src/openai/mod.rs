@@ -10,6 +10,7 @@ mod converse;
 /// Texts as vectors.
 pub mod embeddings;
 mod error;
+mod picture;
 mod reply;
 mod request;
 mod responses;

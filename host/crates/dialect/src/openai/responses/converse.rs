@@ -11,7 +11,7 @@ use jackfield_core::base::JsonObject;
 use jackfield_core::contract::{ChatRequest, Fault, ReasoningLevel, Role};
 
 use super::request::{missing, read_role};
-use crate::conversation::{Block, Conversation, Format, Reasoning, Tool, ToolChoice, Turn};
+use crate::conversation::{Block, Conversation, Format, Image, Reasoning, Tool, ToolChoice, Turn};
 use crate::openai::converse::{is_task_alone, read, read_image};
 
 /// Fields that change no answer: labels, caching advice, bounds on tools that nobody here has. Nothing is kept here, so
@@ -135,12 +135,32 @@ fn read_input(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {
             None | Some("message" | "function_call" | "function_call_output") => {
                 read_item(&place, read(&place, item.get().as_bytes())?, out)?;
             }
+            Some("image_generation_call") => {
+                match read::<WirePicture>(&place, item.get().as_bytes())?.into_image() {
+                    Some(image) => join(out, Role::Assistant, vec![Block::Image(image)], |_| true),
+                    None => out.dropped.push(place),
+                }
+            }
             // Thoughts are for the API that had them.
             Some("reasoning") => out.dropped.push(place),
             Some(_) => out.others.push(place),
         }
     }
     Ok(())
+}
+
+/// A picture in an answer of before.
+#[derive(Deserialize)]
+struct WirePicture {
+    result: Option<String>,
+    output_format: Option<String>,
+}
+
+impl WirePicture {
+    fn into_image(self) -> Option<Image> {
+        let media_type = format!("image/{}", self.output_format.as_deref().unwrap_or("png"));
+        self.result.map(|data| Image::Inline { media_type, data })
+    }
 }
 
 fn read_item(place: &str, item: WireItem<'_>, out: &mut Conversation) -> Result<(), Fault> {
