@@ -158,11 +158,10 @@ pub enum Format {
 impl Format {
     /// What a route wants, where APIs take it: an object that keeps to a schema.
     pub(crate) fn of_route(schema: &CompiledSchema) -> Option<Self> {
-        let schema = schema.source();
-        if schema.get("type").and_then(Value::as_str) != Some("object") {
+        if schema.source().get("type").and_then(Value::as_str) != Some("object") {
             return None;
         }
-        let schema = serde_json::value::to_raw_value(schema).ok()?;
+        let schema = RawValue::from_string(schema.text().into_owned()).ok()?;
         Some(Self::JsonSchema { name: RESULT.to_owned(), description: None, schema, strict: None })
     }
 }
