@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use jackfield_core::base::LossyText;
+use jackfield_core::base::{LossyText, excerpt};
 use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta, Usage};
 
 use super::reply::{WireUsage, read_stop};
@@ -17,6 +17,9 @@ use crate::speech::broken;
 
 /// Tool calls that may be open at once.
 const MAX_OPEN: usize = 1_024;
+
+/// What is told of a provider's word, in characters.
+const MAX_WORD: usize = 64;
 
 /// Where a stream stands.
 #[derive(Debug, Default)]
@@ -48,6 +51,13 @@ struct WireStart {
 struct Start {
     #[serde(default, rename = "toolUse", deserialize_with = "lenient")]
     tool_use: Option<StartedCall>,
+    #[serde(default, deserialize_with = "lenient")]
+    image: Option<StartedImage>,
+}
+
+#[derive(Deserialize)]
+struct StartedImage {
+    format: LossyText,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +137,12 @@ impl Events {
     }
 
     fn start(&mut self, event: WireStart) -> Result<Option<Chunk>, Fault> {
+        if let Some(StartedImage { format }) = event.start.image {
+            // It comes in pieces, each encoded on its own, and is not put together here.
+            let kind = excerpt(&format.0, MAX_WORD);
+            let text = format!("\n[a picture (image/{kind}) that has no place in a streamed answer]\n");
+            return Ok(Some(chunk_of(Delta { text: Some(text), ..Delta::default() })));
+        }
         let Some(call) = event.start.tool_use.filter(|call| call.r#type.is_none()) else { return Ok(None) };
         if self.open.len() >= MAX_OPEN {
             return Err(broken("it opens too many blocks at once"));

@@ -1,6 +1,7 @@
 //! OpenAI's APIs: chat completions, the dialect most clients and most servers speak; embeddings, where they are the
 //! same both ways; and responses, which only clients speak here.
 
+mod alike;
 mod answer_format;
 mod azure;
 mod chunk;
