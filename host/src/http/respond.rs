@@ -26,6 +26,9 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-jackfield-overhead-us");
 /// The longest text put into a header, in bytes.
 const MAX_HEADER_TEXT: usize = 256;
 
+/// The status with which a provider says that it is overloaded: Anthropic's own.
+const OVERLOADED: u16 = 529;
+
 /// The status of a fault.
 pub(super) fn status(kind: FaultKind) -> StatusCode {
     use FaultKind as K;
@@ -62,6 +65,22 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
     }
 }
 
+/// The status of a fault for a client of this API. A provider that is overloaded has a status of its own in Anthropic's, by
+/// which its packages know to wait and ask again; elsewhere that is a service that is not available.
+fn status_for(dialect: Dialect, fault: &Fault) -> StatusCode {
+    if fault.kind != FaultKind::UpstreamFailed || fault.status != Some(OVERLOADED) {
+        return status(fault.kind);
+    }
+    match dialect {
+        Dialect::AnthropicMessages | Dialect::AnthropicCountTokens => {
+            StatusCode::from_u16(OVERLOADED).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Dialect::OpenAiChat | Dialect::OpenAiEmbeddings | Dialect::OpenAiResponses => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
 /// JSON with a status.
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
@@ -92,7 +111,7 @@ pub(crate) fn fault(dialect: Dialect, id: RequestId, fault: &Fault) -> Response<
             }
             response
         }
-        None => json(status(fault.kind), client(dialect).error(fault)),
+        None => json(status_for(dialect, fault), client(dialect).error(fault)),
     };
     if let Some(wait) = fault.retry_after {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);

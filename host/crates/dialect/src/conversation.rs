@@ -158,11 +158,10 @@ pub enum Format {
 impl Format {
     /// What a route wants, where APIs take it: an object that keeps to a schema.
     pub(crate) fn of_route(schema: &CompiledSchema) -> Option<Self> {
-        let schema = schema.source();
-        if schema.get("type").and_then(Value::as_str) != Some("object") {
+        if schema.source().get("type").and_then(Value::as_str) != Some("object") {
             return None;
         }
-        let schema = serde_json::value::to_raw_value(schema).ok()?;
+        let schema = RawValue::from_string(schema.text().into_owned()).ok()?;
         Some(Self::JsonSchema { name: RESULT.to_owned(), description: None, schema, strict: None })
     }
 }
@@ -257,6 +256,21 @@ impl Conversation {
             return Ok(());
         }
         Err(unfit(field))
+    }
+
+    /// Refuses pictures that the model made earlier: only the API of models that make some takes them back.
+    ///
+    /// # Errors
+    /// There are some.
+    pub(crate) fn check_own_pictures(&self) -> Result<(), Fault> {
+        let said = self.turns.iter().filter(|turn| turn.role == Role::Assistant);
+        match said.flat_map(|turn| &turn.blocks).any(|block| matches!(block, Block::Image(_))) {
+            true => {
+                let message = "this model's provider takes no picture in the assistant's turn; remove it or use another model";
+                Err(Fault::new(FaultKind::Unsupported, message).with_param("messages"))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Refuses what no provider of another dialect can be told.

@@ -35,6 +35,7 @@ impl Asked<'_> {
     /// The client asked for something that only its own dialect has a word for.
     pub fn conversation(&self) -> Result<Conversation, Fault> {
         let mut conversation = self.signed_conversation()?;
+        conversation.check_own_pictures()?;
         call_id::strip(&mut conversation);
         Ok(conversation)
     }
@@ -148,7 +149,7 @@ fn estimate(asked: &Asked<'_>) -> Reply {
         id: String::new(),
         model: asked.model_id.to_owned(),
         created: 0,
-        choices: vec![Choice { text: None, tool_calls: Vec::new(), finish_reason: None }],
+        choices: vec![Choice::default()],
         usage: Some(Usage { input_tokens, estimated: true, ..Usage::default() }),
         wire: None,
     }

@@ -120,11 +120,8 @@ pub(crate) fn validator(body: &str) -> Vec<u8> {
 
 /// An answer with this text to a question.
 pub(crate) fn review(text: &str) -> Review {
-    let choice = Choice {
-        text: Some(text.to_owned()),
-        tool_calls: Vec::new(),
-        finish_reason: Some(FinishReason::Stop),
-    };
+    let choice =
+        Choice { text: Some(text.to_owned()), finish_reason: Some(FinishReason::Stop), ..Choice::default() };
     let reply = Reply {
         id: "r".into(),
         model: "m".into(),

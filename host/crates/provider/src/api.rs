@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Response, Url};
+use reqwest::{Method, Request, Response};
 
 use jackfield_core::base::{Secret, excerpt};
-use jackfield_core::config::{ApiProvider, BaseUrl};
+use jackfield_core::config::ApiProvider;
 use jackfield_core::contract::{Answer, BoxFuture, Call, Fault, FaultKind, KeyPick, Provider};
 use jackfield_dialect::{Asked, Speech, Written, write};
 
+use crate::base::Base;
 use crate::bedrock::Signer;
 use crate::classify::{ErrorAnswer, scrubbed, status_fault};
 use crate::client::Clients;
@@ -42,9 +43,7 @@ pub(crate) enum Auth {
 pub(crate) struct Api {
     name: Arc<str>,
     kind: Kind,
-    base_url: BaseUrl,
-    /// The version that every call names in its query.
-    api_version: Option<String>,
+    base: Base,
     headers: HeaderMap,
     /// Those of them that are configured: no client's take their place.
     configured: Vec<HeaderName>,
@@ -61,9 +60,8 @@ impl Api {
         settings: &ApiProvider,
         connect: impl Iterator<Item = Duration>,
     ) -> Result<Self, RegistryError> {
-        let base_url = settings.base_url.clone();
-        Url::parse(base_url.as_str())
-            .map_err(|e| RegistryError::new(name, format!("{}: {e}", base_url.as_str())))?;
+        let base = Base::of(&settings.base_url, settings.api_version.as_deref())
+            .map_err(|e| RegistryError::new(name, format!("{}: {e}", settings.base_url.as_str())))?;
         let mut headers: HeaderMap = kind.headers.iter().cloned().collect();
         headers.extend(settings.headers.iter().map(|(name, value)| (Some(name.clone()), value.clone())));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -82,8 +80,7 @@ impl Api {
         Ok(Self {
             name: name.into(),
             kind,
-            base_url,
-            api_version: settings.api_version.clone(),
+            base,
             headers,
             configured: settings.headers.iter().map(|(name, _)| name.clone()).collect(),
             keys: Keys::new(keys),
@@ -159,14 +156,7 @@ impl Api {
         key: Option<usize>,
         now: SystemTime,
     ) -> Result<Request, Fault> {
-        let endpoint = self.base_url.endpoint(path);
-        let mut url = Url::parse(&endpoint).map_err(|e| {
-            Fault::new(FaultKind::Internal, format!("`{}` has no address for this call: {e}", self.name))
-        })?;
-        if let Some(version) = &self.api_version {
-            url.query_pairs_mut().append_pair("api-version", version);
-        }
-        let mut request = Request::new(Method::POST, url);
+        let mut request = Request::new(Method::POST, self.base.address(path));
         *request.headers_mut() = self.headers.clone();
         match (&self.kind.auth, self.keys.header(key)) {
             (Auth::Key(name, _), Some(key)) => drop(request.headers_mut().insert(name.clone(), key.clone())),

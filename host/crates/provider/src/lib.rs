@@ -10,6 +10,8 @@ mod anthropic;
 mod api;
 /// Azure OpenAI.
 mod azure;
+/// Where an API is, and what is below it.
+mod base;
 /// Amazon Bedrock, and how requests to it are signed.
 mod bedrock;
 /// What a failed call means.

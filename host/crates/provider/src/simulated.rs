@@ -65,8 +65,8 @@ impl Simulated {
             created: now(),
             choices: vec![Choice {
                 text: Some(words.concat()),
-                tool_calls: Vec::new(),
                 finish_reason: Some(finish),
+                ..Choice::default()
             }],
             usage: Some(usage),
             wire: None,

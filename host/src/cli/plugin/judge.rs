@@ -28,11 +28,8 @@ pub(super) async fn judge(
     ask: Ask,
     text: &str,
 ) -> Result<Judged, PluginFault> {
-    let choice = Choice {
-        text: Some(text.to_owned()),
-        tool_calls: Vec::new(),
-        finish_reason: Some(FinishReason::Stop),
-    };
+    let choice =
+        Choice { text: Some(text.to_owned()), finish_reason: Some(FinishReason::Stop), ..Choice::default() };
     let model = ask.view.model_names().into_iter().next().unwrap_or_else(|| "a-model".to_owned());
     let reply = Reply {
         id: "chatcmpl-try".to_owned(),

@@ -4,6 +4,7 @@
 //! itself no time, unfold to so many places and have so many patterns, and then a check of a text takes a time that is
 //! bounded by the schema's weight and the text's length.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jsonschema::{PatternOptions, Validator};
@@ -27,6 +28,8 @@ const PATTERN_WEIGHT: usize = 500;
 /// A schema, compiled.
 pub struct CompiledSchema {
     source: Value,
+    /// As it was written, where its keys' order is known.
+    written: Option<Box<str>>,
     validator: Validator,
 }
 
@@ -34,6 +37,12 @@ impl CompiledSchema {
     /// Compiles a schema that is trusted. The error says what is wrong with it.
     pub fn compile(source: Value) -> Result<Self, String> {
         Self::with(source, PATTERN_SIZE)
+    }
+
+    /// Compiles a schema that is trusted and known as it was written: `text` is the same as JSON, its keys in their order.
+    pub fn compile_written(source: Value, text: String) -> Result<Self, String> {
+        let written = Some(text.into_boxed_str());
+        Ok(Self { written, ..Self::with(source, PATTERN_SIZE)? })
     }
 
     /// Compiles a schema that a client sent, if it is within the bounds. The error says what is wrong with it.
@@ -52,12 +61,20 @@ impl CompiledSchema {
             .with_pattern_options(PatternOptions::regex().size_limit(pattern_size))
             .build(&source)
             .map_err(|e| excerpt(&e.to_string()))?;
-        Ok(Self { source, validator })
+        Ok(Self { source, written: None, validator })
     }
 
-    /// The schema as it was written.
+    /// The schema, its keys in no order of their own.
     pub fn source(&self) -> &Value {
         &self.source
+    }
+
+    /// The schema as JSON, its keys in the order they were written in where that is known: models answer in that order.
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.written {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.source.to_string()),
+        }
     }
 
     /// What keeps this text from fitting; nothing when it fits. Places are named, values are not shown.

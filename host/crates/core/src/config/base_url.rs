@@ -56,11 +56,6 @@ impl BaseUrl {
         &self.text
     }
 
-    /// The address of an endpoint under it, such as `chat/completions`.
-    pub fn endpoint(&self, path: &str) -> String {
-        format!("{}/{}", self.text, path.trim_start_matches('/'))
-    }
-
     /// The host, without its port.
     pub(crate) fn host(&self) -> &str {
         let authority =
@@ -90,7 +85,7 @@ mod tests {
     #[test]
     fn takes_addresses_and_only_those() {
         let url = BaseUrl::parse("http://127.0.0.1:11434/v1/").unwrap();
-        assert_eq!(url.endpoint("/chat/completions"), "http://127.0.0.1:11434/v1/chat/completions");
+        assert_eq!(url.as_str(), "http://127.0.0.1:11434/v1");
         for (text, host) in [
             ("https://api.openai.com/v1", "api.openai.com"),
             ("https://api.openai.com:443", "api.openai.com"),

@@ -37,6 +37,19 @@ pub(crate) struct Keyless {
     pub(crate) at: Pointer,
 }
 
+impl Replaced {
+    /// A leaf with a fault. A client's key gets a stand-in, so that its place in the list is not one without a key.
+    fn give_up(&mut self, value: &mut Value, at: &Pointer) {
+        let segments: Vec<String> = at.segments().collect();
+        match &segments[..] {
+            [section, _, key] if section == "keys" && key == "key" => {
+                *value = Value::String(format!("stands in for the key at {at}"));
+            }
+            _ => drop(self.unusable.insert(at.clone())),
+        }
+    }
+}
+
 /// Replaces every variable in the document.
 pub(crate) fn replace(
     value: &mut Value,
@@ -97,13 +110,13 @@ fn leaf(
             None => {
                 let message = format!("`{at}` needs the environment variable `{variable}`, which is not set");
                 found.fault(at, message, format!("set it, or give a default: ${{{variable}:-…}}"));
-                replaced.unusable.insert(at.clone());
+                replaced.give_up(value, at);
             }
         },
         Err(Problem::Malformed(what)) => {
             let hint = "write ${NAME}, ${NAME:-default}, or $${ for a literal ${";
             found.fault(at, format!("`{at}` holds a variable that cannot be read: {what}"), hint);
-            replaced.unusable.insert(at.clone());
+            replaced.give_up(value, at);
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::catalogue::TokenPrice;
 
 use super::fault::Fault;
@@ -110,6 +112,11 @@ impl<'a> Located<'a> {
     /// shape were taken out, people read the text as it is.
     pub(crate) fn path(&self, at: &Pointer) -> Pointer {
         self.places.in_text(at)
+    }
+
+    /// A value that stands at this place, as JSON in the text's order.
+    pub(crate) fn in_order(&self, at: &Pointer, value: &Value) -> String {
+        self.places.nearest(at).in_order(value)
     }
 
     /// A duration that must not be zero.

@@ -253,6 +253,10 @@ impl RawModel {
             found.model_id(&at.key("id"), id);
         }
         let id = self.id.clone().unwrap_or_else(|| id_of(vendor, name));
+        if matches!(id.strip_prefix("models/"), Some("" | "." | "..")) {
+            let hint = "write the model's own name behind `models/`";
+            found.fault(&at.key("id"), format!("`{id}` names no model"), hint);
+        }
         if !known.providers.contains_key(&self.provider) {
             let hint =
                 suggest::undeclared(&self.provider, "providers", known.providers.keys().map(String::as_str));

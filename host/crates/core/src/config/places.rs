@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::pointer::Pointer;
 
 /// One value's place, in bytes of the text.
@@ -42,6 +44,13 @@ impl Place {
             }
         }
         place
+    }
+
+    /// A value that stands here as JSON, the keys of its mappings in the text's order. Goes as deep as the document.
+    pub(crate) fn in_order(&self, value: &Value) -> String {
+        let mut out = String::new();
+        write_in_order(Some(self), value, &mut out);
+        out
     }
 
     /// A pointer as the text has it: what is shown to people.
@@ -91,6 +100,10 @@ impl Place {
         }
     }
 
+    fn start(&self) -> usize {
+        self.key.as_ref().unwrap_or(&self.value).start
+    }
+
     fn child(&self, segment: &str) -> Option<&Self> {
         match &self.inside {
             Inside::Nothing => None,
@@ -105,5 +118,36 @@ impl Place {
             Inside::Members(members) => members.get_mut(segment),
             Inside::Elements(elements) => elements.get_mut(segment.parse::<usize>().ok()?),
         }
+    }
+}
+
+fn write_in_order(place: Option<&Place>, value: &Value, out: &mut String) {
+    let place_of = |segment: &str| place.and_then(|place| place.child(segment));
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            members.sort_by_key(|(key, _)| place_of(key).map(Place::start));
+            out.push('{');
+            for (at, (key, value)) in members.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_in_order(place_of(key), value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(elements) => {
+            out.push('[');
+            for (at, value) in elements.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_in_order(place_of(&at.to_string()), value, out);
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
     }
 }

@@ -81,7 +81,9 @@ pub(crate) fn check_result(
     found: &mut Located<'_>,
 ) -> Option<AnswerFormat> {
     let at = route.key("schema");
-    let compiled = schema.map(|RawSchema(schema)| CompiledSchema::compile(schema.clone()));
+    let compiled = schema.map(|RawSchema(schema)| {
+        CompiledSchema::compile_written(schema.clone(), found.in_order(&at, schema))
+    });
     if let Some(Err(why)) = &compiled {
         let hint = "see json-schema.org; nothing outside of this file is looked at";
         found.fault(&at, format!("this is no JSON schema: {why}"), hint);

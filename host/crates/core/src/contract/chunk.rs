@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{FinishReason, Usage};
+use super::{FinishReason, Picture, Usage};
 
 /// A part of a tool call as it grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,13 @@ pub struct Delta {
     pub index: u32,
     /// More text.
     pub text: Option<String>,
+    /// More of what is said in the place of an answer.
+    pub refusal: Option<String>,
+    /// More pictures, each whole.
+    pub pictures: Vec<Picture>,
     /// More of tool calls.
     pub tool_calls: Vec<ToolCallDelta>,
-    /// Something this gateway forwards and does not read: a refusal, reasoning, audio.
+    /// Something this gateway forwards and does not read: reasoning, audio.
     pub other: bool,
     /// Why the choice ended, on its last chunk, when the word is known.
     pub finish_reason: Option<FinishReason>,
@@ -40,7 +44,8 @@ impl Delta {
         self.finished
             || self.other
             || !self.tool_calls.is_empty()
-            || self.text.as_ref().is_some_and(|text| !text.is_empty())
+            || !self.pictures.is_empty()
+            || [&self.text, &self.refusal].into_iter().flatten().any(|text| !text.is_empty())
     }
 }
 

@@ -28,7 +28,7 @@ pub use exchange::{Caller, Exchange, Facts, RunScope};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
 pub use message::{Content, Message, Part, Role};
 pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};
-pub use reply::{Choice, FinishReason, Reply, ToolCall};
+pub use reply::{Choice, FinishReason, Picture, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
 pub use stream_validator::{Held, Piece, StreamValidator, StreamWatch};
 pub use target::{AnswerFormat, Overrides, ReasoningLevel, Target};

@@ -28,11 +28,25 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
-/// One of the alternatives in an answer.
+/// A picture that the model made.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Its media type, for example `image/png`.
+    pub media_type: String,
+    /// Its bytes in base64.
+    pub data: String,
+}
+
+/// One of the alternatives in an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     /// The answer's text, if it has any.
     pub text: Option<String>,
+    /// What is said in the place of an answer, or of the rest of one, by a model that refuses. Nobody judges it: it is
+    /// no answer.
+    pub refusal: Option<String>,
+    /// Pictures among the answer, in their order.
+    pub pictures: Vec<Picture>,
     /// Calls the model wants made.
     pub tool_calls: Vec<ToolCall>,
     /// Why the model stopped; `None` when the provider did not say.

@@ -328,8 +328,13 @@ fn read_thinking(raw: &[u8], out: &mut Conversation) -> Result<Option<Reasoning>
     struct Wire {
         r#type: String,
         budget_tokens: Option<u64>,
+        display: Option<String>,
     }
     let wire: Wire = read("thinking", raw)?;
+    // Other providers' thoughts are not given out.
+    if wire.display.as_deref().map_or(wire.r#type == "enabled", |display| display != "omitted") {
+        note(out, "thinking.display");
+    }
     Ok(match (wire.r#type.as_str(), wire.budget_tokens) {
         ("enabled", Some(tokens)) => Some(Reasoning::Budget(tokens)),
         ("enabled", None) => return Err(missing("thinking.budget_tokens")),

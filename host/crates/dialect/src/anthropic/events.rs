@@ -12,7 +12,7 @@ use jackfield_core::base::{LossyText, excerpt};
 use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta};
 
 use super::error::{OVERLOADED, kind_of};
-use super::reply::{WireUsage, read_stop};
+use super::reply::{WireDetailsOfStop, WireUsage, read_stop};
 use crate::lenient::lenient;
 use crate::speech::{Events, broken};
 use crate::sse::Frame;
@@ -66,10 +66,12 @@ impl MessageEvents {
             "message_delta" => {
                 self.usage.update(event.usage.unwrap_or_default());
                 chunk.usage = Some(self.usage.total());
-                if let Some(reason) = event.delta.and_then(|delta| delta.stop_reason) {
+                let WireDelta { stop_reason, stop_details, .. } = event.delta.unwrap_or_default();
+                if let Some(reason) = stop_reason {
                     self.finished = true;
                     let finish_reason = read_stop(&reason.0);
-                    chunk.deltas.push(Delta { finish_reason, finished: true, ..Delta::default() });
+                    let refusal = stop_details.and_then(|details| details.refusal());
+                    chunk.deltas.push(Delta { refusal, finish_reason, finished: true, ..Delta::default() });
                 }
             }
             "message_stop" => chunk.done = true,
@@ -216,6 +218,8 @@ struct WireDelta {
     partial_json: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     stop_reason: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    stop_details: Option<WireDetailsOfStop>,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use jackfield_core::base::LossyText;
-use jackfield_core::contract::{Choice, Fault, FinishReason, Reply, ToolCall, Usage};
+use jackfield_core::contract::{Choice, Fault, FinishReason, Picture, Reply, ToolCall, Usage};
 
 use super::turns::object_of;
 use crate::lenient::lenient;
@@ -27,11 +27,12 @@ pub fn parse_reply(bytes: Bytes) -> Result<Reply, Fault> {
         }
     }
     let finish_reason = wire.stop_reason.and_then(|word| read_stop(&word.0));
+    let refusal = wire.stop_details.and_then(|details| details.refusal());
     Ok(Reply {
         id: wire.id.unwrap_or_default().0,
         model: wire.model.unwrap_or_default().0,
         created: 0,
-        choices: vec![Choice { text, tool_calls, finish_reason }],
+        choices: vec![Choice { text, refusal, tool_calls, finish_reason, ..Choice::default() }],
         usage: wire.usage.map(|usage| usage.total()),
         wire: Some(bytes),
     })
@@ -45,18 +46,19 @@ pub(super) fn parse_count(bytes: Bytes) -> Result<Reply, Fault> {
         _tokens: u64,
     }
     let Wire { .. } = serde_json::from_slice(&bytes).map_err(|e| not_a("a count of tokens", &e))?;
-    let choice = Choice { text: None, tool_calls: Vec::new(), finish_reason: None };
     let (id, model) = (String::new(), String::new());
-    Ok(Reply { id, model, created: 0, choices: vec![choice], usage: None, wire: Some(bytes) })
+    Ok(Reply { id, model, created: 0, choices: vec![Choice::default()], usage: None, wire: Some(bytes) })
 }
 
 /// Writes an answer that came from elsewhere: of several alternatives the first.
 pub fn render_reply(reply: &Reply) -> Bytes {
     let choice = reply.choices.first();
     let mut content = Vec::new();
+    let said = choice.map(said).unwrap_or_default();
     if let Some(choice) = choice {
-        let text = choice.text.as_deref().filter(|text| !text.is_empty());
-        content.extend(text.map(|text| OutBlock::Text { text }));
+        if !said.is_empty() {
+            content.push(OutBlock::Text { text: &said });
+        }
         content.extend(choice.tool_calls.iter().enumerate().map(|(at, call)| OutBlock::ToolUse {
             id: call_id(&call.id, at),
             name: &call.name,
@@ -65,18 +67,31 @@ pub fn render_reply(reply: &Reply) -> Bytes {
     }
     let calls = choice.is_some_and(|choice| !choice.tool_calls.is_empty());
     let finish = choice.and_then(|choice| choice.finish_reason);
+    let refused = choice.is_some_and(|choice| choice.refusal.is_some());
     let out = OutReply {
         id: &reply.id,
         r#type: "message",
         role: "assistant",
         model: &reply.model,
         content,
-        stop_reason: Some(write_stop(finish, calls)),
+        stop_reason: Some(write_stop(finish, calls, refused)),
         stop_sequence: None,
         usage: OutUsage::from(reply.usage.unwrap_or_default()),
     };
     // Serialising plain structs of strings and numbers cannot fail.
     Bytes::from(serde_json::to_vec(&out).unwrap_or_default())
+}
+
+/// All that is said to people. A refusal is text in this API, marked by why the answer ended; a picture has no place.
+fn said(choice: &Choice) -> String {
+    let told = [&choice.text, &choice.refusal].into_iter().flatten().map(String::as_str).collect::<String>();
+    choice.pictures.iter().fold(told, |told, picture| told + &unshown(picture))
+}
+
+/// What stands in a picture's place.
+pub(super) fn unshown(picture: &Picture) -> String {
+    let bytes = picture.data.trim_end_matches('=').len() * 3 / 4;
+    format!("\n[a picture ({}, {bytes} bytes) that has no place in this API's answers]\n", picture.media_type)
 }
 
 /// A call's id; one of our own where the provider has none.
@@ -94,7 +109,25 @@ struct WireReply {
     #[serde(default, deserialize_with = "lenient")]
     stop_reason: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
+    stop_details: Option<WireDetailsOfStop>,
+    #[serde(default, deserialize_with = "lenient")]
     usage: Option<WireUsage>,
+}
+
+/// What is said of why the model stopped; shared with the stream.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireDetailsOfStop {
+    r#type: LossyText,
+    #[serde(default, deserialize_with = "lenient")]
+    explanation: Option<LossyText>,
+}
+
+impl WireDetailsOfStop {
+    /// Why the request is refused, if it is and somebody says so.
+    pub(super) fn refusal(self) -> Option<String> {
+        let said = self.explanation.filter(|_| self.r#type.0 == "refusal")?.0;
+        (!said.is_empty()).then_some(said)
+    }
 }
 
 #[derive(Deserialize)]
@@ -167,13 +200,15 @@ pub(super) fn read_stop(word: &str) -> Option<FinishReason> {
     }
 }
 
-/// The API's word. Clients go by it to make the calls, so an answer that has some says so, whatever its provider called it.
-pub(super) fn write_stop(reason: Option<FinishReason>, calls: bool) -> &'static str {
+/// The API's word. Clients go by it to make the calls, so an answer that has some says so, whatever its provider called it;
+/// and one that is refused says so too, where other APIs have a place of its own for it.
+pub(super) fn write_stop(reason: Option<FinishReason>, calls: bool, refused: bool) -> &'static str {
     match reason {
         Some(FinishReason::Length) => "max_tokens",
         Some(FinishReason::ContentFilter) => "refusal",
         Some(FinishReason::ToolCalls) => "tool_use",
         Some(FinishReason::Stop) | None if calls => "tool_use",
+        Some(FinishReason::Stop) | None if refused => "refusal",
         Some(FinishReason::Stop) | None => "end_turn",
     }
 }

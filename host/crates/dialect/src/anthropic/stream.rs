@@ -13,7 +13,7 @@ use serde::Serialize;
 use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, FinishReason, ToolCallDelta, Usage};
 
 use super::error::render_error;
-use super::reply::{OutReply, OutUsage, call_id, write_stop};
+use super::reply::{OutReply, OutUsage, call_id, unshown, write_stop};
 use crate::client::{StreamHead, StreamWriter};
 
 /// What may wait, in bytes.
@@ -38,6 +38,8 @@ pub(super) struct Writer {
     /// Tool calls that were begun, by their number.
     calls: BTreeSet<u32>,
     finish: Option<FinishReason>,
+    /// The model refuses.
+    refused: bool,
     usage: Usage,
 }
 
@@ -73,6 +75,7 @@ impl Writer {
             waiting: 0,
             calls: BTreeSet::new(),
             finish: None,
+            refused: false,
             usage: Usage::default(),
         }
     }
@@ -100,6 +103,13 @@ impl Writer {
     fn take(&mut self, delta: &Delta) {
         if let Some(text) = delta.text.as_deref().filter(|text| !text.is_empty()) {
             self.add_text(text);
+        }
+        if let Some(refusal) = delta.refusal.as_deref().filter(|refusal| !refusal.is_empty()) {
+            self.refused = true;
+            self.add_text(refusal);
+        }
+        for picture in &delta.pictures {
+            self.add_text(&unshown(picture));
         }
         for call in &delta.tool_calls {
             self.add_call(call);
@@ -185,7 +195,7 @@ impl Writer {
         if !self.native {
             self.begin(out);
             self.send(true, out);
-            let stop_reason = write_stop(self.finish, !self.calls.is_empty());
+            let stop_reason = write_stop(self.finish, !self.calls.is_empty(), self.refused);
             let delta = EndDelta { stop_reason, stop_sequence: None };
             event(out, &Event::MessageDelta { delta, usage: OutUsage::from(self.usage) });
         }

@@ -1,15 +1,25 @@
-//! What the events of a streamed answer mean. Bounded: of all blocks only the open one is remembered.
+//! What the events of a streamed answer mean. Events name their block, so blocks may grow side by side.
+//!
+//! Bounded: of a block only its number is kept while it is open, and no more than `MAX_OPEN` are.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use jackfield_core::base::LossyText;
+use jackfield_core::base::{LossyText, excerpt};
 use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta, Usage};
 
 use super::reply::{WireUsage, read_stop};
 use crate::lenient::lenient;
 use crate::speech::broken;
+
+/// Tool calls that may be open at once.
+const MAX_OPEN: usize = 1_024;
+
+/// What is told of a provider's word, in characters.
+const MAX_WORD: usize = 64;
 
 /// Where a stream stands.
 #[derive(Debug, Default)]
@@ -18,13 +28,12 @@ pub(super) struct Events {
     stopped: bool,
     /// Tool calls so far.
     calls: u32,
-    /// The block that holds the last of them, while it is open.
-    open: Option<OpenCall>,
+    /// Those that are open, by the number of their block.
+    open: BTreeMap<u64, OpenCall>,
 }
 
 #[derive(Debug)]
 struct OpenCall {
-    block: u64,
     index: u32,
     /// Nothing of its arguments has come.
     silent: bool,
@@ -42,6 +51,13 @@ struct WireStart {
 struct Start {
     #[serde(default, rename = "toolUse", deserialize_with = "lenient")]
     tool_use: Option<StartedCall>,
+    #[serde(default, deserialize_with = "lenient")]
+    image: Option<StartedImage>,
+}
+
+#[derive(Deserialize)]
+struct StartedImage {
+    format: LossyText,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +114,7 @@ impl Events {
     /// What one event adds, if it adds anything. Events that are not known are left alone.
     pub(super) fn read(&mut self, kind: &str, payload: &Bytes) -> Result<Option<Chunk>, Fault> {
         match kind {
-            "contentBlockStart" => Ok(self.start(parse(kind, payload)?)),
+            "contentBlockStart" => self.start(parse(kind, payload)?),
             "contentBlockDelta" => Ok(self.grow(parse(kind, payload)?)),
             "contentBlockStop" => Ok(self.close(&parse(kind, payload)?)),
             "messageStop" => {
@@ -120,20 +136,28 @@ impl Events {
         self.stopped
     }
 
-    fn start(&mut self, event: WireStart) -> Option<Chunk> {
-        self.open = None;
-        let call = event.start.tool_use.filter(|call| call.r#type.is_none())?;
+    fn start(&mut self, event: WireStart) -> Result<Option<Chunk>, Fault> {
+        if let Some(StartedImage { format }) = event.start.image {
+            // It comes in pieces, each encoded on its own, and is not put together here.
+            let kind = excerpt(&format.0, MAX_WORD);
+            let text = format!("\n[a picture (image/{kind}) that has no place in a streamed answer]\n");
+            return Ok(Some(chunk_of(Delta { text: Some(text), ..Delta::default() })));
+        }
+        let Some(call) = event.start.tool_use.filter(|call| call.r#type.is_none()) else { return Ok(None) };
+        if self.open.len() >= MAX_OPEN {
+            return Err(broken("it opens too many blocks at once"));
+        }
         let index = self.calls;
         self.calls = self.calls.saturating_add(1);
-        self.open = Some(OpenCall { block: event.block, index, silent: true });
+        self.open.insert(event.block, OpenCall { index, silent: true });
         let (id, name) = (Some(call.id.0), Some(call.name.0));
-        Some(call_of(ToolCallDelta { index, id, name, arguments: String::new() }))
+        Ok(Some(call_of(ToolCallDelta { index, id, name, arguments: String::new() })))
     }
 
     fn grow(&mut self, event: WireDelta) -> Option<Chunk> {
         let Grown { text, tool_use, reasoning } = event.delta;
         if let Some(call) = tool_use {
-            let open = self.open.as_mut().filter(|open| open.block == event.block)?;
+            let open = self.open.get_mut(&event.block)?;
             let arguments = Some(call.input.0).filter(|more| !more.is_empty())?;
             open.silent = false;
             return Some(call_of(ToolCallDelta { index: open.index, arguments, ..ToolCallDelta::default() }));
@@ -147,7 +171,7 @@ impl Events {
 
     /// A call without arguments may have said nothing at all of them, which is no JSON.
     fn close(&mut self, event: &WireStop) -> Option<Chunk> {
-        let open = self.open.take_if(|open| open.block == event.block)?;
+        let open = self.open.remove(&event.block)?;
         let empty = ToolCallDelta { index: open.index, arguments: "{}".into(), ..ToolCallDelta::default() };
         open.silent.then(|| call_of(empty))
     }

@@ -81,9 +81,7 @@ pub(super) fn messages(conversation: &Conversation) -> Result<Vec<OutMessage<'_>
     let mut out: Vec<OutMessage<'_>> = Vec::new();
     for turn in conversation.turns.iter().filter(|turn| turn.role != Role::System) {
         let role = if turn.role == Role::Assistant { "assistant" } else { "user" };
-        // Bedrock refuses a text without a letter, and nothing is said by it.
-        let said = turn.blocks.iter().filter(|block| !is_blank(block));
-        let content = said.map(write_block).collect::<Result<Vec<_>, _>>()?;
+        let content = write_blocks(&turn.blocks)?;
         match out.last_mut() {
             _ if content.is_empty() => {}
             Some(last) if last.role == role => last.content.extend(content),
@@ -96,6 +94,11 @@ pub(super) fn messages(conversation: &Conversation) -> Result<Vec<OutMessage<'_>
         return Err(Fault::new(FaultKind::Unsupported, message).with_param("messages"));
     }
     Ok(out)
+}
+
+/// What is said, blank texts left out: Bedrock refuses a text without a letter, and nothing is said by it.
+fn write_blocks(blocks: &[Block]) -> Result<Vec<OutBlock<'_>>, Fault> {
+    blocks.iter().filter(|block| !is_blank(block)).map(write_block).collect()
 }
 
 fn is_blank(block: &Block) -> bool {
@@ -111,7 +114,7 @@ fn write_block(block: &Block) -> Result<OutBlock<'_>, Fault> {
         }
         Block::ToolResult { id, blocks, failed } => OutBlock::ToolResult(OutToolResult {
             tool_use_id: id,
-            content: blocks.iter().map(write_block).collect::<Result<_, _>>()?,
+            content: write_blocks(blocks)?,
             status: failed.then_some("error"),
         }),
     })

@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use jackfield_core::base::LossyText;
-use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage};
+use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Picture, Reply, ToolCall, Usage};
 
 use crate::lenient::lenient;
 use crate::speech::not_a;
@@ -15,12 +15,16 @@ pub(super) fn parse(model_id: &str, body: &[u8]) -> Result<Reply, Fault> {
     let wire: WireReply = serde_json::from_slice(body).map_err(|e| not_a("a Converse answer", &e))?;
     let finish_reason = read_stop(&wire.stop_reason.unwrap_or_default().0)?;
     let mut text: Option<String> = None;
-    let mut tool_calls = Vec::new();
+    let (mut pictures, mut tool_calls) = (Vec::new(), Vec::new());
     for block in wire.output.message.content {
         let cited = block.citations.map(|cited| cited.content).unwrap_or_default();
         for more in block.text.into_iter().chain(cited.into_iter().filter_map(|piece| piece.text)) {
             text.get_or_insert_default().push_str(&more.0);
         }
+        pictures.extend(block.image.map(|WireImage { format, source }| Picture {
+            media_type: format!("image/{}", format.0),
+            data: source.bytes.0,
+        }));
         if let Some(call) = block.tool_use.filter(|call| call.r#type.is_none()) {
             let arguments = call.input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
             tool_calls.push(ToolCall { id: call.id.0, name: call.name.0, arguments });
@@ -30,7 +34,7 @@ pub(super) fn parse(model_id: &str, body: &[u8]) -> Result<Reply, Fault> {
         id: String::new(),
         model: model_id.to_owned(),
         created: 0,
-        choices: vec![Choice { text, tool_calls, finish_reason }],
+        choices: vec![Choice { text, pictures, tool_calls, finish_reason, ..Choice::default() }],
         usage: wire.usage.map(Usage::from),
         wire: None,
     })
@@ -60,10 +64,24 @@ struct WireMessage {
 struct WireBlock {
     #[serde(default, deserialize_with = "lenient")]
     text: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    image: Option<WireImage>,
     #[serde(default, rename = "toolUse", deserialize_with = "lenient")]
     tool_use: Option<WireToolUse>,
     #[serde(default, rename = "citationsContent", deserialize_with = "lenient")]
     citations: Option<WireCited>,
+}
+
+#[derive(Deserialize)]
+struct WireImage {
+    format: LossyText,
+    source: WireSource,
+}
+
+#[derive(Deserialize)]
+struct WireSource {
+    /// In base64.
+    bytes: LossyText,
 }
 
 #[derive(Deserialize)]

@@ -99,19 +99,18 @@ fn calls_and_what_came_of_them_are_blocks_of_one_turn_each() {
             user("go"),
             {"role": "assistant", "tool_calls": [call("c1", "{\"b\":1.0,\"a\":2}"), call("c2", "")]},
             {"role": "tool", "tool_call_id": "c1", "content": "one"},
-            {"role": "tool", "tool_call_id": "c2", "content": ""},
+            {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": " \n"}, {"type": "text", "text": ""}]},
             user("and?"),
         ]}),
         "m",
     )
     .unwrap();
     let use_of = |id: &str, input: Value| json!({"toolUse": {"toolUseId": id, "name": "f", "input": input}});
-    let result_of =
-        |id: &str, text: &str| json!({"toolResult": {"toolUseId": id, "content": [{"text": text}]}});
+    let result_of = |id: &str, content: Value| json!({"toolResult": {"toolUseId": id, "content": content}});
     let want = json!([
         {"role": "user", "content": [{"text": "go"}]},
         {"role": "assistant", "content": [use_of("c1", json!({"b": 1.0, "a": 2})), use_of("c2", json!({}))]},
-        {"role": "user", "content": [result_of("c1", "one"), result_of("c2", ""), {"text": "and?"}]},
+        {"role": "user", "content": [result_of("c1", json!([{"text": "one"}])), result_of("c2", json!([])), {"text": "and?"}]},
     ]);
     assert_eq!(body["messages"], want);
     let schema = json!({"json": {"type": "object", "properties": {}}});
@@ -443,6 +442,21 @@ fn a_call_without_arguments_is_an_empty_object_and_thoughts_show_life() {
         [(0, Some("a"), ""), (0, None, "{}"), (1, Some("b"), ""), (1, None, "{\"a\""), (1, None, ":1}")];
     assert_eq!(told, want);
     assert!(chunks[0].deltas[0].other && chunks.last().unwrap().done);
+}
+
+#[test]
+fn no_more_calls_grow_at_once_than_are_remembered() {
+    let start = |block: u32| {
+        let start = json!({"toolUse": {"toolUseId": "a", "name": "f"}});
+        event("contentBlockStart", &json!({"contentBlockIndex": block, "start": start}))
+    };
+    let many = |n: u32| -> Vec<u8> { (0..n).flat_map(start).collect() };
+    let end = event("messageStop", &json!({"stopReason": "tool_use"}));
+    assert!(through(&[many(1_024), end.clone()].concat(), 1 << 20).1.is_none());
+    assert_eq!(
+        through(&[many(1_025), end].concat(), 1 << 20).1.map(|f| f.kind),
+        Some(FaultKind::UpstreamBroken)
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use jackfield_core::contract::{Chunk, Delta, Fault, FinishReason, ToolCallDelta};
+use jackfield_core::contract::{Chunk, Delta, Fault, FinishReason, ToolCallDelta, Usage};
 
 use super::reply::{Said, WireCandidate, WireReply, finish};
 use crate::call_id::Ids;
@@ -18,6 +18,10 @@ pub(super) struct Reader {
     decoder: Decoder,
     ids: Ids,
     candidates: Vec<Candidate>,
+    /// How many there should be. There may be fewer.
+    wanted: usize,
+    /// What was consumed so far, while it is not told.
+    usage: Option<Usage>,
     /// What the last event said and was not taken yet: at most two chunks.
     ready: VecDeque<Chunk>,
 }
@@ -32,8 +36,9 @@ struct Candidate {
 
 impl Reader {
     /// A stream that has not begun.
-    pub(super) fn new(ids: Ids) -> Self {
-        Self { decoder: Decoder::default(), ids, candidates: Vec::new(), ready: VecDeque::new() }
+    pub(super) fn new(ids: Ids, wanted: usize) -> Self {
+        let (candidates, ready) = (Vec::new(), VecDeque::new());
+        Self { decoder: Decoder::default(), ids, candidates, wanted, usage: None, ready }
     }
 
     fn read(&mut self, frame: &Frame) -> Result<(), Fault> {
@@ -46,7 +51,7 @@ impl Reader {
         if wire.is_blocked() {
             self.candidate(0)?.finished = true;
             let finish_reason = Some(FinishReason::ContentFilter);
-            deltas.push(Delta { finished: true, finish_reason, ..Delta::default() });
+            deltas.push(Delta { finished: true, refusal: wire.blocked(), finish_reason, ..Delta::default() });
         }
         for candidate in wire.candidates {
             deltas.push(self.delta(candidate)?);
@@ -55,29 +60,37 @@ impl Reader {
             self.ready.push_back(Chunk { deltas, model, ..Chunk::default() });
         }
         // Every event counts what was consumed so far; the last one counts.
-        if usage.is_some() && self.is_complete() {
-            self.ready.push_back(Chunk { usage, ..Chunk::default() });
+        self.usage = usage.or(self.usage);
+        if self.is_complete()
+            && self.candidates.len() >= self.wanted
+            && let Some(usage) = self.usage.take()
+        {
+            self.ready.push_back(Chunk { usage: Some(usage), ..Chunk::default() });
         }
         Ok(())
     }
 
     fn delta(&mut self, candidate: WireCandidate) -> Result<Delta, Fault> {
         let index = candidate.index;
-        let Said { text, calls, other, ended } = candidate.said(&mut self.ids);
+        let mut said = candidate.said(&mut self.ids);
         let so_far = self.candidate(index)?;
-        so_far.spoke |= text.is_some() || !calls.is_empty();
+        so_far.spoke |= !said.is_silent();
+        let calls = std::mem::take(&mut said.calls);
         let mut tool_calls = Vec::with_capacity(calls.len());
         for call in calls {
             let (id, name) = (Some(call.id), Some(call.name));
             tool_calls.push(ToolCallDelta { index: so_far.calls, id, name, arguments: call.arguments });
             so_far.calls = so_far.calls.saturating_add(1);
         }
-        let finish_reason = match &ended {
+        let finish_reason = match &said.ended {
             Some(word) => finish(word, so_far.calls > 0, !so_far.spoke)?,
             None => None,
         };
+        let refusal = said.refusal(finish_reason);
+        let Said { text, pictures, other, ended, .. } = said;
         so_far.finished |= ended.is_some();
-        Ok(Delta { index, text, tool_calls, other, finish_reason, finished: ended.is_some() })
+        let finished = ended.is_some();
+        Ok(Delta { index, text, refusal, pictures, tool_calls, other, finish_reason, finished })
     }
 
     fn candidate(&mut self, index: u32) -> Result<&mut Candidate, Fault> {
@@ -115,7 +128,7 @@ impl StreamReader for Reader {
 
     fn end(&mut self) -> Result<Chunk, Fault> {
         match self.is_complete() {
-            true => Ok(Chunk { done: true, ..Chunk::default() }),
+            true => Ok(Chunk { done: true, usage: self.usage.take(), ..Chunk::default() }),
             false => Err(broken("it ended before the answer was complete")),
         }
     }

@@ -9,6 +9,7 @@ mod compose;
 mod contents;
 mod error;
 mod model;
+mod part;
 mod reply;
 mod speech;
 

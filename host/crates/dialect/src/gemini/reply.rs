@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use jackfield_core::base::{LossyText, excerpt};
-use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Reply, ToolCall, Usage};
+use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Picture, Reply, ToolCall, Usage};
 
 use super::error;
+use super::part::{Beside, More, WireCode, WireData, WireFile, WireOutcome};
 use crate::call_id::Ids;
 use crate::lenient::lenient;
 use crate::speech::not_a;
@@ -38,6 +39,8 @@ pub(super) struct WireCandidate {
     content: Option<WireContent>,
     #[serde(default, deserialize_with = "lenient")]
     finish_reason: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    finish_message: Option<LossyText>,
 }
 
 #[derive(Default, Deserialize)]
@@ -57,6 +60,14 @@ struct WirePart {
     thought_signature: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     function_call: Option<WireCall>,
+    #[serde(default, deserialize_with = "lenient")]
+    inline_data: Option<WireData>,
+    #[serde(default, deserialize_with = "lenient")]
+    file_data: Option<WireFile>,
+    #[serde(default, deserialize_with = "lenient")]
+    executable_code: Option<WireCode>,
+    #[serde(default, deserialize_with = "lenient")]
+    code_execution_result: Option<WireOutcome>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +82,8 @@ struct WireCall {
 #[serde(rename_all = "camelCase")]
 struct WireFeedback {
     block_reason: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    block_reason_message: Option<LossyText>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -117,6 +130,12 @@ impl WireReply {
             && self.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.is_some())
     }
 
+    /// Why, in the provider's words.
+    pub(super) fn blocked(&self) -> Option<String> {
+        let said = self.prompt_feedback.as_ref()?.block_reason_message.as_ref()?;
+        Some(said.0.clone()).filter(|said| !said.is_empty())
+    }
+
     /// What it consumed so far.
     pub(super) fn usage(&self) -> Option<Usage> {
         self.usage_metadata.map(Usage::from)
@@ -133,12 +152,28 @@ impl WireReply {
 pub(super) struct Said {
     /// Its texts, joined.
     pub(super) text: Option<String>,
+    /// Its pictures.
+    pub(super) pictures: Vec<Picture>,
     /// Its calls.
     pub(super) calls: Vec<ToolCall>,
     /// It thought, or said something that has no place here.
     pub(super) other: bool,
     /// The word for why it ended, if it did.
     pub(super) ended: Option<String>,
+    /// What is said of it.
+    pub(super) explained: Option<String>,
+}
+
+impl Said {
+    /// Whether it says nothing at all.
+    pub(super) fn is_silent(&self) -> bool {
+        self.text.is_none() && self.calls.is_empty() && self.pictures.is_empty()
+    }
+
+    /// What is said in the place of an answer that a filter stopped.
+    pub(super) fn refusal(&mut self, why: Option<FinishReason>) -> Option<String> {
+        self.explained.take().filter(|_| why == Some(FinishReason::ContentFilter))
+    }
 }
 
 impl WireCandidate {
@@ -147,6 +182,7 @@ impl WireCandidate {
         let mut said = Said {
             // An unspecified reason says that there is none yet.
             ended: self.finish_reason.map(|word| word.0).filter(|word| word != "FINISH_REASON_UNSPECIFIED"),
+            explained: self.finish_message.map(|said| said.0).filter(|said| !said.is_empty()),
             ..Said::default()
         };
         for part in self.content.unwrap_or_default().parts {
@@ -166,7 +202,13 @@ impl WireCandidate {
                     said.text.get_or_insert_default().push_str(&text.0);
                 }
             } else {
-                said.other = true;
+                let WirePart { inline_data, file_data, executable_code, code_execution_result, .. } = part;
+                let beside = Beside { inline_data, file_data, executable_code, code_execution_result };
+                match beside.read() {
+                    Some(More::Picture(picture)) => said.pictures.push(picture),
+                    Some(More::Text(text)) => said.text.get_or_insert_default().push_str(&text),
+                    None => said.other = true,
+                }
             }
         }
         said
@@ -216,7 +258,7 @@ pub(super) fn parse_reply(bytes: &Bytes, ids: &mut Ids) -> Result<Reply, Fault> 
     let (usage, model) = (wire.usage(), wire.model().unwrap_or_default());
     let choices = if wire.is_blocked() {
         let finish_reason = Some(FinishReason::ContentFilter);
-        vec![Choice { text: None, tool_calls: Vec::new(), finish_reason }]
+        vec![Choice { refusal: wire.blocked(), finish_reason, ..Choice::default() }]
     } else {
         wire.candidates.into_iter().map(|candidate| choice(candidate, ids)).collect::<Result<Vec<_>, _>>()?
     };
@@ -228,13 +270,14 @@ pub(super) fn parse_reply(bytes: &Bytes, ids: &mut Ids) -> Result<Reply, Fault> 
 }
 
 fn choice(candidate: WireCandidate, ids: &mut Ids) -> Result<Choice, Fault> {
-    let Said { text, calls, ended, .. } = candidate.said(ids);
-    let silent = text.is_none() && calls.is_empty();
-    let finish_reason = match ended {
-        Some(word) => finish(&word, !calls.is_empty(), silent)?,
+    let mut said = candidate.said(ids);
+    let finish_reason = match &said.ended {
+        Some(word) => finish(word, !said.calls.is_empty(), said.is_silent())?,
         None => None,
     };
-    Ok(Choice { text, tool_calls: calls, finish_reason })
+    let refusal = said.refusal(finish_reason);
+    let Said { text, pictures, calls: tool_calls, .. } = said;
+    Ok(Choice { text, refusal, pictures, tool_calls, finish_reason })
 }
 
 #[cfg(test)]

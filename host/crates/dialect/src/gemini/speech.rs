@@ -39,7 +39,7 @@ impl Speech for GeminiSpeech {
     }
 
     fn reader(&self, asked: &Asked<'_>) -> Box<dyn StreamReader> {
-        Box::new(Reader::new(ids(asked)))
+        Box::new(Reader::new(ids(asked), wanted(asked)))
     }
 
     fn error(&self, body: &[u8]) -> ErrorBody {
@@ -49,6 +49,12 @@ impl Speech for GeminiSpeech {
     fn retry_after(&self, body: &[u8]) -> Option<Duration> {
         error::retry_after(body)
     }
+}
+
+/// How many answers the client wants.
+fn wanted(asked: &Asked<'_>) -> usize {
+    let n = asked.request.body.get("n").and_then(|n| serde_json::from_slice(&n).ok());
+    n.filter(|_| asked.request.dialect == Dialect::OpenAiChat).unwrap_or(1)
 }
 
 fn ids(asked: &Asked<'_>) -> Ids {

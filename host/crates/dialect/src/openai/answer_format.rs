@@ -5,7 +5,7 @@
 
 use jackfield_core::base::ObjectEdit;
 use jackfield_core::contract::{AnswerFormat, ChatRequest};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::conversation::RESULT;
 
@@ -23,21 +23,21 @@ pub(super) fn ask_for(
     }
     let wanted = match format {
         AnswerFormat::Schema(schema) => {
-            let schema = schema.source();
-            if schema.get("type").and_then(Value::as_str) != Some("object") {
+            if schema.source().get("type").and_then(Value::as_str) != Some("object") {
                 return None;
             }
-            json!({ "type": "json_schema", "json_schema": { "name": RESULT, "schema": schema } })
+            let schema = schema.text();
+            format!(r#"{{"type":"json_schema","json_schema":{{"name":"{RESULT}","schema":{schema}}}}}"#)
         }
         AnswerFormat::Json => {
             let mut said = request.messages.iter().flat_map(|message| message.texts());
             if !template.is_some_and(says_json) && !said.any(|text| says_json(text.as_str())) {
                 return None;
             }
-            json!({ "type": "json_object" })
+            r#"{"type":"json_object"}"#.to_owned()
         }
     };
-    Some(ObjectEdit::Set("response_format", wanted.to_string()))
+    Some(ObjectEdit::Set("response_format", wanted))
 }
 
 fn says_json(text: &str) -> bool {
@@ -50,6 +50,7 @@ mod tests {
 
     use jackfield_core::base::CompiledSchema;
     use jackfield_core::contract::Overrides;
+    use serde_json::json;
 
     use crate::openai::{Rewrite, parse_request, rewrite_request};
 
@@ -58,7 +59,10 @@ mod tests {
     #[test]
     fn a_format_is_asked_for_where_the_api_takes_it_and_the_client_said_nothing() {
         let schema = |schema: Value| AnswerFormat::Schema(Arc::new(CompiledSchema::compile(schema).unwrap()));
-        let object = || schema(json!({ "type": "object", "required": ["n"] }));
+        let text = r#"{"type":"object","required":["n"]}"#;
+        let written = CompiledSchema::compile_written(serde_json::from_str(text).unwrap(), text.to_owned());
+        let written = Arc::new(written.unwrap());
+        let object = || AnswerFormat::Schema(Arc::clone(&written));
         let as_schema = r#","response_format":{"type":"json_schema","json_schema":{"name":"result","schema":{"type":"object","required":["n"]}}}"#;
         let as_json = r#","response_format":{"type":"json_object"}"#;
         let own = r#","response_format": {"type" : "text"}"#;
@@ -87,10 +91,12 @@ mod tests {
             let rewrite = Rewrite { model_id: "m", overrides: &overrides, appended: &[] };
             let said = template.map_or(said.to_owned(), |template| template.replace("${input}", said));
             let written = String::from_utf8(rewrite_request(&request, rewrite).to_vec()).unwrap();
-            // What the gateway writes has its keys in no order of its own; what the client wrote keeps its bytes.
+            // What the gateway writes stands anywhere in the body; what the client wrote keeps its bytes, and a schema the
+            // order of its keys.
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             assert_eq!(read(&written), read(&body(&said, want)), "{format:?} {sent}");
             assert_eq!(written.contains(own), sent == own, "{written}");
+            assert_eq!(written.contains(text), want == as_schema, "{written}");
         }
     }
 }

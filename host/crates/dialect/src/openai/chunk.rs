@@ -10,7 +10,8 @@ use jackfield_core::base::LossyText;
 use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, ToolCallDelta, Usage};
 
 use super::error::render_error;
-use super::reply::{WireUsage, read_finish, write_finish};
+use super::picture::{self, OutPicture, WirePicture};
+use super::reply::{WireUsage, joined, read_finish, write_finish};
 use crate::sse::Frame;
 
 /// The frame that ends a stream.
@@ -115,7 +116,10 @@ struct WireDelta {
     content: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     tool_calls: Option<Vec<WireToolCall>>,
-    refusal: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "lenient")]
+    refusal: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    images: Option<Vec<WirePicture>>,
     reasoning_content: Option<IgnoredAny>,
     reasoning: Option<IgnoredAny>,
     audio: Option<IgnoredAny>,
@@ -143,8 +147,7 @@ struct WireFunction {
 impl WireChoice {
     fn into_delta(self) -> Delta {
         let delta = self.delta.unwrap_or_default();
-        let other = delta.refusal.is_some()
-            || delta.reasoning_content.is_some()
+        let other = delta.reasoning_content.is_some()
             || delta.reasoning.is_some()
             || delta.audio.is_some()
             || delta.function_call.is_some();
@@ -153,9 +156,12 @@ impl WireChoice {
             let (name, id) = (name.map(|text| text.0), call.id.map(|text| text.0));
             ToolCallDelta { index: call.index, id, name, arguments: arguments.unwrap_or_default().0 }
         });
+        let (pictures, links) = picture::read(delta.images);
         Delta {
             index: self.index,
-            text: delta.content.map(|text| text.0),
+            text: joined(delta.content.map(|text| text.0), links),
+            refusal: delta.refusal.map(|text| text.0).filter(|text| !text.is_empty()),
+            pictures,
             tool_calls: tool_calls.collect(),
             other,
             finish_reason: self.finish_reason.as_ref().and_then(|word| read_finish(&word.0)),
@@ -189,6 +195,10 @@ struct OutDelta<'a> {
     role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<OutPicture>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<OutToolCall<'a>>,
 }
@@ -223,6 +233,8 @@ impl<'a> OutChoice<'a> {
             delta: OutDelta {
                 role: first.then_some("assistant"),
                 content: delta.text.as_deref(),
+                refusal: delta.refusal.as_deref(),
+                images: picture::write(&delta.pictures),
                 tool_calls: tool_calls.collect(),
             },
             logprobs: None,

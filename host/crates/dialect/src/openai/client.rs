@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jackfield_core::base::JsonObject;
 use jackfield_core::contract::{ChatRequest, Chunk, Fault, Reply};
 
-use super::{converse, error, parse_request, render_chunk, render_error_frame, render_reply};
+use super::{DONE_FRAME, converse, error, parse_request, render_chunk, render_error_frame, render_reply};
 use crate::client::{Client, StreamHead, StreamWriter};
 use crate::conversation::Conversation;
 
@@ -63,16 +63,13 @@ impl StreamWriter for Writer {
                 let render = |chunk: &Chunk| {
                     render_chunk(chunk, &format!("chatcmpl-{id}"), model, *created, self.first)
                 };
-                match chunk.deltas.is_empty() || chunk.usage.is_none() {
-                    true => render(chunk),
-                    // Usage has a chunk of its own, for those who asked for it.
-                    false => {
-                        let usage = Chunk { usage: chunk.usage, ..Chunk::default() };
-                        let deltas = Chunk { usage: None, ..chunk.clone() };
-                        let usage = if told { render(&usage) } else { Bytes::new() };
-                        [render(&deltas), usage].concat().into()
-                    }
-                }
+                // Usage has a chunk of its own, for those who asked for it: behind what is said, before the end.
+                let usage = Chunk { usage: chunk.usage, ..Chunk::default() };
+                let usage = if told { render(&usage) } else { Bytes::new() };
+                let said = Chunk { usage: None, done: false, ..chunk.clone() };
+                let said = if chunk.deltas.is_empty() { Bytes::new() } else { render(&said) };
+                let end: &[u8] = if chunk.done { DONE_FRAME } else { &[] };
+                [&said, &usage, end].concat().into()
             }
         };
         self.first = false;

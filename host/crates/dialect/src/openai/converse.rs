@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use jackfield_core::contract::{ChatRequest, Fault, Message, ReasoningLevel, Role};
 
+use super::alike::{self, Bound};
 use super::rewrite::TASK_FIELD;
 use crate::conversation::{Block, Conversation, Format, Image, Reasoning, Tool, ToolChoice, Turn};
 
@@ -114,6 +115,7 @@ struct WireMessage<'a> {
     tool_call_id: Option<String>,
     name: Option<String>,
     refusal: Option<String>,
+    images: Option<Vec<WirePicture>>,
     #[serde(borrow)]
     function_call: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -135,6 +137,12 @@ struct WirePart<'a> {
     text: Option<String>,
     refusal: Option<String>,
     image_url: Option<WireImage>,
+}
+
+/// A picture in an answer of before.
+#[derive(Deserialize)]
+struct WirePicture {
+    image_url: WireImage,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +182,8 @@ fn read_message(at: usize, message: &Message, out: &mut Conversation) -> Result<
         Some(WireContent::Parts(parts)) => read_parts(&place, parts, out)?,
     };
     blocks.extend(wire.refusal.map(Block::Text));
+    let pictures = wire.images.into_iter().flatten();
+    blocks.extend(pictures.map(|picture| Block::Image(read_image(picture.image_url.url))));
     for call in wire.tool_calls.into_iter().flatten() {
         match call.function {
             Some(WireFunction { name, arguments }) => {
@@ -263,16 +273,12 @@ fn read_tools(raw: &[u8], others: &mut Vec<String>) -> Result<Vec<Tool>, Fault> 
 
 fn read_tool_choice(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {
     let choice: Value = read("tool_choice", raw)?;
-    out.tool_choice = match (choice.as_str(), choice.pointer("/function/name").and_then(Value::as_str)) {
-        (Some("auto"), _) => Some(ToolChoice::Auto),
-        (Some("none"), _) => Some(ToolChoice::None),
-        (Some("required"), _) => Some(ToolChoice::Required),
-        (None, Some(name)) => Some(ToolChoice::Named(name.to_owned())),
-        _ => {
-            out.others.push("tool_choice".to_owned());
-            None
-        }
-    };
+    let name = choice.pointer("/function/name").and_then(Value::as_str);
+    out.tool_choice =
+        choice.as_str().and_then(alike::tool_choice).or(name.map(|name| ToolChoice::Named(name.to_owned())));
+    if out.tool_choice.is_none() {
+        out.others.push("tool_choice".to_owned());
+    }
     Ok(())
 }
 
@@ -291,24 +297,18 @@ struct WireSchema {
 }
 
 fn read_format(raw: &[u8]) -> Result<Option<Format>, Fault> {
-    let format: WireFormat = read("response_format", raw)?;
-    match (&*format.r#type, format.json_schema) {
-        ("text", _) => Ok(None),
-        ("json_object", _) => Ok(Some(Format::JsonObject)),
-        ("json_schema", Some(WireSchema { name, description, schema: Some(schema), strict })) => {
-            let name = name.unwrap_or_else(|| "answer".to_owned());
-            Ok(Some(Format::JsonSchema { name, description, schema, strict }))
-        }
-        // A schema without a schema binds the answer to be an object.
-        ("json_schema", Some(_)) => Ok(Some(Format::JsonObject)),
-        _ => {
-            let field = "response_format.type";
-            let message = format!(
-                "invalid value for '{field}'; supported values are 'text', 'json_object' and 'json_schema'"
-            );
-            Err(Fault::invalid(field, message))
-        }
+    let WireFormat { r#type, json_schema } = read("response_format", raw)?;
+    let bound = json_schema.map(|WireSchema { name, description, schema, strict }| Bound {
+        name,
+        description,
+        schema,
+        strict,
+    });
+    // A schema without a schema binds the answer to be an object.
+    if r#type == "json_schema" && bound.as_ref().is_some_and(|bound| bound.schema.is_none()) {
+        return Ok(Some(Format::JsonObject));
     }
+    alike::format("response_format", &r#type, bound)
 }
 
 fn read_effort(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {

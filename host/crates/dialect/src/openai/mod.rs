@@ -1,6 +1,7 @@
 //! OpenAI's APIs: chat completions, the dialect most clients and most servers speak; embeddings, where they are the
 //! same both ways; and responses, which only clients speak here.
 
+mod alike;
 mod answer_format;
 mod azure;
 mod chunk;
@@ -10,6 +11,7 @@ mod converse;
 /// Texts as vectors.
 pub mod embeddings;
 mod error;
+mod picture;
 mod reply;
 mod request;
 mod responses;

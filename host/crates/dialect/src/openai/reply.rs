@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::picture::{self, OutPicture, WirePicture};
 use crate::lenient::lenient;
 use crate::speech::not_a;
 use jackfield_core::base::LossyText;
@@ -60,10 +61,14 @@ struct WireChoice {
     finish_reason: Option<LossyText>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct WireMessage {
     #[serde(default, deserialize_with = "lenient")]
     content: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    refusal: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    images: Option<Vec<WirePicture>>,
     #[serde(default, deserialize_with = "lenient")]
     tool_calls: Option<Vec<WireToolCall>>,
 }
@@ -85,11 +90,11 @@ struct WireFunction {
 
 impl WireChoice {
     fn into_choice(self) -> Choice {
-        let (text, calls) = match self.message {
-            Some(message) => (message.content.map(|text| text.0), message.tool_calls.unwrap_or_default()),
-            None => (None, Vec::new()),
-        };
-        let tool_calls = calls
+        let message = self.message.unwrap_or_default();
+        let (pictures, links) = picture::read(message.images);
+        let tool_calls = message
+            .tool_calls
+            .unwrap_or_default()
             .into_iter()
             .filter_map(|call| {
                 let function = call.function?;
@@ -97,10 +102,20 @@ impl WireChoice {
             })
             .collect();
         Choice {
-            text,
+            text: joined(message.content.map(|text| text.0), links),
+            refusal: message.refusal.map(|text| text.0).filter(|text| !text.is_empty()),
+            pictures,
             tool_calls,
             finish_reason: self.finish_reason.as_ref().and_then(|word| read_finish(&word.0)),
         }
+    }
+}
+
+/// A text and what follows it; no text where there is neither.
+pub(super) fn joined(text: Option<String>, more: Option<String>) -> Option<String> {
+    match (text, more) {
+        (Some(text), Some(more)) => Some(text + &more),
+        (text, more) => text.or(more),
     }
 }
 
@@ -199,7 +214,9 @@ struct OutChoice<'a> {
 struct OutMessage<'a> {
     role: &'static str,
     content: Option<&'a str>,
-    refusal: Option<()>,
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<OutPicture>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<OutToolCall<'a>>,
 }
@@ -234,7 +251,8 @@ impl<'a> OutChoice<'a> {
             message: OutMessage {
                 role: "assistant",
                 content: choice.text.as_deref(),
-                refusal: None,
+                refusal: choice.refusal.as_deref(),
+                images: picture::write(&choice.pictures),
                 tool_calls,
             },
             logprobs: None,

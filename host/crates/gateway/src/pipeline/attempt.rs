@@ -95,8 +95,8 @@ pub(super) fn text_reply(model: &str, text: String) -> Reply {
         created: now().as_secs(),
         choices: vec![Choice {
             text: Some(text),
-            tool_calls: Vec::new(),
             finish_reason: Some(FinishReason::Stop),
+            ..Choice::default()
         }],
         usage: None,
         wire: None,

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 
 use jackfield_core::contract::{
-    Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Reply, ToolCall, ToolCallDelta, Usage,
+    Choice, Chunk, ChunkStream, Delta, Fault, FaultKind, FinishReason, Picture, Reply, ToolCall,
+    ToolCallDelta, Usage,
 };
 
 /// What is held of one answer, by whoever holds it back, in bytes.
@@ -53,7 +54,9 @@ pub(super) async fn hold(held: Vec<Chunk>, mut rest: ChunkStream) -> Result<Held
 pub(super) fn weight(chunk: &Chunk) -> usize {
     let delta = |delta: &Delta| {
         let calls: usize = delta.tool_calls.iter().map(|call| CHUNK + texts(call)).sum();
-        CHUNK + delta.text.as_ref().map_or(0, String::len) + calls
+        let pictures: usize = delta.pictures.iter().map(drawn).sum();
+        let said: usize = [&delta.text, &delta.refusal].into_iter().flatten().map(String::len).sum();
+        CHUNK + said + pictures + calls
     };
     let parts: usize = chunk.deltas.iter().map(delta).sum();
     CHUNK + parts + chunk.wire.as_ref().map_or(0, |wire| wire.len())
@@ -63,6 +66,11 @@ pub(super) fn weight(chunk: &Chunk) -> usize {
 fn texts(call: &ToolCallDelta) -> usize {
     let named = [&call.id, &call.name].into_iter().flatten().map(String::len);
     call.arguments.len() + named.sum::<usize>()
+}
+
+/// What a picture takes.
+fn drawn(picture: &Picture) -> usize {
+    CHUNK + picture.media_type.len() + picture.data.len()
 }
 
 /// An answer as it grows.
@@ -77,6 +85,8 @@ pub(super) struct Whole {
 #[derive(Default)]
 struct Growing {
     text: Option<String>,
+    refusal: Option<String>,
+    pictures: Vec<Picture>,
     calls: BTreeMap<u32, ToolCall>,
     finish_reason: Option<FinishReason>,
 }
@@ -102,6 +112,12 @@ impl Whole {
                 self.size += text.len();
                 choice.text.get_or_insert_default().push_str(text);
             }
+            if let Some(refusal) = &delta.refusal {
+                self.size += refusal.len();
+                choice.refusal.get_or_insert_default().push_str(refusal);
+            }
+            self.size += delta.pictures.iter().map(drawn).sum::<usize>();
+            choice.pictures.extend_from_slice(&delta.pictures);
             for part in &delta.tool_calls {
                 self.size += texts(part);
                 let call = choice.calls.entry(part.index).or_insert_with(|| {
@@ -124,6 +140,8 @@ impl Whole {
         self.choices.entry(0).or_default();
         let choices = self.choices.into_values().map(|choice| Choice {
             text: choice.text,
+            refusal: choice.refusal,
+            pictures: choice.pictures,
             tool_calls: choice.calls.into_values().collect(),
             finish_reason: choice.finish_reason,
         });
@@ -156,6 +174,24 @@ mod tests {
         let name = "n".repeat(1 << 20);
         let rest = stream::iter((0..9).map(move |_| Ok(named(0, &name)))).boxed();
         assert_eq!(hold(Vec::new(), rest).await.err().unwrap().kind, FaultKind::AnswerRejected);
+    }
+
+    #[test]
+    fn a_held_answer_keeps_what_is_beside_its_text() {
+        let picture = Picture { media_type: "image/png".into(), data: "AAAA".into() };
+        let choice = Choice {
+            text: Some("a".into()),
+            refusal: Some("no".into()),
+            pictures: vec![picture.clone(), picture],
+            finish_reason: Some(FinishReason::Stop),
+            ..Choice::default()
+        };
+        let mut reply = super::super::attempt::text_reply("m", String::new());
+        reply.choices = vec![choice.clone(), Choice { text: None, ..choice }];
+        let mut whole = Whole::default();
+        super::super::whole::chunks_of(&reply).iter().for_each(|chunk| whole.add(chunk));
+        assert!(whole.size() > 2 * (2 * 4 + 2), "it weighs");
+        assert_eq!(whole.into_reply().choices, reply.choices);
     }
 
     #[test]

@@ -369,6 +369,6 @@ fn listened(after: After, answer: Proven) -> Proven {
 
 /// The same answer with another text. What it cost stays.
 fn with_text(reply: &Reply, text: String) -> Reply {
-    let choice = Choice { text: Some(text), tool_calls: Vec::new(), finish_reason: Some(FinishReason::Stop) };
+    let choice = Choice { text: Some(text), finish_reason: Some(FinishReason::Stop), ..Choice::default() };
     Reply { choices: vec![choice], wire: None, ..reply.clone() }
 }

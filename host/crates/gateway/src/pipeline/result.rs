@@ -86,8 +86,8 @@ mod tests {
     fn reply(texts: &[&str]) -> Reply {
         let choice = |text: &&str| Choice {
             text: Some((*text).to_owned()),
-            tool_calls: Vec::new(),
             finish_reason: Some(FinishReason::Length),
+            ..Choice::default()
         };
         let mut reply = crate::pipeline::attempt::text_reply("m", String::new());
         reply.choices = texts.iter().map(choice).collect();

@@ -70,10 +70,14 @@ pub(super) fn chunks_of(reply: &Reply) -> Vec<Chunk> {
         });
         let calls: Vec<ToolCallDelta> = calls.collect();
         let text = choice.text.clone().map(|text| Delta { index, text: Some(text), ..Delta::default() });
+        let beside = (choice.refusal.is_some() || !choice.pictures.is_empty()).then(|| {
+            let (refusal, pictures) = (choice.refusal.clone(), choice.pictures.clone());
+            Delta { index, refusal, pictures, ..Delta::default() }
+        });
         let calls = (!calls.is_empty()).then(|| Delta { index, tool_calls: calls, ..Delta::default() });
         let finish_reason = choice.finish_reason.or(Some(FinishReason::Stop));
         let finish = Delta { index, finish_reason, finished: true, ..Delta::default() };
-        let deltas = text.into_iter().chain(calls).chain([finish]);
+        let deltas = text.into_iter().chain(beside).chain(calls).chain([finish]);
         chunks.extend(deltas.map(|delta| Chunk { deltas: vec![delta], ..Chunk::default() }));
     }
     chunks.extend(reply.usage.map(|usage| Chunk { usage: Some(usage), ..Chunk::default() }));

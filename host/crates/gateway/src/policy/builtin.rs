@@ -32,7 +32,9 @@ impl Builtin {
             return Vec::new();
         }
         let issue = match &self.rule {
-            ValidatorRule::NotEmpty if text.trim().is_empty() => "the answer is empty".to_owned(),
+            ValidatorRule::NotEmpty if text.trim().is_empty() && choice.pictures.is_empty() => {
+                "the answer is empty".to_owned()
+            }
             ValidatorRule::MaxLength(most) => match text.chars().count() {
                 length if length > *most => format!("the answer has {length} characters, more than {most}"),
                 _ => return Vec::new(),

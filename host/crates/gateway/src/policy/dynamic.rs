@@ -181,7 +181,7 @@ mod tests {
             ("42 !", None),
         ];
         for (text, want) in rows {
-            let choice = Choice { text: Some(text.to_owned()), tool_calls: Vec::new(), finish_reason: None };
+            let choice = Choice { text: Some(text.to_owned()), finish_reason: None, ..Choice::default() };
             let reply = Reply {
                 id: String::new(),
                 model: String::new(),

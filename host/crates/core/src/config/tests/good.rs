@@ -82,6 +82,15 @@ orchestrator:
         panic!("{:?}", of("a"))
     };
     assert_eq!(schema.source(), &json!({ "type": "object", "required": ["n"] }));
+    let properties = r#""properties":{"why":{"type":"string"},"answer":{"enum":[{"z":1,"a":{}}]}}"#;
+    let written = text.replace(
+        "required: [n] }",
+        "required: [n], properties: { why: { type: string }, answer: { enum: [ { z: 1, a: {} } ] } } }",
+    );
+    let ordered = parse(&written).unwrap();
+    let ordered = &ordered.orchestrator().route("a").unwrap().target.overrides.answer_format;
+    let Some(AnswerFormat::Schema(schema)) = ordered else { panic!("{ordered:?}") };
+    assert_eq!(schema.text(), format!(r#"{{"type":"object","required":["n"],{properties}}}"#));
     assert_eq!(of("b").overrides.answer_format, Some(AnswerFormat::Json));
     assert_eq!((&of("c").overrides.answer_format, of("c").task.as_deref()), (&None, Some("c")));
     let [warning] = config.warnings() else { panic!("{:?}", config.warnings()) };

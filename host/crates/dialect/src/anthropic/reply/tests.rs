@@ -65,6 +65,7 @@ fn what_is_written_reads_back_the_same() {
             text: Some("a \"quote\"\n".into()),
             tool_calls: vec![call(r#"{"z": 1.0,"a":[]}"#)],
             finish_reason: Some(FinishReason::Stop),
+            ..Choice::default()
         }],
         usage: Some(Usage { input_tokens: 5, cached_input_tokens: 2, output_tokens: 2, ..Usage::default() }),
         wire: None,
@@ -99,7 +100,7 @@ proptest! {
         let tool_calls: Vec<ToolCall> = arguments.into_iter()
             .map(|arguments| ToolCall { id: String::new(), name: "f".into(), arguments }).collect();
         let count = tool_calls.len();
-        let choice = Choice { text: text.clone(), tool_calls, finish_reason: None };
+        let choice = Choice { text: text.clone(), tool_calls, ..Choice::default() };
         let reply = Reply { id: "i".into(), model: "m".into(), created: 0, choices: vec![choice], usage: None, wire: None };
         let written: Value = serde_json::from_slice(&render_reply(&reply)).unwrap();
         let blocks = written["content"].as_array().unwrap();

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use jackfield_core::contract::Picture;
+
 use super::*;
 
 fn writer() -> Writer {
@@ -178,6 +180,16 @@ fn what_waits_is_bounded() {
     assert!(writer.chunk(&done()).is_none());
 }
 
+fn picture() -> Picture {
+    Picture { media_type: "image/png".into(), data: "iVBORw0KGgo=".into() }
+}
+
+/// All that a delta says to people.
+fn words(delta: &Delta) -> String {
+    let said = [&delta.text, &delta.refusal].into_iter().flatten().map(String::as_str).collect::<String>();
+    said + &delta.pictures.iter().map(unshown).collect::<String>()
+}
+
 fn chunk() -> impl Strategy<Value = Chunk> {
     let part = (0..3_u32, prop::option::of("[a-c]{0,2}"), "[{}\"a]{0,3}")
         .prop_map(|(index, id, arguments)| ToolCallDelta { index, name: id.clone(), id, arguments });
@@ -187,11 +199,14 @@ fn chunk() -> impl Strategy<Value = Chunk> {
         Some(FinishReason::Length),
         Some(FinishReason::ToolCalls),
     ]);
-    let one =
-        (0..2_u32, prop::option::of("[a-zé]{0,3}"), prop::collection::vec(part, 0..3), finish, any::<bool>());
-    let one = one.prop_map(|(index, text, tool_calls, finish_reason, finished)| Delta {
+    let text = || prop::option::of("[a-zé]{0,3}");
+    let said = (0..2_u32, text(), text(), prop::option::weighted(0.1, Just(picture())));
+    let one = (said, prop::collection::vec(part, 0..3), finish, any::<bool>());
+    let one = one.prop_map(|((index, text, refusal, picture), tool_calls, finish_reason, finished)| Delta {
         index,
         text,
+        refusal,
+        pictures: picture.into_iter().collect(),
         tool_calls,
         finish_reason,
         finished,
@@ -218,7 +233,7 @@ proptest! {
         let events = events(&mut writer, &all);
         let blocks = added_up(&events);
         let deltas = || chunks.iter().flat_map(|chunk| &chunk.deltas).filter(|delta| delta.index == 0);
-        let said: String = deltas().filter_map(|delta| delta.text.as_deref()).collect();
+        let said: String = deltas().map(words).collect();
         let got: String = blocks.iter().filter(|block| block.0 == "text").map(|block| block.2.as_str()).collect();
         prop_assert_eq!(got, said);
         let calls: BTreeSet<u32> = deltas().flat_map(|delta| &delta.tool_calls).map(|call| call.index).collect();

@@ -23,7 +23,12 @@ fn last(mut event: Value) -> Value {
 
 /// Reads a stream that comes in pieces of this size.
 fn read(bytes: &[u8], size: usize) -> Result<Vec<Chunk>, Fault> {
-    let mut reader = Reader::new(Ids::after(b""));
+    read_of(1, bytes, size)
+}
+
+/// The same where so many answers were asked for.
+fn read_of(wanted: usize, bytes: &[u8], size: usize) -> Result<Vec<Chunk>, Fault> {
+    let mut reader = Reader::new(Ids::after(b""), wanted);
     let mut chunks = Vec::new();
     for piece in bytes.chunks(size.max(1)) {
         reader.push(piece);
@@ -96,6 +101,26 @@ fn all_candidates_must_end_and_a_blocked_prompt_does() {
     let chunks = read(blocked.as_bytes(), 1_000).unwrap();
     assert_eq!(chunks[0].deltas[0].finish_reason, Some(FinishReason::ContentFilter));
     assert_eq!(chunks[1].usage.unwrap().input_tokens, 4);
+}
+
+#[test]
+fn each_of_several_answers_ends_and_usage_is_told_once_after_all() {
+    let of = |index: u32, reason: Value, tokens: u32| {
+        json!({"candidates": [{"index": index, "content": {"parts": [{"text": "x"}]}, "finishReason": reason}],
+            "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": tokens}})
+    };
+    // The first is over before the second begins; of three that were asked for, two came.
+    let bytes: String =
+        [of(0, json!("STOP"), 1), of(1, json!(null), 2), of(1, json!("STOP"), 3)].iter().map(event).collect();
+    for wanted in [2, 3] {
+        let chunks = read_of(wanted, bytes.as_bytes(), 50).unwrap();
+        let ends: Vec<u32> =
+            chunks.iter().flat_map(|c| &c.deltas).filter(|d| d.finished).map(|d| d.index).collect();
+        assert_eq!(ends, [0, 1]);
+        let usage: Vec<u64> = chunks.iter().filter_map(|c| Some(c.usage?.output_tokens)).collect();
+        assert_eq!(usage, [3], "of {wanted}");
+        assert!(chunks.last().unwrap().done);
+    }
 }
 
 #[test]

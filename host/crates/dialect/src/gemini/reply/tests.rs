@@ -39,7 +39,7 @@ fn calls_keep_their_arguments_ids_and_signatures() {
         {"functionCall":{"id":"x1","name":"f","args":{"zeta": 1.0, "alpha": 12345678901234567890}},"thoughtSignature":"ab+/"},
         {"functionCall":{"name":"g"}},{"functionCall":{"name":"g","args":null}}]},"finishReason":"STOP"}]}"#;
     let reply = parse_reply(&Bytes::from_static(body), &mut Ids::after(br#""call_4""#)).unwrap();
-    let Choice { tool_calls, finish_reason, text } = &reply.choices[0];
+    let Choice { tool_calls, finish_reason, text, .. } = &reply.choices[0];
     assert_eq!((finish_reason, text), (&Some(FinishReason::ToolCalls), &None));
     assert_eq!(split(&tool_calls[0].id), ("x1", Some("ab+/".into())));
     assert_eq!(tool_calls[0].arguments, r#"{"zeta": 1.0, "alpha": 12345678901234567890}"#);

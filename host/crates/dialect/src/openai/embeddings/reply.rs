@@ -32,7 +32,7 @@ pub fn read(bytes: Bytes) -> Result<Reply, Fault> {
         id: String::new(),
         model: wire.model.unwrap_or_default().0,
         created: 0,
-        choices: vec![Choice { text: None, tool_calls: Vec::new(), finish_reason: None }],
+        choices: vec![Choice::default()],
         usage: wire.usage.map(Usage::from),
         wire: Some(bytes),
     })

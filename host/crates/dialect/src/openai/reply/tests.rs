@@ -1,4 +1,5 @@
 use super::*;
+use jackfield_core::contract::Picture;
 use proptest::prelude::*;
 
 #[test]
@@ -37,6 +38,8 @@ fn what_is_written_reads_back_the_same() {
         created: 9,
         choices: vec![Choice {
             text: Some("a \"quote\"\n".into()),
+            refusal: Some("no".into()),
+            pictures: vec![Picture { media_type: "image/png".into(), data: "AAAA".into() }],
             tool_calls: vec![ToolCall { id: "i".into(), name: "f".into(), arguments: "{}".into() }],
             finish_reason: Some(FinishReason::Length),
         }],

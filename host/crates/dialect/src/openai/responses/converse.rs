@@ -11,7 +11,8 @@ use jackfield_core::base::JsonObject;
 use jackfield_core::contract::{ChatRequest, Fault, ReasoningLevel, Role};
 
 use super::request::{missing, read_role};
-use crate::conversation::{Block, Conversation, Format, Reasoning, Tool, ToolChoice, Turn};
+use crate::conversation::{Block, Conversation, Image, Reasoning, Tool, ToolChoice, Turn};
+use crate::openai::alike::{self, Bound};
 use crate::openai::converse::{is_task_alone, read, read_image};
 
 /// Fields that change no answer: labels, caching advice, bounds on tools that nobody here has. Nothing is kept here, so
@@ -135,12 +136,32 @@ fn read_input(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {
             None | Some("message" | "function_call" | "function_call_output") => {
                 read_item(&place, read(&place, item.get().as_bytes())?, out)?;
             }
+            Some("image_generation_call") => {
+                match read::<WirePicture>(&place, item.get().as_bytes())?.into_image() {
+                    Some(image) => join(out, Role::Assistant, vec![Block::Image(image)], |_| true),
+                    None => out.dropped.push(place),
+                }
+            }
             // Thoughts are for the API that had them.
             Some("reasoning") => out.dropped.push(place),
             Some(_) => out.others.push(place),
         }
     }
     Ok(())
+}
+
+/// A picture in an answer of before.
+#[derive(Deserialize)]
+struct WirePicture {
+    result: Option<String>,
+    output_format: Option<String>,
+}
+
+impl WirePicture {
+    fn into_image(self) -> Option<Image> {
+        let media_type = format!("image/{}", self.output_format.as_deref().unwrap_or("png"));
+        self.result.map(|data| Image::Inline { media_type, data })
+    }
 }
 
 fn read_item(place: &str, item: WireItem<'_>, out: &mut Conversation) -> Result<(), Fault> {
@@ -243,16 +264,12 @@ fn read_tools(raw: &[u8], others: &mut Vec<String>) -> Result<Vec<Tool>, Fault> 
 fn read_tool_choice(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {
     let choice: Value = read("tool_choice", raw)?;
     let field = |name: &str| choice.get(name).and_then(Value::as_str);
-    out.tool_choice = match (choice.as_str(), field("type"), field("name")) {
-        (Some("auto"), ..) => Some(ToolChoice::Auto),
-        (Some("none"), ..) => Some(ToolChoice::None),
-        (Some("required"), ..) => Some(ToolChoice::Required),
-        (None, Some("function"), Some(name)) => Some(ToolChoice::Named(name.to_owned())),
-        _ => {
-            out.others.push("tool_choice".to_owned());
-            None
-        }
-    };
+    let named = field("name").filter(|_| field("type") == Some("function"));
+    let named = named.map(|name| ToolChoice::Named(name.to_owned()));
+    out.tool_choice = choice.as_str().and_then(alike::tool_choice).or(named);
+    if out.tool_choice.is_none() {
+        out.others.push("tool_choice".to_owned());
+    }
     Ok(())
 }
 
@@ -280,22 +297,11 @@ fn read_text(raw: &Bytes, out: &mut Conversation) -> Result<(), Fault> {
 
 fn read_format(raw: &[u8], out: &mut Conversation) -> Result<(), Fault> {
     let WireFormat { r#type, name, description, schema, strict } = read("text.format", raw)?;
-    out.format = match (&*r#type, schema) {
-        ("text", _) => None,
-        ("json_object", _) => Some(Format::JsonObject),
-        ("json_schema", Some(schema)) => {
-            let name = name.unwrap_or_else(|| "answer".to_owned());
-            Some(Format::JsonSchema { name, description, schema, strict })
-        }
-        ("json_schema", None) => return Err(missing("text.format.schema")),
-        _ => {
-            let field = "text.format.type";
-            let message = format!(
-                "invalid value for '{field}'; supported values are 'text', 'json_object' and 'json_schema'"
-            );
-            return Err(Fault::invalid(field, message));
-        }
-    };
+    if r#type == "json_schema" && schema.is_none() {
+        return Err(missing("text.format.schema"));
+    }
+    let bound = Bound { name, description, schema, strict };
+    out.format = alike::format("text.format", &r#type, Some(bound))?;
     Ok(())
 }
 

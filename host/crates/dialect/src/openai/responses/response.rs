@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use jackfield_core::contract::{Blame, ChatRequest, Fault, FaultKind, FinishReason, Reply, Usage};
 
-use super::item::{Item, State};
+use super::item::{Item, Said, State, What};
 
 /// What a response repeats of its request, as the client wrote it.
 #[derive(Clone, Debug, Default)]
@@ -112,16 +112,27 @@ pub(super) fn render(echo: &Echo, reply: &Reply) -> Bytes {
     let status = Status::of(choice.and_then(|choice| choice.finish_reason));
     let mut items = Vec::new();
     let calls = choice.map(|choice| &choice.tool_calls[..]).unwrap_or_default();
-    let text = choice.and_then(|choice| choice.text.clone()).unwrap_or_default();
+    let pictures = choice.map(|choice| &choice.pictures[..]).unwrap_or_default();
+    let text = choice.and_then(|choice| choice.text.clone()).map(Said::Text);
+    let refusal = choice.and_then(|choice| choice.refusal.clone()).map(Said::Refusal);
+    let mut said: Vec<Said> =
+        text.into_iter().chain(refusal).filter(|said| !said.words().is_empty()).collect();
     // An answer without any item is none.
-    if !text.is_empty() || calls.is_empty() {
-        items.push(Item::message(id, 0, text));
+    if said.is_empty() && calls.is_empty() && pictures.is_empty() {
+        said.push(Said::Text(String::new()));
+    }
+    if !said.is_empty() {
+        items.push(Item::message(id, 0, said));
+    }
+    for picture in pictures {
+        items.push(Item::picture(id, items.len(), picture.clone()));
     }
     for call in calls {
         let (call_id, name, arguments) = (call.id.clone(), call.name.clone(), call.arguments.clone());
         items.push(Item::call(id, items.len(), call_id, name, arguments));
     }
-    if let Some(last) = items.last_mut() {
+    // A picture is whole, whatever ended the answer.
+    if let Some(last) = items.last_mut().filter(|last| !matches!(last.what, What::Picture(_))) {
         last.state = status.of_last_item();
     }
     let (model, created, usage) = (&reply.model, reply.created, reply.usage);

@@ -1,8 +1,8 @@
 //! A streamed response: events with ascending numbers, made so that any sequence of chunks becomes a well-formed one.
 //!
 //! `response.created` and `response.in_progress` come first; then each item is added, grows and is done; then one of
-//! `response.completed`, `response.incomplete` and `response.failed`. A message ends where a call begins. Calls end
-//! with the answer, because the parts of several may come in any order. When it fails, nothing that grows is done: a
+//! `response.completed`, `response.incomplete` and `response.failed`. A message ends where a call or a picture begins, and
+//! a part of it where one of another kind does. Calls end with the answer, because the parts of several may come in any order. When it fails, nothing that grows is done: a
 //! call whose arguments broke off must not look like one to be made.
 //!
 //! The end repeats the whole answer, so it is held: `MAX_HELD` bounds it.
@@ -13,9 +13,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, FinishReason, ToolCallDelta, Usage};
+use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, FinishReason, Picture, ToolCallDelta, Usage};
 
-use super::item::{Item, State, What, text_part};
+use super::item::{Item, Said, State, What};
 use super::response::{Echo, Response, Status};
 use crate::client::{StreamHead, StreamWriter};
 
@@ -75,13 +75,15 @@ struct Growth<'a> {
     item_id: &'a str,
     output_index: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content_index: Option<u32>,
+    content_index: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +130,15 @@ impl Writer {
         self.finish = delta.finish_reason.or(self.finish);
         if let Some(text) = delta.text.as_deref().filter(|text| !text.is_empty()) {
             self.hold(text.len())?;
-            self.say(out, text);
+            self.say(out, Said::Text(text.to_owned()));
+        }
+        if let Some(refusal) = delta.refusal.as_deref().filter(|refusal| !refusal.is_empty()) {
+            self.hold(refusal.len())?;
+            self.say(out, Said::Refusal(refusal.to_owned()));
+        }
+        for picture in &delta.pictures {
+            self.hold(picture.data.len())?;
+            self.show(out, picture);
         }
         for part in &delta.tool_calls {
             let texts = [part.id.as_deref(), part.name.as_deref(), Some(&*part.arguments)];
@@ -150,32 +160,82 @@ impl Writer {
         Err(Fault::new(FaultKind::UpstreamBroken, message))
     }
 
-    fn say(&mut self, out: &mut Vec<u8>, text: &str) {
+    fn say(&mut self, out: &mut Vec<u8>, more: Said) {
         let at = match self.message {
             Some(at) => at,
             None => self.open_message(out),
         };
-        if let Some(Item { what: What::Message { text: all }, .. }) = self.items.get_mut(at) {
-            all.push_str(text);
+        if !self.last_part(at).is_some_and(|part| part.add(&more)) {
+            self.close_part(out, at);
+            self.open_part(out, at, more.begun());
+            self.last_part(at).map(|part| part.add(&more));
         }
-        self.tell(out, "response.output_text.delta", at, |_| Growth {
-            content_index: Some(0),
-            delta: Some(text),
-            logprobs: Some([]),
-            ..Growth::default()
-        });
+        match &more {
+            Said::Text(text) => self.tell_part(out, "response.output_text.delta", at, |_| Growth {
+                delta: Some(text),
+                logprobs: Some([]),
+                ..Growth::default()
+            }),
+            Said::Refusal(text) => self.tell_part(out, "response.refusal.delta", at, |_| Growth {
+                delta: Some(text),
+                ..Growth::default()
+            }),
+        }
+    }
+
+    /// A picture comes whole.
+    fn show(&mut self, out: &mut Vec<u8>, picture: &Picture) {
+        self.close_message(out, State::Completed);
+        let at = self.items.len();
+        self.open(out, Item::picture(&self.head.id, at, picture.clone()));
+        self.tell(out, "response.image_generation_call.in_progress", at, |_| Growth::default());
+        self.close(out, at, State::Completed);
     }
 
     fn open_message(&mut self, out: &mut Vec<u8>) -> usize {
         let at = self.items.len();
-        self.open(out, Item::message(&self.head.id, at, String::new()));
-        self.tell(out, "response.content_part.added", at, |_| Growth {
-            content_index: Some(0),
-            part: Some(text_part("")),
-            ..Growth::default()
-        });
+        self.open(out, Item::message(&self.head.id, at, Vec::new()));
         self.message = Some(at);
         at
+    }
+
+    fn open_part(&mut self, out: &mut Vec<u8>, at: usize, begun: Said) {
+        if let Some(Item { what: What::Message { parts }, .. }) = self.items.get_mut(at) {
+            parts.push(begun);
+        }
+        self.tell_part(out, "response.content_part.added", at, |part| Growth {
+            part: Some(part.part()),
+            ..Growth::default()
+        });
+    }
+
+    /// The last part of a message is done, if it has one.
+    fn close_part(&mut self, out: &mut Vec<u8>, at: usize) {
+        match self.last_part(at) {
+            None => return,
+            Some(Said::Text(_)) => {
+                self.tell_part(out, "response.output_text.done", at, |part| Growth {
+                    text: Some(part.words()),
+                    logprobs: Some([]),
+                    ..Growth::default()
+                });
+            }
+            Some(Said::Refusal(_)) => self.tell_part(out, "response.refusal.done", at, |part| Growth {
+                refusal: Some(part.words()),
+                ..Growth::default()
+            }),
+        }
+        self.tell_part(out, "response.content_part.done", at, |part| Growth {
+            part: Some(part.part()),
+            ..Growth::default()
+        });
+    }
+
+    fn last_part(&mut self, at: usize) -> Option<&mut Said> {
+        match self.items.get_mut(at) {
+            Some(Item { what: What::Message { parts }, .. }) => parts.last_mut(),
+            _ => None,
+        }
     }
 
     fn open(&mut self, out: &mut Vec<u8>, item: Item) {
@@ -236,22 +296,13 @@ impl Writer {
         let Some(item) = self.items.get_mut(at) else { return };
         item.state = state;
         match item.what {
-            What::Message { .. } => {
-                self.tell(out, "response.output_text.done", at, |what| Growth {
-                    content_index: Some(0),
-                    text: Some(text_of(what)),
-                    logprobs: Some([]),
-                    ..Growth::default()
-                });
-                self.tell(out, "response.content_part.done", at, |what| Growth {
-                    content_index: Some(0),
-                    part: Some(text_part(text_of(what))),
-                    ..Growth::default()
-                });
+            What::Message { .. } => self.close_part(out, at),
+            What::Picture(_) => {
+                self.tell(out, "response.image_generation_call.completed", at, |_| Growth::default());
             }
             What::Call { .. } => {
                 self.tell(out, "response.function_call_arguments.done", at, |what| Growth {
-                    arguments: Some(text_of(what)),
+                    arguments: arguments_of(what),
                     ..Growth::default()
                 });
             }
@@ -271,7 +322,8 @@ impl Writer {
         }
         // An answer without any item is none.
         if self.items.is_empty() {
-            self.open_message(out);
+            let at = self.open_message(out);
+            self.open_part(out, at, Said::Text(String::new()));
         }
         let status = Status::of(self.finish);
         self.message = None;
@@ -317,6 +369,22 @@ impl Writer {
     fn tell_item(&mut self, out: &mut Vec<u8>, kind: &str, at: usize) {
         if let Some(item) = self.items.get(at) {
             write(out, &mut self.number, kind, OfItem { output_index: at, item });
+        }
+    }
+
+    /// Tells something of the last part of a message.
+    fn tell_part<'a>(
+        &'a mut self,
+        out: &mut Vec<u8>,
+        kind: &str,
+        at: usize,
+        growth: impl FnOnce(&'a Said) -> Growth<'a>,
+    ) {
+        let Some(Item { id, what: What::Message { parts }, .. }) = self.items.get(at) else { return };
+        if let Some(part) = parts.last() {
+            let content_index = Some(parts.len() - 1);
+            let growth = Growth { item_id: id, output_index: at, content_index, ..growth(part) };
+            write(out, &mut self.number, kind, growth);
         }
     }
 
@@ -368,11 +436,11 @@ impl StreamWriter for Writer {
     }
 }
 
-/// What grows of an item.
-fn text_of(what: &What) -> &str {
+/// A call's arguments.
+fn arguments_of(what: &What) -> Option<&str> {
     match what {
-        What::Message { text } => text,
-        What::Call { arguments, .. } => arguments,
+        What::Call { arguments, .. } => Some(arguments),
+        What::Message { .. } | What::Picture(_) => None,
     }
 }
 

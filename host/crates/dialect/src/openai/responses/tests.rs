@@ -234,6 +234,7 @@ fn reply(text: Option<&str>, calls: &[&str], finish: FinishReason) -> Reply {
             text: text.map(str::to_owned),
             tool_calls: calls.iter().map(call).collect(),
             finish_reason: Some(finish),
+            ..Choice::default()
         }],
         usage: Some(Usage {
             input_tokens: 4,

@@ -2,8 +2,8 @@
 //!
 //! Chunks leave in their order: what carries no text waits behind the text that came before it, whichever choice that
 //! belongs to. A chunk whose text goes whole and unchanged leaves as it came, its bytes included; one that goes in parts
-//! or with another text is to be rendered, and then what only its bytes told (log probabilities, a refusal beside the
-//! text) does not leave with it, so that nothing held back leaks there.
+//! or with another text is to be rendered, and then what only its bytes told (log probabilities) does
+//! not leave with it, so that nothing held back leaks there.
 //!
 //! Let go is counted in bytes. A number that ends inside a character lets go of that character with the next number that
 //! covers it, so whoever counts bytes never loses count, and no character is ever cut.

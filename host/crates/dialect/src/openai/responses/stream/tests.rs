@@ -168,7 +168,11 @@ fn well_formed(all: &[Value], ended: bool) {
         if kind == "response.output_item.added" {
             assert_eq!(at, items.len() as u64, "items are added in order");
             assert_eq!(event["item"]["status"], "in_progress");
-            let first = if event["item"]["type"] == "message" { "added" } else { "grows" };
+            let first = match event["item"]["type"].as_str().unwrap() {
+                "message" => "added",
+                "image_generation_call" => "drawn",
+                _ => "grows",
+            };
             items.insert(at, (first, String::new(), event["item"].clone()));
             continue;
         }
@@ -177,7 +181,24 @@ fn well_formed(all: &[Value], ended: bool) {
             assert_eq!(event["item_id"], item["id"]);
         }
         *state = match (&**state, kind) {
-            ("added", "response.content_part.added") => "grows",
+            // A message has a part of another kind after one that is whole.
+            ("added" | "whole", "response.content_part.added") => {
+                assert_eq!(event["content_index"], item["content"].as_array().unwrap().len());
+                let before = item["content"].as_array().unwrap().last();
+                assert!(before.is_none_or(|before| before["type"] != event["part"]["type"]));
+                so_far.clear();
+                if event["part"]["type"] == "refusal" { "refuses" } else { "grows" }
+            }
+            ("refuses", "response.refusal.delta") => {
+                so_far.push_str(event["delta"].as_str().unwrap());
+                "refuses"
+            }
+            ("refuses", "response.refusal.done") => {
+                assert_eq!(event["refusal"], **so_far);
+                "said"
+            }
+            ("drawn", "response.image_generation_call.in_progress") => "drawn",
+            ("drawn", "response.image_generation_call.completed") => "whole",
             ("grows", "response.output_text.delta" | "response.function_call_arguments.delta") => {
                 so_far.push_str(event["delta"].as_str().unwrap());
                 "grows"
@@ -187,7 +208,12 @@ fn well_formed(all: &[Value], ended: bool) {
                 "said"
             }
             ("said", "response.content_part.done") => {
-                assert_eq!(event["part"]["text"], **so_far);
+                let part = &event["part"];
+                assert_eq!(
+                    if part["type"] == "refusal" { &part["refusal"] } else { &part["text"] },
+                    &**so_far
+                );
+                item["content"].as_array_mut().unwrap().push(part.clone());
                 "whole"
             }
             ("grows", "response.function_call_arguments.done") => {
@@ -197,6 +223,8 @@ fn well_formed(all: &[Value], ended: bool) {
             ("whole", "response.output_item.done") => {
                 assert_eq!(event["item"]["id"], item["id"]);
                 assert_ne!(event["item"]["status"], "in_progress");
+                assert_eq!(event["item"].get("content"), item.get("content"));
+                assert!(event["item"].get("result").is_none_or(Value::is_string));
                 *item = event["item"].clone();
                 "done"
             }
@@ -224,13 +252,18 @@ fn any_delta() -> impl Strategy<Value = Delta> {
     ]);
     (
         0..2_u32,
-        proptest::option::of(short()),
+        (proptest::option::of(short()), proptest::option::of(short()), prop::bool::weighted(0.1)),
         proptest::collection::vec(part, 0..3),
         proptest::option::of(reason),
     )
-        .prop_map(|(index, text, tool_calls, finish_reason)| Delta {
+        .prop_map(|(index, (text, refusal, draws), tool_calls, finish_reason)| Delta {
             index,
             text,
+            refusal,
+            pictures: draws
+                .then(|| Picture { media_type: "image/png".into(), data: "AAAA".into() })
+                .into_iter()
+                .collect(),
             tool_calls,
             other: false,
             finished: finish_reason.is_some(),
