@@ -88,3 +88,6 @@ fn body(alert: &Alert) -> serde_json::Value {
 fn share(alert: &Alert) -> f64 {
     f64::from(alert.threshold) / 1_000_000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,11 @@ impl Alerts {
         self.more.notify_one();
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Alert>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
