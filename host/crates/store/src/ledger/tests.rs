@@ -1,0 +1,423 @@
+//! What holds for any order of events.
+
+use std::thread;
+
+use jackfield_core::catalogue::TokenPrice;
+use jackfield_core::config::{Limits, Window};
+use jackfield_core::contract::Usage;
+
+use jackfield_core::config::{OnExceeded, Synchronous};
+use proptest::prelude::*;
+
+use crate::database::Opening;
+
+use super::*;
+
+/// A dollar for a million tokens in, ten for a million out.
+fn price() -> Price {
+    let usd = |n: u64| TokenPrice::from_pico_usd(n * 1_000_000).unwrap();
+    Price { input: usd(1), output: usd(10), cached_input: None, cache_write: None }
+}
+
+/// A day's limit of so many thousandths of a dollar.
+fn daily(milli_usd: u64) -> Budgets {
+    let mut limits = Limits::default();
+    limits.usd[Window::Day.index()] = Some(NanoUsd::new(milli_usd * 1_000_000));
+    Budgets::default().with_everyone(limits)
+}
+
+fn ask(caller: &Caller) -> Ask<'_> {
+    Ask {
+        request: RequestId::generate(),
+        attempt: 1,
+        caller,
+        run: None,
+        task: None,
+        model: "m",
+        provider: "p",
+        simulated: false,
+        price: Some(price()),
+        input_tokens: 100,
+        most_output: None,
+        streamed: false,
+    }
+}
+
+fn used(input_tokens: u64, output_tokens: u64) -> Usage {
+    Usage { input_tokens, output_tokens, ..Usage::default() }
+}
+
+#[tokio::test]
+async fn a_call_near_the_limit_is_told_to_stop_and_the_next_is_refused() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    assert!(ledger.is_idle());
+    ledger.configure(&daily(10));
+    assert!(!ledger.is_idle());
+    // 10 000 µ$ less 100 for the prompt, at 10 µ$ a token.
+    let whole = ledger.reserve(ask(&caller)).unwrap();
+    assert_eq!(whole.output_bound(), Some(990));
+    let refused = ledger.reserve(ask(&caller)).unwrap_err();
+    assert_eq!((refused.left, refused.window, refused.unit), (0, Some(Window::Day), LimitUnit::Usd));
+    assert!(refused.to_string().contains("the daily limit of $0.01 has $0.00 left"), "{refused}");
+    assert_eq!(whole.settle(used(100, 490)).await, Ok(NanoUsd::new(5_000_000)));
+    assert_eq!(ledger.reserve(ask(&caller)).unwrap().output_bound(), Some(490));
+}
+
+#[test]
+fn a_stream_is_topped_up_until_the_limit() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(20));
+    let mut stream = ledger.reserve(Ask { streamed: true, ..ask(&caller) }).unwrap();
+    assert_eq!((stream.covered_output(), stream.output_bound()), (1_024, Some(1_990)));
+    let mut last = 0;
+    let refused = loop {
+        match stream.grow(last + 1) {
+            Ok(()) => last += 1,
+            Err(refused) => break refused,
+        }
+        assert!(stream.covered_output() >= last);
+    };
+    assert_eq!((last, refused.left), (1_990, 0));
+}
+
+#[test]
+fn an_unknown_price_under_a_dollar_limit_is_refused_and_simulated_calls_cost_nothing() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(1));
+    let refused = ledger.reserve(Ask { price: None, ..ask(&caller) }).unwrap_err();
+    assert!(refused.to_string().contains("models: { m: { price:"), "{refused}");
+    assert!(ledger.reserve(Ask { price: None, simulated: true, ..ask(&caller) }).is_ok());
+}
+
+#[test]
+fn dropping_releases_what_was_not_sent_and_settles_what_was() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(1_000));
+    let left = || ledger.headroom(&caller, BudgetScope::Global).unwrap().remaining_usd;
+    drop(ledger.reserve(ask(&caller)).unwrap());
+    assert_eq!(left(), 1.0);
+    let mut sent = ledger.reserve(ask(&caller)).unwrap();
+    sent.sent();
+    sent.seen(990);
+    drop(sent);
+    assert_eq!(left(), 0.99);
+}
+
+#[test]
+fn two_hundred_threads_never_exceed_a_nearly_spent_budget() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(100));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = runtime.handle();
+    thread::scope(|scope| {
+        for n in 0..200_u64 {
+            let (ledger, caller) = (&ledger, &caller);
+            scope.spawn(move || {
+                let streamed = n % 2 == 0;
+                let Ok(mut held) = ledger.reserve(Ask { streamed, ..ask(caller) }) else { return };
+                held.sent();
+                // As long as is allowed.
+                let mut output = held.output_bound().unwrap_or(super::accounts::LONGEST);
+                if streamed {
+                    output = (1..=output).take_while(|n| held.grow(*n).is_ok()).count() as u64;
+                }
+                runtime.block_on(held.settle(used(100, output))).unwrap();
+            });
+        }
+    });
+    let headroom = ledger.headroom(&caller, BudgetScope::Global).unwrap();
+    let spent = ledger.shared.accounts().spent(&LimitScope::Everyone, Window::Day);
+    assert!(spent.usd <= NanoUsd::new(100_000_000), "{spent:?}");
+    assert!(headroom.remaining_usd < 0.001, "what could be used was: {headroom:?}");
+}
+
+/// A ledger in a file, under this limit of a month.
+fn in_file(path: &std::path::Path, milli_usd: u64) -> Ledger {
+    let mut opening = Opening::open(path, Synchronous::Normal, &[TABLES]).unwrap();
+    let budgets = monthly(milli_usd);
+    let restored = Restored::read(&mut opening, &budgets).unwrap();
+    let ledger = Ledger::written_down(opening.start().unwrap(), restored);
+    ledger.configure(&budgets);
+    ledger
+}
+
+fn monthly(milli_usd: u64) -> Budgets {
+    let mut limits = Limits::default();
+    limits.usd[Window::Month.index()] = Some(NanoUsd::new(milli_usd * 1_000_000));
+    Budgets::default().with_everyone(limits).with_project("*", limits)
+}
+
+/// What the rows say: settled, and reserved of those that are open.
+fn rows_say(ledger: &Ledger) -> (u64, u64) {
+    let database = ledger.shared.database.as_ref().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(database.write_owed(Box::new(|_| Ok(()))).committed()).unwrap();
+    let sums = "SELECT coalesce(sum(settled_nanousd), 0),
+        coalesce(sum(reserved_nanousd) FILTER (WHERE state = 'open'), 0) FROM charges";
+    let (settled, open): (i64, i64) =
+        database.read_now(|c| c.query_row(sums, (), |row| Ok((row.get(0)?, row.get(1)?)))).unwrap();
+    (settled.unsigned_abs(), open.unsigned_abs())
+}
+
+fn counted(ledger: &Ledger) -> u64 {
+    ledger.shared.accounts().spent(&LimitScope::Everyone, Window::Month).usd.nanos()
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Reserve { streamed: bool, most: Option<u64> },
+    Grow(usize, u64),
+    Settle(usize, u64),
+    Release(usize),
+    Drop { which: usize, sent: bool, seen: Option<u64> },
+    Reopen,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let (which, tokens) = (0..8_usize, 0..3_000_u64);
+    prop_oneof![
+        4 => (any::<bool>(), proptest::option::of(0..3_000_u64))
+            .prop_map(|(streamed, most)| Event::Reserve { streamed, most }),
+        4 => (which.clone(), tokens.clone()).prop_map(|(which, tokens)| Event::Grow(which, tokens)),
+        3 => (which.clone(), tokens.clone()).prop_map(|(which, tokens)| Event::Settle(which, tokens)),
+        1 => which.clone().prop_map(Event::Release),
+        1 => (which, any::<bool>(), proptest::option::of(tokens))
+            .prop_map(|(which, sent, seen)| Event::Drop { which, sent, seen }),
+        1 => Just(Event::Reopen),
+    ]
+}
+
+/// A reservation, and how long its answer may be.
+struct Held {
+    reservation: Reservation,
+    streamed: bool,
+    most: u64,
+}
+
+impl Held {
+    /// As much of an answer as a pipeline lets through that obeys the ledger.
+    fn obey(&mut self, tokens: u64) -> u64 {
+        match self.streamed {
+            true if self.reservation.grow(tokens).is_ok() => tokens,
+            true => tokens.min(self.reservation.covered_output()),
+            false => tokens.min(self.reservation.output_bound().unwrap_or(self.most)),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counters_are_the_sum_of_the_rows_and_never_above_a_limit(events in proptest::collection::vec(event(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        let caller = Caller { project: Some("search".into()), ..Caller::default() };
+        let limit = 40;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut generation = 0;
+        let file = |n: u32| folder.path().join(format!("{n}.db"));
+        let mut ledger = in_file(&file(0), limit);
+        let mut held: Vec<Held> = Vec::new();
+        for event in events {
+            match event {
+                Event::Reserve { streamed, most } => {
+                    if let Ok(reservation) = ledger.reserve(Ask { streamed, most_output: most, ..ask(&caller) }) {
+                        held.push(Held { reservation, streamed, most: most.unwrap_or(super::accounts::LONGEST) });
+                    }
+                }
+                Event::Grow(which, tokens) => {
+                    if let Some(one) = held.get_mut(which) {
+                        one.obey(tokens);
+                    }
+                }
+                Event::Settle(which, tokens) if which < held.len() => {
+                    let mut one = held.swap_remove(which);
+                    let tokens = one.obey(tokens);
+                    let cost = runtime.block_on(one.reservation.settle(used(100, tokens))).unwrap();
+                    prop_assert_eq!(cost.nanos(), 100_000 + tokens * 10_000);
+                }
+                Event::Release(which) if which < held.len() => held.swap_remove(which).reservation.release(),
+                Event::Drop { which, sent, seen } if which < held.len() => {
+                    let mut one = held.swap_remove(which);
+                    if sent {
+                        one.reservation.sent();
+                    }
+                    if let Some(seen) = seen {
+                        let seen = one.obey(seen);
+                        one.reservation.seen(seen);
+                    }
+                }
+                Event::Reopen => {
+                    // What a killed process leaves: the files as they are.
+                    let (settled, open) = rows_say(&ledger);
+                    for end in ["", "-wal"] {
+                        let from = format!("{}{end}", file(generation).display());
+                        std::fs::copy(from, format!("{}{end}", file(generation + 1).display())).unwrap();
+                    }
+                    held.clear();
+                    generation += 1;
+                    ledger = in_file(&file(generation), limit);
+                    prop_assert_eq!(counted(&ledger), settled + open);
+                    prop_assert_eq!(rows_say(&ledger), (settled + open, 0));
+                }
+                _ => {}
+            }
+            let (settled, _) = rows_say(&ledger);
+            prop_assert_eq!(counted(&ledger), settled);
+            prop_assert!(settled <= limit * 1_000_000, "{settled} is above the limit");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let run = |id: &str| {
+        Arc::new(RunScope { id: id.into(), workflow: "w".into(), budget: Some(NanoUsd::new(10_000_000)) })
+    };
+    let caller = Caller::default();
+    let first = run("a");
+    let ledger = in_file(&path, 1_000);
+    let held = ledger.reserve(Ask { run: Some(&first), most_output: Some(600), ..ask(&caller) }).unwrap();
+    held.settle(used(100, 600)).await.unwrap();
+    assert_eq!(ledger.run_spent("a"), NanoUsd::new(6_100_000));
+    drop(ledger);
+    let ledger = in_file(&path, 1_000);
+    let again = run("a");
+    assert_eq!(ledger.recall_run(&again).await, Ok(NanoUsd::new(6_100_000)));
+    let last = ledger.reserve(Ask { run: Some(&again), ..ask(&caller) }).unwrap();
+    assert_eq!(last.output_bound(), Some(380));
+    let refused = ledger.reserve(Ask { run: Some(&again), ..ask(&caller) }).unwrap_err();
+    assert_eq!(
+        (refused.to_string().as_str(), refused.on_exceeded),
+        (
+            "the budget of $0.01 of the run `a` has $0.00 left, which is not enough for this request",
+            OnExceeded::Reject,
+        )
+    );
+    let other = run("b");
+    assert!(ledger.reserve(Ask { run: Some(&other), ..ask(&caller) }).is_ok());
+}
+
+#[tokio::test]
+async fn a_row_says_what_a_charge_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = in_file(&folder.path().join("state.db"), 1_000);
+    let caller = Caller {
+        project: Some("search".into()),
+        user: Some("ana".into()),
+        key: Some("k".into()),
+        ..Caller::default()
+    };
+    let asked = Ask { task: Some("t"), simulated: true, price: None, ..ask(&caller) };
+    let held = ledger.reserve(asked).unwrap();
+    held.committed().await.unwrap();
+    let read = |sql: &'static str| {
+        let database = ledger.shared.database.as_ref().unwrap();
+        database.read_now(|c| c.query_row(sql, (), |row| row.get::<_, String>(0))).unwrap()
+    };
+    let row = "SELECT concat_ws('|', state, model, provider, project, user, key, task, simulated, priced,
+        settled_nanousd, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, estimated) FROM charges";
+    assert_eq!(read(row), "open|m|p|search|ana|k|t|1|1|100|1024|0|0|1");
+    let usage = Usage { cached_input_tokens: 7, reasoning_tokens: 3, ..used(90, 5) };
+    assert_eq!(held.settle(usage).await, Ok(NanoUsd::ZERO));
+    assert_eq!(read(row), "settled|m|p|search|ana|k|t|1|1|0|90|5|7|3|0");
+    // Named by request and attempt: the same one again changes nothing.
+    let twice = ledger.reserve(asked).unwrap();
+    twice.settle(used(1_000, 1_000)).await.unwrap();
+    assert_eq!(read(row), "settled|m|p|search|ana|k|t|1|1|0|90|5|7|3|0");
+}
+
+/// What waits to be told, as the thresholds of whose limits.
+async fn told(ledger: &Ledger, count: usize) -> Vec<(String, u32, u64)> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let alert = ledger.next_alert().await;
+        all.push((alert.scope.to_string(), alert.threshold, alert.spent));
+        ledger.told(&alert);
+    }
+    assert!(ledger.shared.alerts.is_empty(), "more is told");
+    all
+}
+
+#[tokio::test]
+async fn each_threshold_is_told_once_in_its_window_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let mut budgets = monthly(100);
+    budgets.thresholds = vec![500_000, 800_000, 1_000_000];
+    let caller = Caller { project: Some("search".into()), ..Caller::default() };
+    let open = || {
+        let mut opening = Opening::open(&path, Synchronous::Normal, &[TABLES]).unwrap();
+        let restored = Restored::read(&mut opening, &budgets).unwrap();
+        let ledger = Ledger::written_down(opening.start().unwrap(), restored);
+        ledger.configure(&budgets);
+        ledger
+    };
+    let spend = async |ledger: &Ledger, milli_usd: u64| {
+        let held = ledger.reserve(Ask { most_output: Some(milli_usd * 100), ..ask(&caller) }).unwrap();
+        held.settle(used(0, milli_usd * 100)).await.unwrap();
+    };
+    let one = |scope: &str, threshold, milli_usd: u64| (scope.to_owned(), threshold, milli_usd * 1_000_000);
+    let ledger = open();
+    spend(&ledger, 49).await;
+    assert!(ledger.shared.alerts.is_empty());
+    spend(&ledger, 1).await;
+    let half = [one("global", 500_000, 50), one("project `search`", 500_000, 50)];
+    assert_eq!(told(&ledger, 2).await, half);
+    spend(&ledger, 31).await;
+    drop(ledger);
+    // What nobody was told is told by the next process, and what was told is not.
+    let ledger = open();
+    let eighty = [one("global", 800_000, 81), one("project `search`", 800_000, 81)];
+    assert_eq!(told(&ledger, 2).await, eighty);
+    spend(&ledger, 1).await;
+    assert!(ledger.shared.alerts.is_empty());
+    drop(ledger);
+    let ledger = open();
+    assert!(ledger.shared.alerts.is_empty());
+    let limits = ledger.limits();
+    let shown: Vec<_> = limits.iter().map(|l| (l.scope.to_string(), l.spent, l.reserved, l.left)).collect();
+    let stands = |scope: &str| (scope.to_owned(), 82_000_000, 0, 18_000_000);
+    assert_eq!(shown, [stands("global"), stands("project `search`")]);
+}
+
+#[tokio::test]
+async fn usage_is_summed_while_the_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let ledger = in_file(&path, 1_000);
+    let caller = |project: &str| Caller { project: Some(project.into()), ..Caller::default() };
+    for (project, model, output) in [("a", "m", 10), ("b", "m", 20), ("a", "n", 5), ("a", "m", 10)] {
+        let caller = caller(project);
+        let held = ledger.reserve(Ask { model, ..ask(&caller) }).unwrap();
+        held.settle(used(100, output)).await.unwrap();
+    }
+    let none = Caller::default();
+    let open = ledger.reserve(Ask { streamed: true, most_output: Some(0), ..ask(&none) }).unwrap();
+    open.committed().await.unwrap();
+    let sums = |by: &[By]| {
+        let rows = usage(&path, by, std::time::UNIX_EPOCH, &jiff::tz::TimeZone::UTC).unwrap();
+        let row = |row: UsageRow| (row.of, row.calls, row.open, row.output_tokens, row.cost.nanos());
+        rows.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let of = |names: &[&str]| -> Vec<Option<String>> {
+        names.iter().map(|name| Some((*name).to_owned())).collect()
+    };
+    assert_eq!(
+        sums(&[By::Project, By::Model]),
+        [
+            (of(&["a", "m"]), 2, 0, 20, 400_000),
+            (of(&["b", "m"]), 1, 0, 20, 300_000),
+            (of(&["a", "n"]), 1, 0, 5, 150_000),
+            (vec![None, Some("m".into())], 1, 1, 0, 100_000),
+        ]
+    );
+    let days = sums(&[By::Day]);
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    assert_eq!(days.iter().map(|day| day.1).sum::<u64>(), 5);
+    assert_eq!(days.last().unwrap().0, [Some(today)]);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    assert!(usage(&path, &[By::Model], later, &jiff::tz::TimeZone::UTC).unwrap().is_empty());
+}
