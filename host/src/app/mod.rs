@@ -201,6 +201,7 @@ impl Bound {
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
+        let flights = Arc::clone(self.world.load().flights());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
         let _keeping = AbortOnDrop(match self.config.plugins().watch() {
@@ -212,6 +213,8 @@ impl Bound {
             let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
             // Nobody waits for what a shadow would have done.
             self.shadows.end().await;
+            // Nor for an answer whose readers are gone.
+            flights.end().await;
             drop(done);
             cut
         };

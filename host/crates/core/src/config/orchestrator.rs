@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
+use super::cache::{Cache, RawCache};
 use super::dynamic_router::{DynamicRouter, RawDynamicRouter};
 use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
@@ -44,6 +45,9 @@ pub(crate) struct RawOrchestrator {
     validators: Vec<RawValidator>,
     /// How often one request may ask a model to mend its answer, as a validator told: 0 to 5, 1 if nothing else is said.
     max_repairs: Option<Count>,
+    /// Answers that are kept, for identical requests. Left out: none.
+    #[serde(default)]
+    cache: RawCache,
 }
 
 /// One task and the model that answers it.
@@ -89,6 +93,7 @@ pub struct Orchestrator {
     hedge: bool,
     validators: Vec<ValidatorRule>,
     max_repairs: u32,
+    cache: Cache,
 }
 
 /// One task and where it goes.
@@ -145,7 +150,9 @@ impl Orchestrator {
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
         let validators = validators::check(&raw.validators, &at.key("validators"), found);
         let max_repairs = validators::check_repairs(raw.max_repairs, &at.key("max_repairs"), found);
-        Self { default_model, routers, routes, router, fallback, hedge: raw.hedge, validators, max_repairs }
+        let cache = Cache::check(&raw.cache, &at.key("cache"), found);
+        let hedge = raw.hedge;
+        Self { default_model, routers, routes, router, fallback, hedge, validators, max_repairs, cache }
     }
 
     /// The model for requests that no rule decides.
@@ -229,6 +236,11 @@ impl Orchestrator {
         self.max_repairs
     }
 
+    /// What is kept of answers.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -253,6 +265,7 @@ impl Orchestrator {
             shown.insert("validators".into(), validators::show(&self.validators));
         }
         shown.insert("max_repairs".into(), json!(self.max_repairs));
+        shown.insert("cache".into(), self.cache.show());
         Value::Object(shown)
     }
 }
