@@ -10,9 +10,9 @@
 //! | whose it is, by `scope` | tenants do not see each other's answers |
 //! | Anthropic's version and betas | headers that go along to the provider |
 //!
-//! Not in it: `model` (what it leads to is), `stream` (above), `stream_options.include_usage` (the provider is asked for the
-//! usage in any case, and what the client did not want is left out on its way), and labels that no model sees: `metadata`,
-//! `user`, `safety_identifier`, `prompt_cache_key`, `prompt_cache_retention`. With `store: true` labels are kept by the provider, so they count.
+//! Not in it: `model` (what it leads to is), `stream` (above), and labels that no model sees: `metadata`, `user`,
+//! `safety_identifier`, `prompt_cache_key`, `prompt_cache_retention`. With `store: true` labels are kept by the provider, so
+//! they count. `stream_options` is in it: who did not ask for the usage is not given the chunk that says it.
 
 use jackfield_core::base::JsonObject;
 use jackfield_core::catalogue::Capability;
@@ -27,7 +27,7 @@ use crate::world::{Model, World};
 /// What changes when a key's parts do.
 const VERSION: &str = "1";
 /// Fields that stand in the key otherwise.
-const ELSEWHERE: [&str; 3] = ["model", "stream", "stream_options"];
+const ELSEWHERE: [&str; 2] = ["model", "stream"];
 /// Labels.
 const LABELS: [&str; 5] =
     ["metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
@@ -91,13 +91,6 @@ fn fields(mut key: KeyBuilder, body: &JsonObject) -> Option<KeyBuilder> {
     all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     for (name, value) in all {
         key = key.part("field", name).part("value", digest(&value)?);
-    }
-    let options = body.get("stream_options").and_then(|options| JsonObject::parse(options).ok());
-    let mut options: Vec<_> = options.iter().flat_map(JsonObject::iter).collect();
-    options.retain(|(name, _)| *name != "include_usage");
-    options.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    for (name, value) in options {
-        key = key.part("option", name).part("value", digest(&value)?);
     }
     Some(key)
 }
