@@ -148,3 +148,6 @@ fn judged(
     key.maybe("row", target.task.as_deref())
         .part("enforced", [u8::from(request.has_response_schema && !keeps_to_schemas)])
 }
+
+#[cfg(test)]
+mod tests;

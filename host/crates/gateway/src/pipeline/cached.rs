@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 
-use jackfield_core::contract::{CacheOutcome, Facts, Fault, FaultKind, FinishReason, Reply, Step, Target};
+use jackfield_core::contract::{
+    CacheOutcome, ChunkStream, Facts, Fault, FaultKind, FinishReason, Reply, Step, Target,
+};
 use jackfield_store::cache::{CacheKey, Entry, Given, Kept, KeyBuilder};
 
 use super::attempt::{Answered, Proven};
@@ -179,7 +181,7 @@ pub(super) async fn answer(
     closing.cached.wants = Some(wants);
     let first = targets.first().and_then(|target| closing.cached.look(world, target));
     if let Some(entry) = first {
-        return Ok(hit(closing, &entry));
+        return Ok(hit(closing, entry));
     }
     share(world, closing, targets, judge, wants).await
 }
@@ -190,16 +192,26 @@ pub(super) fn bypassed(closing: &mut Closing, why: &str) {
 }
 
 /// A kept answer as this request's.
-pub(super) fn hit(closing: &mut Closing, entry: &Entry) -> Answered {
+pub(super) fn hit(closing: &mut Closing, entry: Arc<Entry>) -> Answered {
     let (given, age) = (entry.given().clone(), entry.age(now()));
     tell(closing, CacheOutcome::Hit, None, given.model.clone(), Some(age));
     closing.is_given(given);
     closing.cached.age = Some(age);
     let answer = match entry.kept() {
         Kept::Whole(reply) => Proven::Whole(reply.clone()),
-        Kept::Stream(chunks) => Proven::Stream { held: chunks.clone(), rest: stream::empty().boxed() },
+        Kept::Stream(_) => Proven::Stream { held: Vec::new(), rest: chunks_of(entry) },
     };
     Answered { answer, call: None }
+}
+
+/// The chunks of a kept stream, each copied when it is its turn.
+fn chunks_of(entry: Arc<Entry>) -> ChunkStream {
+    let chunk = |(entry, at): (Arc<Entry>, usize)| async move {
+        let Kept::Stream(chunks) = entry.kept() else { return None };
+        let chunk = chunks.get(at).cloned()?;
+        Some((Ok(chunk), (entry, at + 1)))
+    };
+    stream::unfold((entry, 0), chunk).boxed()
 }
 
 /// Follows the call that is under way for the same, or opens it.
@@ -218,7 +230,7 @@ async fn share(
     loop {
         let first = || targets.first().and_then(|target| closing.cached.look(world, target));
         match world.flights().join(key, &id, most, wants == Wants::Fresh, first) {
-            Joined::Kept(entry) => return Ok(hit(closing, &entry)),
+            Joined::Kept(entry) => return Ok(hit(closing, entry)),
             Joined::Follows(reader) => {
                 let opener = reader.opener().to_owned();
                 let began = Instant::now();

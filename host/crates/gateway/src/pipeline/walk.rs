@@ -179,7 +179,7 @@ impl Walk<'_> {
     /// Nobody is left to be called: the answer that is kept for the last one, or why there is none.
     fn over(self, closing: &mut Closing) -> Result<Answered, Fault> {
         match self.kept {
-            Some(entry) => Ok(cached::hit(closing, &entry)),
+            Some(entry) => Ok(cached::hit(closing, entry)),
             None => Err(self.failed.into_fault()),
         }
     }
