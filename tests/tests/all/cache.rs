@@ -102,11 +102,14 @@ async fn the_same_request_however_it_is_written_and_any_other_is_not() {
     }
 }
 
+/// Its name, what the request says, its headers, and how it and the next one fare.
+type Row = (&'static str, Value, &'static [(&'static str, &'static str)], [&'static str; 2]);
+
 #[tokio::test]
 async fn what_is_not_to_be_kept_is_neither_read_nor_kept() {
     let tool = json!([{ "type": "function", "function": { "name": "f" } }]);
     let task = "  routes: [ { task: hot, model: a, temperature: 0.9 }, { task: cool, model: a, temperature: 0.1 } ]\n";
-    let rows: &[(&str, Value, &[(&str, &str)], [&str; 2])] = &[
+    let rows: &[Row] = &[
         ("plain", json!({}), &[], ["miss", "hit"]),
         ("hot", json!({ "temperature": 0.31 }), &[], ["bypass", "bypass"]),
         ("as the row says", json!({ "metadata": { "task": "hot" } }), &[], ["bypass", "bypass"]),

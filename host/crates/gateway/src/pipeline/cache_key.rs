@@ -88,7 +88,7 @@ fn fields(mut key: KeyBuilder, body: &JsonObject) -> Option<KeyBuilder> {
     let stored = body.get("store").is_some_and(|store| store.as_ref() == b"true");
     let counts = |name: &str| !ELSEWHERE.contains(&name) && (stored || !LABELS.contains(&name));
     let mut all: Vec<_> = body.iter().filter(|(name, _)| counts(name)).collect();
-    all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    all.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in all {
         key = key.part("field", name).part("value", digest(&value)?);
     }
