@@ -117,9 +117,15 @@ async fn the_opener_leaves_and_its_call_goes_on() {
         let follower = crowd(&world, 1, &hello(stream));
         drop(opener);
         reaches(&world.gateway, &[(r#"requests_total{outcome="client_left",reason="none"}"#, 1.0)]).await;
+        // The call, which holds its opener's place, and the follower.
+        in_flight(&world.gateway, 2.0).await;
         world.upstream.open("left");
         let reply = soon("the follower's answer", follower.join_all()).await.pop().unwrap();
-        assert_eq!((reply.status, fared(&reply)), (200, "joined"), "{stream}");
+        assert!(
+            reply.status == 200 && ["joined", "hit"].contains(&fared(&reply)),
+            "{stream} {}",
+            fared(&reply)
+        );
         if stream {
             assert!(
                 reply.text().ends_with("[DONE]\n\n") && reply.text().contains("\"c\""),
@@ -185,18 +191,20 @@ async fn when_the_call_fails_one_of_the_others_asks_again_for_all() {
 #[tokio::test]
 async fn a_stream_that_breaks_off_breaks_off_for_all_and_is_not_kept() {
     let world = counted("", "").await;
-    let frames = openai::stream_frames(&["a", "b"]);
+    let frames = openai::stream_frames(&["broken"]);
     world.upstream.push(Answer::sse(frames[..2].to_vec()).gate("all here").then_cut());
+    world.upstream.always(openai::stream(&["good"]));
     let asking = crowd(&world, 5, &hello(true));
     in_flight(&world.gateway, 5.0).await;
     world.upstream.at_gate("all here").await;
     world.upstream.open("all here");
     let replies = soon("all answers", asking.join_all()).await;
-    let broken = replies.iter().filter(|reply| reply.text().contains("upstream_")).count();
-    world.upstream.always(openai::stream(&["ok"]));
-    assert!(broken >= 1 && replies.iter().all(|reply| reply.status == 200));
-    assert!(replies.iter().all(|reply| !reply.text().ends_with("[DONE]\n\n") || fared(reply) == "miss"));
-    assert_eq!(fared(&world.gateway.chat(hello(true)).await), "miss");
+    let broken = |reply: &&Reply| reply.text().contains("broken") && reply.text().contains("upstream_");
+    assert!(replies.iter().filter(broken).count() >= 1);
+    // Who came too late for that one has a whole answer.
+    let whole = |text: String| text.contains("good") && text.ends_with("[DONE]\n\n");
+    assert!(replies.iter().all(|reply| broken(&reply) || whole(reply.text())));
+    assert!(whole(world.gateway.chat(hello(true)).await.text()));
 }
 
 #[tokio::test]
@@ -263,7 +271,8 @@ fn to_the_byte() -> String {
 #[tokio::test]
 async fn an_answer_too_large_to_be_kept_waits_for_its_slowest_reader() {
     let world = counted("max_size: 1MiB", "").await;
-    let frames = long(1_024);
+    // Far more than the system's buffers hold.
+    let frames = long(4_096);
     let whole: usize = frames.iter().map(bytes::Bytes::len).sum();
     // Both are there before it is too large for a follower.
     world.upstream.push(behind("both", &frames));
@@ -343,6 +352,8 @@ async fn a_fallback_happens_inside_of_the_shared_call() {
         &Match::model("a"),
         openai::error(503, "server_error", None, "no").hang_before_head("here"),
     );
+    // Who comes too late for that call finds what `b` said.
+    world.upstream.always_for(&Match::model("a"), openai::error(503, "server_error", None, "no"));
     world.upstream.push_for(&Match::model("b"), openai::chat("from b"));
     let asking = crowd(&world, 10, &ask(&json!({})));
     world.upstream.at_gate("here").await;
@@ -352,5 +363,5 @@ async fn a_fallback_happens_inside_of_the_shared_call() {
         replies.iter().all(|reply| reply.status == 200 && reply.header("x-jackfield-model") == Some("b"))
     );
     let of_b = world.upstream.requests().iter().filter(|sent| sent.json()["model"] == "b").count();
-    assert_eq!((of_b, world.upstream.requests().len()), (1, 2));
+    assert_eq!(of_b, 1);
 }

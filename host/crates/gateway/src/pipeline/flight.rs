@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use jackfield_core::contract::{Delta, FinishReason, Target};
+use jackfield_core::contract::{Chunk, Delta, Fault, FinishReason, Target};
 use jackfield_store::cache::{Entry, Given, Kept};
 
 use super::attempt;
@@ -64,21 +64,14 @@ impl Flight {
                 if !is_filtered(&reply) {
                     keep(Kept::Whole(reply.clone()));
                 }
+                departure.close();
                 departure.begin(begun(Some(reply)));
             }
             Body::Stream(stream) => {
                 departure.begin(begun(None));
-                match tell(*stream, &departure).await {
-                    Told::Whole => {
-                        if let Some(chunks) = departure.all() {
-                            keep(Kept::Stream(chunks));
-                        }
-                    }
-                    Told::NotToBeKept => {}
-                    Told::Broken(fault) => {
-                        departure.fail(fault);
-                        return;
-                    }
+                if let Err(fault) = tell(*stream, &departure, |chunks| keep(Kept::Stream(chunks))).await {
+                    departure.fail(fault);
+                    return;
                 }
             }
         }
@@ -86,35 +79,31 @@ impl Flight {
     }
 }
 
-/// What became of a stream.
-enum Told {
-    /// It is whole.
-    Whole,
-    /// It is over; it must not be kept.
-    NotToBeKept,
-    /// It broke off.
-    Broken(jackfield_core::contract::Fault),
-}
-
-/// Tells the readers all of a stream.
-async fn tell(mut stream: ReplyStream, departure: &Departure) -> Told {
-    let (mut filtered, mut done) = (false, false);
+/// Tells the readers all of a stream. It is kept before they hear that it is over: who then asks again finds it, or finds
+/// nothing.
+async fn tell(
+    mut stream: ReplyStream,
+    departure: &Departure,
+    keep: impl FnOnce(Vec<Chunk>),
+) -> Result<(), Fault> {
+    let mut filtered = false;
     let stopped = |delta: &Delta| delta.finish_reason == Some(FinishReason::ContentFilter);
     while let Some(next) = stream.next().await {
-        match next {
-            Ok(chunk) => {
-                filtered |= chunk.deltas.iter().any(stopped);
-                done |= chunk.done;
-                if !departure.push(chunk).await {
-                    // Too large to be kept, and nobody reads it: dropped, the call ends.
-                    return Told::NotToBeKept;
-                }
+        let chunk = next?;
+        filtered |= chunk.deltas.iter().any(stopped);
+        if chunk.done {
+            if let Some(mut chunks) = departure.all().filter(|_| !filtered) {
+                chunks.push(chunk.clone());
+                keep(chunks);
             }
-            Err(fault) => return Told::Broken(fault),
+            departure.close();
+            departure.push(chunk).await;
+            return Ok(());
         }
-        if done {
-            break;
+        if !departure.push(chunk).await {
+            // Too large to be kept, and nobody reads it: dropped, the call ends.
+            return Ok(());
         }
     }
-    if done && !filtered { Told::Whole } else { Told::NotToBeKept }
+    Ok(())
 }

@@ -297,7 +297,7 @@ impl Departure {
         self.tail.came.notify_waiters();
         let (over, grew) = over;
         if grew {
-            self.flights.close(&self.key, &self.tail);
+            self.close();
         }
         if !over {
             return true;
@@ -315,13 +315,20 @@ impl Departure {
         (!state.over).then(|| state.chunks.iter().cloned().collect())
     }
 
+    /// Nobody else is to follow: whoever asks from now on is told what is kept, or calls.
+    pub(crate) fn close(&self) {
+        self.flights.close(&self.key, &self.tail);
+    }
+
     /// The answer is whole.
     pub(crate) fn land(self) {
+        self.close();
         self.tail.end(Ok(()));
     }
 
     /// There is no answer, or no more of it.
     pub(crate) fn fail(self, fault: Fault) {
+        self.close();
         self.tail.end(Err(fault));
     }
 }
@@ -329,8 +336,8 @@ impl Departure {
 impl Drop for Departure {
     fn drop(&mut self) {
         let fault = || Fault::new(FaultKind::Stopping, "the call that this request shared was cut off");
+        self.close();
         self.tail.end(Err(fault()));
-        self.flights.close(&self.key, &self.tail);
     }
 }
 
