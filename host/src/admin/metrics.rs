@@ -24,6 +24,8 @@ fn look(admin: &Admin) {
     admin.metrics.requests.in_flight.set(i64::from(admin.load.in_flight()));
     admin.metrics.plugins.queue_length.set(count(admin.engine.queued()));
     admin.metrics.plugins.running.set(count(admin.engine.running()));
+    let kept = admin.world.load().store().cache().size();
+    admin.metrics.cache.holds(kept.entries, kept.bytes, kept.evicted);
     for plugin in &admin.roster.load().plugins {
         if let Some(loaded) = &plugin.loaded {
             loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());

@@ -339,9 +339,17 @@ impl Generation {
                 opened: self.opened(),
                 consults: self.consults(settings).then(|| Arc::clone(series)),
                 completer: None,
+                identity: self.identity(on_error, mode, settings).into(),
             }),
             (unfit, _) => Err(unfit.unwrap_or_default()),
         }
+    }
+
+    /// What makes an answer that it let through worth nothing when it changes.
+    fn identity(&self, on_error: ValidatorOnError, mode: StreamMode, settings: &PluginSettings) -> String {
+        let (digest, config, consults) =
+            (self.plugin.digest(), self.plugin.config(), self.consults(settings));
+        format!("{digest} {} {} {consults} {config}", on_error.name(), mode.name())
     }
 
     /// Whether it may ask models. By the settings in force: a generation that was loaded with a grant, and serves on

@@ -62,23 +62,28 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
     match pipeline::run(world, incoming).await {
         Ok(Delivery { head, body, facts }) => {
             let asked = &facts.request;
+            // What is kept or shared has the same bytes for everybody, the id and the time in them included.
+            let (answer, created) = match &head.given {
+                Some(given) => (given.request.clone(), given.created),
+                None => (id.to_string(), unix_now()),
+            };
             let mut response = match body {
                 Answer::Whole(mut reply) => {
                     // Some providers give an answer neither an id nor a time.
                     if reply.id.is_empty() {
-                        reply.id = id.to_string();
+                        reply.id = answer;
                     }
                     if reply.created == 0 {
-                        reply.created = unix_now();
+                        reply.created = created;
                     }
                     let bytes = reply.wire.clone().unwrap_or_else(|| client(dialect).reply_to(asked, &reply));
                     respond::json(StatusCode::OK, bytes)
                 }
                 Answer::Stream(stream) => {
                     let head = StreamHead {
-                        id: id.to_string(),
+                        id: answer,
                         model: head.model.clone().unwrap_or_default(),
-                        created: unix_now(),
+                        created,
                         include_usage: asked.include_usage,
                     };
                     let writer = client(dialect).stream_to(asked, head);

@@ -21,6 +21,7 @@ const ROUTE: HeaderName = HeaderName::from_static("x-jackfield-route");
 const REASON: HeaderName = HeaderName::from_static("x-jackfield-reason");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-jackfield-attempts");
 const SCORE: HeaderName = HeaderName::from_static("x-jackfield-score");
+const CACHE: HeaderName = HeaderName::from_static("x-jackfield-cache");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-jackfield-overhead-us");
 
 /// The longest text put into a header, in bytes.
@@ -132,6 +133,9 @@ pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
     put(response, ATTEMPTS, &head.attempts.to_string());
     if let Some(score) = head.score {
         put(response, SCORE, &score.to_string());
+    }
+    if let Some(cache) = head.cache {
+        put(response, CACHE, cache.name());
     }
     put(response, OVERHEAD, &head.overhead.as_micros().to_string());
 }

@@ -12,9 +12,9 @@ use crate::admin::{YAML, ask};
 use crate::world::{World, model, put, until};
 
 /// Every series and its value.
-type Series = BTreeMap<String, f64>;
+pub(crate) type Series = BTreeMap<String, f64>;
 
-async fn scrape(gateway: &Gateway) -> Series {
+pub(crate) async fn scrape(gateway: &Gateway) -> Series {
     let reply = ask(gateway, "GET", "/metrics").await;
     assert_eq!(reply.status, 200);
     let content_type = reply.header("content-type").unwrap();
@@ -98,13 +98,13 @@ fn parse(text: &str) -> Series {
     series
 }
 
-fn get(series: &Series, id: &str) -> f64 {
+pub(crate) fn get(series: &Series, id: &str) -> f64 {
     let id = format!("jackfield_{id}");
     series.get(&id).copied().unwrap_or_else(|| panic!("no {id} in {series:#?}"))
 }
 
 /// Asks until every one of these series has its value.
-async fn reaches(gateway: &Gateway, want: &[(&str, f64)]) -> Series {
+pub(crate) async fn reaches(gateway: &Gateway, want: &[(&str, f64)]) -> Series {
     let last = std::sync::Mutex::new(Series::new());
     let reached = async {
         loop {

@@ -65,7 +65,7 @@ fn each_block_passes_the_check_or_is_said_to_be_to_come() {
         (ROUTES, None),
         (ROUTER, None),
         (BUDGETS, Some("`budgets` is not in this version yet")),
-        (CACHE, Some("`cache` is not in this version yet")),
+        (CACHE, None),
         (WORKFLOWS, Some("`workflows` is not in this version yet")),
     ] {
         match (Config::from_text("seed.yaml", block, &key), to_come) {
@@ -151,4 +151,20 @@ async fn dynamic_routing_runs() {
         upstream.push_for(&Match::model("gpt-4o-mini"), openai::chat(rating));
     };
     runs(ROUTER, rate, &[("a proof", OPUS), ("a sum", TURBO)]).await;
+}
+
+#[tokio::test]
+async fn caching_runs() {
+    let (upstream, providers) = scripted().await;
+    let mut setup = Setup::yaml(&format!("{CACHE}{providers}"));
+    for (name, value) in KEYS {
+        setup = setup.env(name, value);
+    }
+    let gateway = setup.start().await;
+    let body = json!({ "model": "claude-3-opus", "messages": [{ "role": "user", "content": "the same" }] });
+    let first = gateway.chat(body.to_string()).await;
+    let second = gateway.chat(body.to_string()).await;
+    assert_eq!((first.status, &first.body), (200, &second.body));
+    assert_eq!([&first, &second].map(|reply| reply.header("x-jackfield-cache")), [Some("miss"), Some("hit")]);
+    assert_eq!(upstream.requests().len(), 1);
 }

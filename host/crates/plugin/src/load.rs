@@ -359,6 +359,11 @@ impl Plugin {
         &self.digest
     }
 
+    /// The section that it was handed, as JSON text.
+    pub fn config(&self) -> &str {
+        &self.settings.config
+    }
+
     /// The file's size, in bytes.
     pub fn size(&self) -> u64 {
         self.size

@@ -3,6 +3,8 @@
 //! The only room that names SQLite and moka. Knows nothing of pipelines: whoever asks decides what is reserved, kept and
 //! looked up.
 
+/// Answers that are kept for identical requests.
+pub mod cache;
 mod database;
 mod error;
 pub mod ledger;
@@ -12,6 +14,7 @@ use std::time::SystemTime;
 
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
 
+pub use cache::Cache;
 use database::{Database, Opening};
 pub use error::StateError;
 pub use ledger::{
@@ -23,6 +26,7 @@ pub use ledger::{
 #[derive(Debug, Default)]
 pub struct Store {
     ledger: Ledger,
+    cache: Cache,
     database: Option<Database>,
 }
 
@@ -40,7 +44,7 @@ impl Store {
         let restored = ledger::Restored::read(&mut opening, &budgets)?;
         let database = opening.start()?;
         let ledger = Ledger::written_down(database.clone(), restored);
-        Ok(Self { ledger, database: Some(database) })
+        Ok(Self { ledger, cache: Cache::default(), database: Some(database) })
     }
 
     /// The file that this configuration writes to; `None`: none.
@@ -58,6 +62,11 @@ impl Store {
     /// The file, as messages have it; `None`: nothing is written down.
     pub fn path(&self) -> Option<&str> {
         self.database.as_ref().map(|database| &**database.path())
+    }
+
+    /// Kept answers. Always in memory.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// What calls cost, and what may be spent.

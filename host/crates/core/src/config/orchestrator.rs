@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
 use super::budgets::{Budgets, RawBudgets};
+use super::cache::{Cache, RawCache};
 use super::dynamic_router::{DynamicRouter, RawDynamicRouter};
 use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
@@ -48,6 +49,9 @@ pub(crate) struct RawOrchestrator {
     max_repairs: Option<Count>,
     /// What may be spent.
     budgets: Option<RawBudgets>,
+    /// Answers that are kept, for identical requests. Left out: none.
+    #[serde(default)]
+    cache: RawCache,
 }
 
 /// One task and the model that answers it.
@@ -94,6 +98,7 @@ pub struct Orchestrator {
     validators: Vec<ValidatorRule>,
     max_repairs: u32,
     budgets: Option<Budgets>,
+    cache: Cache,
 }
 
 /// One task and where it goes.
@@ -157,8 +162,20 @@ impl Orchestrator {
         let max_repairs = validators::check_repairs(raw.max_repairs, &at.key("max_repairs"), found);
         let budgets = raw.budgets.as_ref();
         let budgets = budgets.map(|raw| Budgets::check(raw, &at.key("budgets"), keys, names, found));
+        let cache = Cache::check(&raw.cache, &at.key("cache"), found);
         let hedge = raw.hedge;
-        Self { default_model, routers, routes, router, fallback, hedge, validators, max_repairs, budgets }
+        Self {
+            default_model,
+            routers,
+            routes,
+            router,
+            fallback,
+            hedge,
+            validators,
+            max_repairs,
+            budgets,
+            cache,
+        }
     }
 
     /// The model for requests that no rule decides.
@@ -247,6 +264,11 @@ impl Orchestrator {
         self.budgets.as_ref()
     }
 
+    /// What is kept of answers.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -274,6 +296,7 @@ impl Orchestrator {
         if let Some(budgets) = &self.budgets {
             shown.insert("budgets".into(), budgets.show());
         }
+        shown.insert("cache".into(), self.cache.show());
         Value::Object(shown)
     }
 }

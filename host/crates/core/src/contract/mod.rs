@@ -32,7 +32,7 @@ pub use reply::{Choice, FinishReason, Picture, Reply, ToolCall};
 pub use router::{Ask, Decision, PluginFault, PluginFaultKind, RejectClass, Router, Routing};
 pub use stream_validator::{Held, Piece, StreamValidator, StreamWatch};
 pub use target::{AnswerFormat, Overrides, ReasoningLevel, Target};
-pub use trail::{Aside, Called, LlmUse, Step, Trail};
+pub use trail::{Aside, CacheOutcome, Called, LlmUse, Step, Trail};
 pub use usage::Usage;
 pub use validator::{Draft, Review, Validation, Validator, Verdict};
 pub use view::{BudgetScope, Headroom, HostView, LiveState, LoadState, ModelInfo};

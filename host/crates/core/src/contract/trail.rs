@@ -154,6 +154,17 @@ pub enum Step {
         /// How long it took, in microseconds.
         micros: u64,
     },
+    /// The cache was asked, or not.
+    Cache {
+        /// What came of it.
+        outcome: CacheOutcome,
+        /// More in one word or a few: why it was bypassed, `no-cache`, the id of the request whose call was joined.
+        why: Option<String>,
+        /// The model whose answer was there.
+        model: Option<String>,
+        /// How long ago that answer was given.
+        age: Option<Duration>,
+    },
     /// A validator was asked about an answer.
     Validated {
         /// The validator.
@@ -170,6 +181,34 @@ pub enum Step {
         /// How long it took, in microseconds.
         micros: u64,
     },
+}
+
+/// Whether a request was answered from the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// The answer was there: nobody was called for it.
+    Hit,
+    /// The same request was under way: it shares that one's call.
+    Joined,
+    /// It was not there.
+    Miss,
+    /// Nothing was looked up and nothing is kept.
+    Bypass,
+}
+
+impl CacheOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Joined, Self::Miss, Self::Bypass];
+
+    /// The word in headers, log, records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Joined => "joined",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
 }
 
 /// One call of a model.
@@ -216,13 +255,20 @@ impl Aside {
 pub struct Trail {
     steps: Vec<Step>,
     aside: Aside,
+    /// Where every step is told too.
+    mirror: Option<Aside>,
 }
 
 impl Trail {
+    /// A trail of what is done on a request's behalf elsewhere: every step is put aside for that request's own.
+    pub fn mirrored(to: Aside) -> Self {
+        Self { mirror: Some(to), ..Self::default() }
+    }
+
     /// Appends a step, behind those that were put aside.
     pub fn push(&mut self, step: Step) {
         self.catch_up();
-        self.steps.push(step);
+        self.append(step);
     }
 
     /// Where steps are put aside.
@@ -232,7 +278,14 @@ impl Trail {
 
     /// Takes in what was put aside.
     pub fn catch_up(&mut self) {
-        self.steps.extend(self.aside.take());
+        self.aside.take().into_iter().for_each(|step| self.append(step));
+    }
+
+    fn append(&mut self, step: Step) {
+        if let Some(mirror) = &self.mirror {
+            mirror.push(step.clone());
+        }
+        self.steps.push(step);
     }
 
     /// What plugins asked of models so far.

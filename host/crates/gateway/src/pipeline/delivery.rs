@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
+use jackfield_core::contract::{CacheOutcome, Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
+
+use jackfield_store::cache::Given;
 
 use super::settle::Closing;
 
@@ -30,6 +32,10 @@ pub struct Head {
     pub score: Option<f64>,
     /// The time this gateway took itself: all of it less what providers took.
     pub overhead: Duration,
+    /// How the request fared with the cache; nothing where answers are not kept.
+    pub cache: Option<CacheOutcome>,
+    /// Who gave the answer first, when it is kept or shared: its id and its time stand in its bytes where a provider gave none.
+    pub given: Option<Given>,
 }
 
 /// An answer to send.

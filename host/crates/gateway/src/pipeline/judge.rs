@@ -93,6 +93,11 @@ impl Judge {
         Ok(Self { added, format: Format::Unread, repairs: world.config().orchestrator().max_repairs() })
     }
 
+    /// What the client adds to what the configuration has.
+    pub(super) fn added(&self) -> &[ValidatorSlot] {
+        &self.added
+    }
+
     /// Judges a candidate's answer. Reads a stream to its end first.
     pub(super) async fn judge(
         &mut self,

@@ -2,11 +2,14 @@
 
 mod after;
 mod attempt;
+mod cache_key;
+mod cached;
 mod candidate;
 mod delivery;
 mod explain;
 mod failed;
 mod fit;
+mod flight;
 mod hold;
 mod json_text;
 mod judge;
@@ -69,16 +72,20 @@ pub async fn run(world: Arc<World>, incoming: Incoming) -> Result<Delivery, Fail
     }
 }
 
-async fn steps(world: &World, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
+async fn steps(world: &Arc<World>, closing: &mut Closing) -> Result<attempt::Answered, Fault> {
     let judge = judge::Judge::new(world, &closing.exchange)?;
+    let wants = cached::wants(world, &closing.exchange.facts)?;
     let plan = world.policy().plan(world, &mut closing.exchange).await;
     closing.waited(closing.exchange.trail.rating_took());
     match plan? {
         Plan::Respond { router, text } => {
+            if wants.is_some() {
+                cached::bypassed(closing, "router");
+            }
             closing.trying(&format!("router/{router}"), "none");
             Ok(attempt::Answered::text(text))
         }
-        Plan::Candidates(targets) => walk::walk(world, closing, targets, judge).await,
+        Plan::Candidates(targets) => cached::answer(world, closing, targets, judge, wants).await,
     }
 }
 

@@ -66,6 +66,9 @@ fn step(step: &Step) -> StepRecord {
         Step::Retry { model, wait, why } => StepRecord::Retry { model, wait_us: micros(wait), why },
         Step::RetryDenied { model, why } => StepRecord::RetryDenied { model, why },
         Step::Hedged { slow, model, after } => StepRecord::Hedged { slow, model, after_us: micros(after) },
+        Step::Cache { outcome, why, model, age } => {
+            StepRecord::Cache { outcome: outcome.name(), why, model, age_us: age.map(micros) }
+        }
         Step::Llm { plugin, model, provider, outcome, usage: used, micros } => {
             StepRecord::Llm { plugin, model, provider, outcome, usage: used.map(usage), micros }
         }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Exchange, Fault, FaultKind, Step, Usage};
+use jackfield_core::contract::{CacheOutcome, Exchange, Fault, FaultKind, Step, Trail, Usage};
 use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
 
+use jackfield_store::cache::Given;
+
 use super::attempt::{Answered, Proven, text_reply, text_stream};
+use super::cached::Cached;
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream, Rest};
 use super::record::{self, micros};
 use super::tries::{Tries, Try};
@@ -21,6 +24,8 @@ pub(super) struct Closing {
     pub tries: Tries,
     /// How good the validators find the answer: the lowest of their scores.
     pub score: Option<f64>,
+    /// Where it stands with the cache.
+    pub cached: Cached,
     requests: Arc<Requests>,
     waited: Duration,
     model: Option<String>,
@@ -33,7 +38,9 @@ pub(super) struct Closing {
     /// The model whose tokens are counted.
     series: Option<Arc<UpstreamSeries>>,
     closed: bool,
-    _place: LoadGuard,
+    /// It is a call on a request's behalf, and not the request: it is not counted, logged or kept as one.
+    flight: bool,
+    place: Arc<LoadGuard>,
 }
 
 impl Closing {
@@ -48,6 +55,7 @@ impl Closing {
             exchange,
             tries: Tries::default(),
             score: None,
+            cached: Cached::default(),
             requests,
             waited: Duration::ZERO,
             model: None,
@@ -59,8 +67,53 @@ impl Closing {
             metrics,
             series: None,
             closed: false,
-            _place: place,
+            flight: false,
+            place: Arc::new(place),
         }
+    }
+
+    /// A call on this request's behalf, which may outlive it. Its steps are told to this trail, its tokens are counted, and
+    /// it holds the request's place among those under way.
+    pub(super) fn of_flight(&self) -> Self {
+        let Exchange { facts, started, deadline, trail } = &self.exchange;
+        let exchange = Exchange {
+            facts: Arc::clone(facts),
+            started: *started,
+            deadline: *deadline,
+            trail: Trail::mirrored(trail.aside().clone()),
+        };
+        Self {
+            exchange,
+            tries: Tries::default(),
+            score: None,
+            cached: self.cached.of_flight(),
+            requests: Arc::clone(&self.requests),
+            waited: Duration::ZERO,
+            model: None,
+            provider: None,
+            call: None,
+            usage: None,
+            overhead: None,
+            first_token: None,
+            metrics: Arc::clone(&self.metrics),
+            series: None,
+            closed: false,
+            flight: true,
+            place: Arc::clone(&self.place),
+        }
+    }
+
+    /// The answer is not this request's alone: this is who gave it.
+    pub(super) fn is_given(&mut self, given: Given) {
+        self.model.clone_from(&given.model);
+        self.provider.clone_from(&given.provider);
+        self.score = given.score;
+        self.cached.given = Some(given);
+    }
+
+    /// The model that answers, its provider, the score of the answer, and what was waited for so far.
+    pub(super) fn told(&self) -> (Option<String>, Option<String>, Option<f64>, Duration) {
+        (self.model.clone(), self.provider.clone(), self.score, self.waited)
     }
 
     /// This model is called now. The last one called is the one that answered, failed or was left.
@@ -127,7 +180,8 @@ impl Closing {
 
     /// What a chunk told of the call as a whole.
     pub(super) fn saw(&mut self, usage: Option<Usage>, substance: bool) {
-        self.usage = usage.or(self.usage);
+        // What was paid for once is not told twice.
+        self.usage = usage.filter(|_| !self.cached.is_free()).or(self.usage);
         if substance && self.first_token.is_none() {
             self.first_token = Some(self.exchange.started.elapsed());
         }
@@ -138,6 +192,7 @@ impl Closing {
         if let Step::Validated { score, .. } = &step {
             self.score = lowest(self.score, *score);
         }
+        self.cached.found(&step);
         self.exchange.trail.push(step);
     }
 
@@ -176,6 +231,8 @@ impl Closing {
             attempts: self.exchange.trail.attempts(),
             score: self.score,
             overhead,
+            cache: self.cached.outcome,
+            given: self.cached.given.clone(),
         }
     }
 
@@ -185,8 +242,17 @@ impl Closing {
             return;
         }
         self.tries.abandon(&mut self.exchange.trail);
-        // A plugin may have been asking a model when the client left.
-        self.exchange.trail.catch_up();
+        // A plugin may have been asking a model when the client left, and a shared call goes on.
+        self.catch_up(outcome);
+        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
+            series.used(usage);
+        }
+        if self.flight {
+            return;
+        }
+        if let Some(outcome) = self.cached.outcome {
+            self.metrics.cache.fared(outcome);
+        }
         let total = self.exchange.started.elapsed();
         self.keep(outcome.name(), fault, total);
         self.metrics.requests.closed(&ClosedRequest {
@@ -196,9 +262,6 @@ impl Closing {
             overhead: self.overhead,
             first_token: self.first_token,
         });
-        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
-            series.used(usage);
-        }
         let Exchange { facts, trail, .. } = &self.exchange;
         let (decision, llm) = (trail.decision(), trail.llm());
         tracing::info!(
@@ -221,6 +284,7 @@ impl Closing {
             retries = trail.retries(),
             score = self.score,
             stream = facts.request.stream,
+            cache = self.cached.outcome.map(CacheOutcome::name),
             input_tokens = self.usage.map(|u| u.input_tokens),
             output_tokens = self.usage.map(|u| u.output_tokens),
             llm_calls = (llm.calls > 0).then_some(llm.calls),
@@ -231,6 +295,19 @@ impl Closing {
             total_us = micros(total),
             "request"
         );
+    }
+
+    /// Takes in what was done elsewhere. What validators found since the answer began counts for its score.
+    fn catch_up(&mut self, outcome: Outcome) {
+        let known = self.exchange.trail.steps().len();
+        self.exchange.trail.catch_up();
+        for step in self.exchange.trail.steps().iter().skip(known) {
+            if let Step::Validated { score, .. } = step
+                && outcome != Outcome::ClientLeft
+            {
+                self.score = lowest(self.score, *score);
+            }
+        }
     }
 
     /// Keeps the request for whoever asks why.
@@ -256,6 +333,7 @@ impl Closing {
             retries: trail.retries(),
             score: self.score,
             stream: facts.request.stream,
+            cache: self.cached.outcome.map(CacheOutcome::name),
             usage: self.usage.map(record::usage),
             llm_calls: llm.calls,
             llm_usage: llm.usage.map(record::usage),

@@ -9,11 +9,15 @@
 //! request, and paid from the retry budget. When the slow one fails meanwhile, the second takes its place.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::contract::{Fault, FaultKind, Step, Target};
 
+use jackfield_store::cache::Entry;
+
 use super::attempt::Answered;
+use super::cached;
 use super::candidate::{Candidate, Event, Then};
 use super::failed::Failed;
 use super::judge::{Judge, Judged};
@@ -26,6 +30,8 @@ struct Walk<'a> {
     waiting: VecDeque<Target>,
     /// The best candidate whose breaker is open.
     put_back: Option<Target>,
+    /// The answer that is kept for the candidate whose turn it is.
+    kept: Option<Arc<Entry>>,
     failed: Failed,
     /// The largest context window that was too small.
     too_small: Option<u64>,
@@ -54,11 +60,12 @@ pub(super) async fn walk(
         world,
         waiting: targets.into(),
         put_back: None,
+        kept: None,
         failed: Failed::default(),
         too_small: None,
         hedged: false,
     };
-    let Some(mut candidate) = walk.next(closing) else { return Err(walk.failed.into_fault()) };
+    let Some(mut candidate) = walk.next(closing) else { return walk.over(closing) };
     let mut hedge: Option<Candidate> = None;
     loop {
         let slow_at = if hedge.is_none() { walk.slow_at(&candidate, closing) } else { None };
@@ -97,12 +104,15 @@ pub(super) async fn walk(
                 ended.result
             }
         };
+        let judged_from = closing.exchange.trail.steps().len();
         let judged = match result {
             Ok(answer) => judge.judge(world, &mut candidate, answer, closing).await,
             Err(fault) => Judged::Failed(fault),
         };
         let fault = match judged {
             Judged::Deliver(answer) => {
+                let steps = closing.exchange.trail.steps().get(judged_from..).unwrap_or_default();
+                closing.cached.judged(candidate.target(), steps);
                 if let Some(loser) = hedge {
                     loser.outrun();
                 }
@@ -135,7 +145,7 @@ pub(super) async fn walk(
                 walk.give_up(&candidate, fault);
                 candidate = match hedge.take().or_else(|| walk.next(closing)) {
                     Some(next) => next,
-                    None => return Err(walk.failed.into_fault()),
+                    None => return walk.over(closing),
                 };
             }
             Then::Return => return Err(fault),
@@ -166,10 +176,22 @@ async fn first(candidate: &mut Candidate, hedge: Option<&mut Candidate>, slow_at
 }
 
 impl Walk<'_> {
-    /// The next candidate, being called.
+    /// Nobody is left to be called: the answer that is kept for the last one, or why there is none.
+    fn over(self, closing: &mut Closing) -> Result<Answered, Fault> {
+        match self.kept {
+            Some(entry) => Ok(cached::hit(closing, entry)),
+            None => Err(self.failed.into_fault()),
+        }
+    }
+
+    /// The next candidate, being called. Nothing is called where its answer is kept.
     fn next(&mut self, closing: &mut Closing) -> Option<Candidate> {
         while let Some(target) = self.waiting.pop_front() {
             let Some(model) = self.model(&target) else { continue };
+            self.kept = closing.cached.look(self.world, &target);
+            if self.kept.is_some() {
+                return None;
+            }
             let why = self.unfit(&model, closing);
             if let Some(why) = why {
                 skipped(&target, &model, why, closing);

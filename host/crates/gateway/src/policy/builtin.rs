@@ -26,6 +26,11 @@ impl Builtin {
         Self { name: name.to_owned(), rule }
     }
 
+    /// What it checks, to the letter.
+    pub(super) fn identity(&self) -> String {
+        format!("{:?}", self.rule)
+    }
+
     fn issues(&self, choice: &Choice) -> Vec<String> {
         let text = choice.text.as_deref().unwrap_or_default();
         if text.is_empty() && !choice.tool_calls.is_empty() {

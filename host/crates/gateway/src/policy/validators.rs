@@ -41,6 +41,8 @@ pub struct ValidatorSlot {
     pub consults: Option<Arc<PluginSeries>>,
     /// Who asks models for it about the request at hand; `None` between requests.
     pub completer: Option<Arc<dyn Completer>>,
+    /// What makes it this check and no other of its name: its bytes and settings, or its parameters.
+    pub identity: Arc<str>,
 }
 
 /// The validators of one configuration.
@@ -55,6 +57,7 @@ pub(super) struct Validators {
 impl ValidatorSlot {
     /// A check of the gateway's own, which never fails.
     fn builtin(builtin: Builtin) -> Self {
+        let identity = builtin.identity().into();
         Self {
             check: Check::Whole(Arc::new(builtin)),
             mode: StreamMode::Hold,
@@ -63,6 +66,7 @@ impl ValidatorSlot {
             opened: Arc::new(|| {}),
             consults: None,
             completer: None,
+            identity,
         }
     }
 
@@ -202,5 +206,6 @@ fn missing(name: &str, on_error: Option<ValidatorOnError>, mode: StreamMode) -> 
         opened: Arc::new(|| {}),
         consults: None,
         completer: None,
+        identity: "not loaded".into(),
     }
 }

@@ -14,6 +14,7 @@ use jackfield_core::telemetry::metrics::UpstreamSeries;
 
 use jackfield_store::Store;
 
+use super::flights::Flights;
 use super::ratings::Ratings;
 use super::requests::Requests;
 use super::retry_budget::RetryBudget;
@@ -38,6 +39,7 @@ pub struct LiveTable {
     ratings: Ratings,
     requests: Arc<Requests>,
     store: Arc<Store>,
+    flights: Arc<Flights>,
 }
 
 /// A provider's name and a model's.
@@ -98,6 +100,11 @@ impl LiveTable {
     /// What is stored.
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
+    }
+
+    /// Calls that identical requests share.
+    pub(crate) fn flights(&self) -> &Arc<Flights> {
+        &self.flights
     }
 
     /// The state of one provider's model. Beyond the bound, a state that nobody will look at.

@@ -2,9 +2,11 @@
 //! rules, models and providers. A reload builds a new one beside it; nothing in it changes.
 
 mod consult;
+mod flights;
 mod live;
 mod load;
 mod models;
+mod origins;
 mod question;
 mod ratings;
 mod requests;
@@ -21,6 +23,10 @@ use jackfield_store::Store;
 
 use crate::policy::{Policy, Rules};
 
+use origins::Origins;
+
+pub use flights::Flights;
+pub(crate) use flights::{Begun, Departure, Joined, Reader};
 pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
 pub use models::{Model, Models};
@@ -38,6 +44,7 @@ pub struct World {
     view: Arc<dyn HostView>,
     live: Arc<LiveTable>,
     metrics: Arc<Metrics>,
+    origins: Origins,
 }
 
 impl World {
@@ -55,11 +62,13 @@ impl World {
         live.ratings().configure(config.orchestrator().router());
         let limits = config.orchestrator().budgets().cloned().unwrap_or_default();
         live.store().ledger().configure(&limits);
+        live.store().cache().configure(config.orchestrator().cache());
+        let origins = Origins::of(&config);
         let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(rules, &config);
         let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
-        Self { generation, config, policy, models, view, live, metrics }
+        Self { generation, config, policy, models, view, live, metrics, origins }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -95,6 +104,16 @@ impl World {
     /// What is stored: the ledger, the cache, the runs of workflows.
     pub fn store(&self) -> &Arc<Store> {
         self.live.store()
+    }
+
+    /// Calls that identical requests share; whoever stops serving ends them.
+    pub fn flights(&self) -> &Arc<Flights> {
+        self.live.flights()
+    }
+
+    /// What each provider is.
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     /// What is known about the complexity of prompts.

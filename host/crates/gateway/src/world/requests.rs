@@ -65,6 +65,8 @@ pub struct RequestRecord {
     pub score: Option<f64>,
     /// Whether the answer was to come as a stream.
     pub stream: bool,
+    /// How it fared with the cache: `hit`, `joined`, `miss` or `bypass`; nothing where answers are not kept.
+    pub cache: Option<&'static str>,
     /// What the answer consumed, if the provider said.
     pub usage: Option<UsageRecord>,
     /// Questions of plugins to models. Not attempts at answering.
@@ -182,6 +184,12 @@ pub enum StepRecord {
         model: String,
         after_us: u64,
     },
+    Cache {
+        outcome: &'static str,
+        why: Option<String>,
+        model: Option<String>,
+        age_us: Option<u64>,
+    },
     /// A plugin's question to a model. Neither its words nor the model's are kept.
     Llm {
         plugin: String,
@@ -267,6 +275,7 @@ impl StepRecord {
             Self::Fallback { models } => of_list(models),
             Self::Dropped { model, fields } => model.len() + of_list(fields),
             Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
+            Self::Cache { why, model, .. } => [why, model].into_iter().flatten().map(String::len).sum(),
             Self::Llm { plugin, model, provider, .. } => {
                 plugin.len() + model.len() + provider.as_ref().map_or(0, String::len)
             }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::base::NanoUsd;
 use crate::config::{
-    Complexity, Fallback, Limits, OnError, OnExceeded, PluginCache, ProviderKind, StreamMode,
-    ValidatorOnError, ValidatorRule, Window,
+    Cache, CacheScope, Complexity, Fallback, Limits, OnError, OnExceeded, PluginCache, ProviderKind,
+    StreamMode, ValidatorOnError, ValidatorRule, Window,
 };
 use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
@@ -614,4 +614,24 @@ orchestrator:
     let (head, _) = text.split_once("  budgets:").unwrap();
     let again = parse(&format!("{head}  budgets: {shown}")).unwrap();
     assert_eq!(again.orchestrator().budgets(), config.orchestrator().budgets());
+}
+
+#[test]
+fn the_seeds_cache_loads_word_for_word_and_the_rest_has_defaults() {
+    let cache = |text: &str| *parse(text).unwrap().orchestrator().cache();
+    assert_eq!(cache(""), Cache::default());
+    assert!(!cache("").enabled && !cache("orchestrator: { cache: { ttl: 60 } }").enabled);
+    let seed = cache("orchestrator:\n  cache:\n    enabled: true\n    ttl: 3600  # 1 hour\n");
+    assert!(seed.enabled && !seed.tools);
+    assert_eq!((seed.ttl, seed.max_size), (Duration::from_secs(3_600), 256 << 20));
+    assert_eq!((seed.scope, seed.max_temperature), (CacheScope::Project, 0.3));
+    let text = "orchestrator: { cache: { enabled: true, ttl: 90s, max_size: 1GiB, scope: user, max_temperature: 1, tools: true } }";
+    let all = cache(text);
+    assert_eq!((all.ttl, all.max_size, all.scope), (Duration::from_secs(90), 1 << 30, CacheScope::User));
+    assert!(all.tools && all.max_temperature == 1.0);
+    let shown = parse(text).unwrap().to_value()["orchestrator"]["cache"].clone();
+    assert_eq!(
+        shown,
+        json!({ "enabled": true, "ttl": "1m30s", "max_size": "1GiB", "scope": "user", "max_temperature": 1.0, "tools": true })
+    );
 }

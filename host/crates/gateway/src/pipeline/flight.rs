@@ -1,0 +1,109 @@
+//! One call that identical requests share, as a task of its own: the walk over the candidates, with what it brings handed to
+//! whoever tails it, and kept when it is whole. It is charged to the request that opened it, whose trail hears of every
+//! step, and runs to its end whoever leaves.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use jackfield_core::contract::{Chunk, Delta, Fault, FinishReason, Target};
+use jackfield_store::cache::{Entry, Given, Kept};
+
+use super::attempt;
+use super::cached::{is_filtered, now};
+use super::delivery::{Body, ReplyStream};
+use super::judge::Judge;
+use super::settle::Closing;
+use super::walk;
+use crate::world::{Begun, Departure, World};
+
+/// A call on its way.
+pub(super) struct Flight {
+    world: Arc<World>,
+    closing: Closing,
+    departure: Departure,
+}
+
+impl Flight {
+    /// A call on behalf of the request whose exchange this is.
+    pub(super) fn new(world: &Arc<World>, closing: Closing, departure: Departure) -> Self {
+        Self { world: Arc::clone(world), closing, departure }
+    }
+
+    /// Makes the call.
+    pub(super) async fn fly(self, targets: Vec<Target>, judge: Judge) {
+        let Self { world, mut closing, departure } = self;
+        let answered = match walk::walk(&world, &mut closing, targets, judge).await {
+            Ok(answered) => answered,
+            Err(fault) => {
+                closing.fail(fault.clone());
+                departure.fail(fault);
+                return;
+            }
+        };
+        let began = now();
+        let (key, spoiled) = closing.cached.keeps();
+        let (model, provider, score, waited) = closing.told();
+        let age = closing.cached.age;
+        // Whose answer was there is told by what was kept.
+        let given = closing.cached.given.clone().unwrap_or_else(|| Given {
+            request: departure.opener().to_owned(),
+            created: attempt::now().as_secs(),
+            model,
+            provider,
+            score,
+        });
+        let begun = |whole| Begun { given: given.clone(), whole, waited, age };
+        let keep = |kept| {
+            if let Some(key) = key.filter(|_| !spoiled.is_set()) {
+                world.store().cache().keep(key, Entry::new(given.clone(), kept, began));
+            }
+        };
+        match closing.deliver(answered).body {
+            Body::Whole(reply) => {
+                if !is_filtered(&reply) {
+                    keep(Kept::Whole(reply.clone()));
+                }
+                departure.close();
+                departure.begin(begun(Some(reply)));
+            }
+            Body::Stream(stream) => {
+                departure.begin(begun(None));
+                if let Err(fault) = tell(*stream, &departure, |chunks| keep(Kept::Stream(chunks))).await {
+                    departure.fail(fault);
+                    return;
+                }
+            }
+        }
+        departure.land();
+    }
+}
+
+/// Tells the readers all of a stream. It is kept before they hear that it is over: who then asks again finds it, or finds
+/// nothing.
+async fn tell(
+    mut stream: ReplyStream,
+    departure: &Departure,
+    keep: impl FnOnce(Vec<Chunk>),
+) -> Result<(), Fault> {
+    let mut filtered = false;
+    let stopped = |delta: &Delta| delta.finish_reason == Some(FinishReason::ContentFilter);
+    while let Some(next) = stream.next().await {
+        let chunk = next?;
+        filtered |= chunk.deltas.iter().any(stopped);
+        if chunk.done {
+            if let Some(mut chunks) = departure.all().filter(|_| !filtered) {
+                chunks.push(chunk.clone());
+                keep(chunks);
+            }
+            departure.close();
+            departure.push(chunk).await;
+            return Ok(());
+        }
+        if !departure.push(chunk).await {
+            // Too large to be kept, and nobody reads it: dropped, the call ends.
+            return Ok(());
+        }
+    }
+    Ok(())
+}
