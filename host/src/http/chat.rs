@@ -62,6 +62,7 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
     match pipeline::run(world, incoming).await {
         Ok(Delivery { head, body, facts }) => {
             let asked = &facts.request;
+            let streams = matches!(body, Answer::Stream(_));
             let mut response = match body {
                 Answer::Whole(mut reply) => {
                     // Some providers give an answer neither an id nor a time.
@@ -85,12 +86,12 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
                     respond::events(Body::from_stream(frames(*stream, writer, api.cut.clone())))
                 }
             };
-            respond::tell(&mut response, &head);
+            respond::tell(&mut response, &head, streams);
             response
         }
         Err(Failure { head, fault }) => {
             let mut response = respond::fault(dialect, id, &fault);
-            respond::tell(&mut response, &head);
+            respond::tell(&mut response, &head, false);
             response
         }
     }

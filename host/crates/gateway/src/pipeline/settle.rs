@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Exchange, Fault, FaultKind, Step, Usage};
-use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
+use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome};
 
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream, Rest};
@@ -29,9 +29,9 @@ pub(super) struct Closing {
     usage: Option<Usage>,
     overhead: Option<Duration>,
     first_token: Option<Duration>,
+    /// The answering call's number on the bill.
+    charge: Option<u32>,
     metrics: Arc<Metrics>,
-    /// The model whose tokens are counted.
-    series: Option<Arc<UpstreamSeries>>,
     closed: bool,
     _place: LoadGuard,
 }
@@ -56,8 +56,8 @@ impl Closing {
             usage: None,
             overhead: None,
             first_token: None,
+            charge: None,
             metrics,
-            series: None,
             closed: false,
             _place: place,
         }
@@ -72,8 +72,9 @@ impl Closing {
     /// A call answers. It is the one that counts; any other is given up.
     pub(super) fn answers(&mut self, call: Option<(Try, LiveCall)>) -> Option<LiveCall> {
         let (number, live) = call?;
-        if let Some((model, provider)) = self.tries.answered(number, &mut self.exchange.trail) {
-            self.trying(&model, &provider);
+        if let Some(call) = self.tries.answered(number, &mut self.exchange.trail) {
+            self.trying(&call.model, &call.provider);
+            self.charge = call.charge;
         }
         self.tries.abandon(&mut self.exchange.trail);
         Some(live)
@@ -86,7 +87,6 @@ impl Closing {
 
     /// Hands the answer over. A stream takes the exchange with it.
     pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
-        self.series = answered.call.as_ref().map(|call| Arc::clone(call.series()));
         self.call = answered.call;
         let head = self.head();
         let facts = Arc::clone(&self.exchange.facts);
@@ -172,11 +172,27 @@ impl Closing {
             request_id: self.exchange.facts.id,
             model: self.model.clone(),
             route: decision.map(|(by, _)| by.to_owned()),
-            reason: decision.map(|(_, why)| why.to_owned()),
+            reason: self.reason(),
             attempts: self.exchange.trail.attempts(),
             score: self.score,
+            cost: self.exchange.trail.bill().total(),
             overhead,
         }
+    }
+
+    /// Why the answer is this model's, in a few words.
+    fn reason(&self) -> Option<String> {
+        let trail = &self.exchange.trail;
+        match trail.downgrade() {
+            Some((from, to, why)) => Some(format!("{to} instead of {from}: {why}")),
+            None => trail.decision().map(|(_, why)| why.to_owned()),
+        }
+    }
+
+    /// What the answer consumed: as its provider said, else as it was estimated.
+    fn usage(&self) -> Option<Usage> {
+        let bill = self.exchange.trail.bill();
+        self.usage.or_else(|| Some(bill.of(self.charge?)?.usage))
     }
 
     /// The one count and the one log line of a request.
@@ -196,11 +212,9 @@ impl Closing {
             overhead: self.overhead,
             first_token: self.first_token,
         });
-        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
-            series.used(usage);
-        }
         let Exchange { facts, trail, .. } = &self.exchange;
-        let (decision, llm) = (trail.decision(), trail.llm());
+        let (decision, llm, usage) = (trail.decision(), trail.llm(), self.usage());
+        let (reason, cost) = (self.reason(), trail.bill().total().map(|cost| cost.to_string()));
         tracing::info!(
             target: "jackfield::request",
             request_id = %facts.id,
@@ -213,7 +227,7 @@ impl Closing {
             task = facts.task.as_deref(),
             asked_model = facts.request.model.as_deref(),
             route = decision.map(|(by, _)| by),
-            route_reason = decision.map(|(_, why)| why),
+            route_reason = reason,
             canary = trail.by_canary().then_some(true),
             model = self.model.as_deref(),
             provider = self.provider.as_deref(),
@@ -221,8 +235,10 @@ impl Closing {
             retries = trail.retries(),
             score = self.score,
             stream = facts.request.stream,
-            input_tokens = self.usage.map(|u| u.input_tokens),
-            output_tokens = self.usage.map(|u| u.output_tokens),
+            input_tokens = usage.map(|u| u.input_tokens),
+            output_tokens = usage.map(|u| u.output_tokens),
+            estimated = usage.filter(|u| u.estimated).map(|u| u.estimated),
+            cost_usd = cost,
             llm_calls = (llm.calls > 0).then_some(llm.calls),
             llm_input_tokens = llm.usage.map(|u| u.input_tokens),
             llm_output_tokens = llm.usage.map(|u| u.output_tokens),
@@ -249,14 +265,15 @@ impl Closing {
             task: facts.task.clone(),
             asked_model: facts.request.model.clone(),
             route: decision.map(|(by, _)| by.to_owned()),
-            route_reason: decision.map(|(_, why)| why.to_owned()),
+            route_reason: self.reason(),
             model: self.model.clone(),
             provider: self.provider.clone(),
             attempts: trail.attempts(),
             retries: trail.retries(),
             score: self.score,
             stream: facts.request.stream,
-            usage: self.usage.map(record::usage),
+            usage: self.usage().map(record::usage),
+            cost_usd: trail.bill().total().map(|cost| cost.to_string()),
             llm_calls: llm.calls,
             llm_usage: llm.usage.map(record::usage),
             first_token_us: self.first_token.map(micros),

@@ -7,6 +7,8 @@ use jackfield_core::config::{Config, ResolvedModel};
 use jackfield_core::contract::{Provider, Timeouts};
 use jackfield_core::telemetry::metrics::{Metrics, OTHER_MODEL, UpstreamSeries};
 
+use jackfield_store::Store;
+
 use super::live::{Live, LiveCall, LiveTable};
 
 /// A model that can be called.
@@ -16,6 +18,8 @@ pub struct Model {
     provider: Arc<dyn Provider>,
     live: Arc<Live>,
     series: Arc<UpstreamSeries>,
+    store: Arc<Store>,
+    simulated: bool,
 }
 
 /// Every model of one configuration.
@@ -51,8 +55,18 @@ impl Model {
     }
 
     /// What is counted of it.
-    pub(crate) fn series(&self) -> &UpstreamSeries {
+    pub(crate) fn series(&self) -> &Arc<UpstreamSeries> {
         &self.series
+    }
+
+    /// Where what it costs is written down.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether nobody is called really.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.simulated
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -69,13 +83,16 @@ impl Models {
     ) -> Self {
         let providers: BTreeMap<String, Arc<dyn Provider>> =
             config.providers().keys().filter_map(|name| Some((name.clone(), provider(name)?))).collect();
+        let store = Arc::clone(live.store());
         let by_name = config
             .models()
             .filter_map(|spec| {
                 let provider = Arc::clone(providers.get(&spec.provider)?);
                 let live = live.of(&spec.provider, &spec.name);
                 let series = metrics.upstream.of(&spec.provider, &spec.name);
-                Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live, series }))
+                let simulated = config.providers().get(&spec.provider).is_some_and(|p| p.is_simulated());
+                let spec = Arc::clone(spec);
+                Some((spec.name.clone(), Model { spec, provider, live, series, store: Arc::clone(&store), simulated }))
             })
             .collect();
         // A simulated provider answers for no model that is not declared.
@@ -93,7 +110,9 @@ impl Models {
         let provider = Arc::clone(self.providers.get(&spec.provider)?);
         let live = self.live.of(&spec.provider, name);
         let series = Arc::clone(self.others.get(&spec.provider)?);
-        Some(Model { spec, provider, live, series })
+        // A simulated provider answers for no model that is not declared.
+        let (store, simulated) = (Arc::clone(self.live.store()), false);
+        Some(Model { spec, provider, live, series, store, simulated })
     }
 
     /// Whether anything of this provider and model is counted in this world.

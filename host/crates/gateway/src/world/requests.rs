@@ -65,8 +65,10 @@ pub struct RequestRecord {
     pub score: Option<f64>,
     /// Whether the answer was to come as a stream.
     pub stream: bool,
-    /// What the answer consumed, if the provider said.
+    /// What the answer consumed, as far as anybody knows.
     pub usage: Option<UsageRecord>,
+    /// What all calls made for the request cost together, in US dollars, exactly; nothing when one has no known price.
+    pub cost_usd: Option<String>,
     /// Questions of plugins to models. Not attempts at answering.
     pub llm_calls: usize,
     /// What those consumed, which is in no other number here; as far as providers said.
@@ -132,11 +134,25 @@ pub enum StepRecord {
         cached: bool,
         micros: u64,
         why: &'static str,
+        cost_usd: Option<String>,
     },
     Decided {
         by: String,
         why: String,
         models: Vec<String>,
+    },
+    Downgraded {
+        from: String,
+        to: String,
+        why: String,
+    },
+    Clamped {
+        model: String,
+        max_output_tokens: u64,
+    },
+    BudgetReached {
+        model: String,
+        why: String,
     },
     Fallback {
         models: Vec<String>,
@@ -160,6 +176,8 @@ pub enum StepRecord {
         /// The HTTP status of the provider's error answer.
         status: Option<u16>,
         micros: u64,
+        /// What it cost, in US dollars, exactly; nothing when nothing was billed, or its price is not known.
+        cost_usd: Option<String>,
     },
     KeyRotated {
         model: String,
@@ -190,6 +208,7 @@ pub enum StepRecord {
         outcome: &'static str,
         usage: Option<UsageRecord>,
         micros: u64,
+        cost_usd: Option<String>,
     },
     /// The issues are the validator's own words. A built-in one names keys of the answer, never its values.
     Validated {
