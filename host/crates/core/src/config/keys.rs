@@ -73,7 +73,9 @@ impl Keys {
                 );
             }
             let models = raw.models.as_ref().map(|models| Arc::from(&models[..]));
-            callers.insert(digest, Caller { project: raw.project.clone(), user: raw.user.clone(), models });
+            let key = Some(key_name(&digest));
+            callers
+                .insert(digest, Caller { project: raw.project.clone(), user: raw.user.clone(), key, models });
         }
         Self { callers }
     }
@@ -150,6 +152,11 @@ impl RawKey {
             }
         }
     }
+}
+
+/// What a key without a name is called: the beginning of its digest, from which nobody finds the key.
+fn key_name(digest: &[u8; 32]) -> Arc<str> {
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 /// Projects and users may be e-mail addresses or names with spaces, but must fit a log line.

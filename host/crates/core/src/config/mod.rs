@@ -21,6 +21,7 @@ mod text;
 // One file a section: what is written, and what is checked.
 mod admin;
 mod bedrock;
+mod budgets;
 mod dynamic_router;
 mod fallback;
 mod figures;
@@ -58,6 +59,7 @@ mod units;
 pub use admin::Admin;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use bedrock::AwsSigning;
+pub use budgets::{Budgets, Limits, NamedLimits, OnExceeded, Window};
 pub use checked::Config;
 pub use dynamic_router::{Complexity, DynamicRouter};
 pub use fallback::{Fallback, MAX_CANDIDATES};

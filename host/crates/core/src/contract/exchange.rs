@@ -14,6 +14,8 @@ pub struct Caller {
     pub project: Option<String>,
     /// The user within it.
     pub user: Option<String>,
+    /// What the key is called: its name, or the beginning of its digest. Never the key.
+    pub key: Option<Arc<str>>,
     /// The models this caller may use, whoever chooses; `None` means all of them.
     pub models: Option<Arc<[String]>>,
 }

@@ -1,0 +1,392 @@
+//! The counters, and the one atomic step in which all limits allow a call or none is charged.
+//!
+//! Short sections under one lock that its owner holds: no I/O, no await, no clock. Callers' projects, users and keys come
+//! from configured keys, so they are few; models can be any that a client names. `MAX_ACCOUNTS` bounds all: what comes
+//! after them and cannot be pruned shares one account a kind.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use jackfield_core::base::NanoUsd;
+use jackfield_core::config::{Budgets, Limits, OnExceeded, Window};
+use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
+
+use super::amount::{Amount, Tariff};
+use super::calendar::Calendar;
+use super::exceeded::{Exceeded, LimitScope, LimitUnit, Refused, moment};
+use super::learned::Learned;
+
+/// Accounts at most: each takes about 300 bytes.
+const MAX_ACCOUNTS: usize = 16_384;
+/// Runs that are counted before those that ended are looked for.
+const RUNS: usize = 256;
+/// The name of an account that is shared beyond the bound. No name in a configuration has a space.
+const OTHERS: &str = "all others";
+/// The shortest answer worth a call, in tokens: what OpenAI's Responses take at least.
+pub(super) const SHORTEST: u64 = 16;
+/// How long an answer may be where nobody says: as long as that of any model in the catalogue.
+pub(super) const LONGEST: u64 = 131_072;
+/// A whole answer is promised this many times what is expected before a share of the rest is looked at.
+const AMPLE: u64 = 4;
+
+/// All counters.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    budgets: Budgets,
+    calendar: Calendar,
+    accounts: HashMap<LimitScope, Account>,
+    runs: HashMap<Arc<str>, RunAccount>,
+    pub(super) learned: Learned,
+}
+
+/// One project's, user's, key's or model's counters, by window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    windows: [Counter; 4],
+}
+
+/// What was spent and is held in one window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    start: i64,
+    spent: Amount,
+    held: Amount,
+    /// Whole answers under way.
+    open: u32,
+}
+
+/// What a run spent and holds.
+#[derive(Debug, Default)]
+struct RunAccount {
+    scope: Weak<RunScope>,
+    spent: NanoUsd,
+    held: NanoUsd,
+}
+
+/// What a call is charged to.
+#[derive(Clone, Debug)]
+pub(super) struct Charged {
+    scopes: Vec<LimitScope>,
+    run: Option<Arc<RunScope>>,
+    /// The windows that were open when it was reserved: it belongs to them for good.
+    starts: [i64; 4],
+    model: Arc<str>,
+    whole: bool,
+}
+
+/// What a call wants.
+pub(super) struct Wish<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) run: Option<&'a Arc<RunScope>>,
+    pub(super) task: Option<&'a str>,
+    pub(super) model: &'a str,
+    /// Whether its price is known, or it costs nothing.
+    pub(super) priced: bool,
+    pub(super) tariff: Tariff,
+    pub(super) most_output: Option<u64>,
+    pub(super) streamed: bool,
+}
+
+/// What a call gets.
+pub(super) struct Granted {
+    pub(super) charged: Charged,
+    /// Output tokens that are expected, and written down.
+    pub(super) expected: u64,
+    /// Output tokens that are held.
+    pub(super) held: u64,
+    /// Output tokens after which the upstream must stop, where it could go beyond what is left.
+    pub(super) bound: Option<u64>,
+}
+
+/// One limit that applies, with what is left of it.
+struct Applies {
+    scope: LimitScope,
+    window: Option<Window>,
+    unit: LimitUnit,
+    limit: u64,
+    left: u64,
+    open: u32,
+}
+
+impl Applies {
+    /// The longest answer that so much of it is enough for.
+    fn output(&self, tariff: &Tariff, amount: u64) -> Option<u64> {
+        match self.unit {
+            LimitUnit::Usd => tariff.output_for_usd(NanoUsd::new(amount)),
+            LimitUnit::Tokens => tariff.output_for_tokens(amount),
+        }
+    }
+}
+
+impl Accounts {
+    pub(super) fn new(now: i64) -> Self {
+        let budgets = Budgets::default();
+        let calendar = Calendar::new(budgets.timezone.clone(), now);
+        Self {
+            budgets,
+            calendar,
+            accounts: HashMap::new(),
+            runs: HashMap::new(),
+            learned: Learned::default(),
+        }
+    }
+
+    /// New limits; counters stay.
+    pub(super) fn configure(&mut self, budgets: &Budgets, now: i64) {
+        // Nothing is counted yet: the zone can take effect at once.
+        if self.accounts.is_empty() {
+            self.calendar = Calendar::new(budgets.timezone.clone(), now);
+        }
+        self.calendar.set_zone(budgets.timezone.clone());
+        self.budgets = budgets.clone();
+    }
+
+    pub(super) fn turn(&mut self, now: i64) {
+        self.calendar.turn(now);
+    }
+
+    /// Charges everything that applies, or nothing.
+    pub(super) fn reserve(&mut self, wish: &Wish<'_>) -> Result<Granted, Exceeded> {
+        let scopes = self.scopes_of(wish.caller, wish.model);
+        let limits = self.applying(&scopes, wish.run);
+        if !wish.priced
+            && let Some(limit) = limits.iter().find(|limit| limit.unit == LimitUnit::Usd)
+        {
+            return Err(self.exceeded(limit, Refused::NoPrice(wish.model.into())));
+        }
+        let most = wish.most_output.unwrap_or(LONGEST);
+        let expected = self.learned.expected(wish.model, wish.task).min(most);
+        let (mut left, mut share) = (u64::MAX, u64::MAX);
+        for limit in &limits {
+            let output = limit.output(&wish.tariff, limit.left);
+            let Some(output) = output.filter(|output| *output >= most.min(SHORTEST)) else {
+                return Err(self.exceeded(limit, Refused::Spent));
+            };
+            left = left.min(output);
+            // Whole answers cannot be stopped, so each is held in full: with others under way it gets a share, so that a few
+            // long promises do not turn everybody else away.
+            let part = limit.left / (u64::from(limit.open) + 2);
+            share = share.min(limit.output(&wish.tariff, part).unwrap_or(0));
+        }
+        let (held, bound) = if limits.is_empty() {
+            (expected, None)
+        } else if wish.streamed {
+            (expected.min(left), (left < most).then_some(left))
+        } else {
+            let promised = share.max(expected.saturating_mul(AMPLE)).min(left).min(most);
+            (promised, (promised < most).then_some(promised))
+        };
+        let charged = Charged {
+            scopes,
+            run: wish.run.cloned(),
+            starts: self.calendar.starts(),
+            model: wish.model.into(),
+            whole: !wish.streamed,
+        };
+        self.change(&charged, |counter| {
+            counter.held = counter.held.plus(wish.tariff.most(held));
+            counter.open += u32::from(charged.whole);
+        });
+        self.change_run(&charged, |run| run.held = run.held.plus(wish.tariff.most(held).usd));
+        Ok(Granted { charged, expected: expected.min(held), held, bound })
+    }
+
+    /// Holds more for an answer that grows: `want` output tokens instead of `held`, or as many as are left, `need` at least.
+    pub(super) fn grow(
+        &mut self,
+        charged: &Charged,
+        tariff: &Tariff,
+        held: u64,
+        need: u64,
+        want: u64,
+    ) -> Result<u64, Exceeded> {
+        let limits = self.applying(&charged.scopes, charged.run.as_ref());
+        // A charge that began in a window before this one is charged there, and that one is over.
+        let starts = self.calendar.starts();
+        let open =
+            |limit: &&Applies| limit.window.is_none_or(|w| starts[w.index()] == charged.starts[w.index()]);
+        let mut reach = want;
+        for limit in limits.iter().filter(open) {
+            let now = tariff.most(held);
+            let now = match limit.unit {
+                LimitUnit::Usd => now.usd.nanos(),
+                LimitUnit::Tokens => now.tokens,
+            };
+            let output = limit.output(tariff, limit.left.saturating_add(now)).unwrap_or(0);
+            if output < need {
+                return Err(self.exceeded(limit, Refused::Spent));
+            }
+            reach = reach.min(output);
+        }
+        let reach = reach.max(held);
+        let (old, new) = (tariff.most(held), tariff.most(reach));
+        self.change(charged, |counter| counter.held = counter.held.less(old).plus(new));
+        self.change_run(charged, |run| run.held = run.held.less(old.usd).plus(new.usd));
+        Ok(reach)
+    }
+
+    /// What was held is no more; this was spent.
+    pub(super) fn settle(&mut self, charged: &Charged, held: Amount, spent: Amount) {
+        self.change(charged, |counter| {
+            counter.held = counter.held.less(held);
+            counter.spent = counter.spent.plus(spent);
+            counter.open = counter.open.saturating_sub(u32::from(charged.whole));
+        });
+        self.change_run(charged, |run| {
+            run.held = run.held.less(held.usd);
+            run.spent = run.spent.plus(spent.usd);
+        });
+    }
+
+    /// What a caller may still spend, in the tightest window in dollars.
+    pub(super) fn headroom(&self, caller: &Caller, scope: BudgetScope) -> Option<Headroom> {
+        let scope = match scope {
+            BudgetScope::Global => LimitScope::Everyone,
+            BudgetScope::Project => LimitScope::Project(caller.project.as_deref()?.into()),
+            BudgetScope::User => LimitScope::User(caller.user.as_deref()?.into()),
+        };
+        let limits = self.applying(&[scope], None);
+        let tightest = limits.iter().filter(|l| l.unit == LimitUnit::Usd).min_by_key(|l| l.left)?;
+        let used = tightest.limit.saturating_sub(tightest.left);
+        Some(Headroom {
+            remaining_usd: NanoUsd::new(tightest.left).usd(),
+            used_ratio: if tightest.limit == 0 { 1.0 } else { used as f64 / tightest.limit as f64 },
+        })
+    }
+
+    /// What a run has spent, as far as it is counted here.
+    pub(super) fn run_spent(&self, id: &str) -> Option<NanoUsd> {
+        self.runs.get(id).map(|run| run.spent)
+    }
+
+    #[cfg(test)]
+    pub(super) fn spent(&self, scope: &LimitScope, window: Window) -> Amount {
+        self.accounts.get(scope).map_or(Amount::default(), |account| account.windows[window.index()].spent)
+    }
+
+    /// The accounts that a call is charged to.
+    fn scopes_of(&mut self, caller: &Caller, model: &str) -> Vec<LimitScope> {
+        let mut scopes = vec![LimitScope::Everyone];
+        scopes.extend(caller.project.as_deref().map(|name| LimitScope::Project(name.into())));
+        scopes.extend(caller.user.as_deref().map(|name| LimitScope::User(name.into())));
+        scopes.extend(caller.key.as_ref().map(|name| LimitScope::Key(Arc::clone(name))));
+        scopes.push(LimitScope::Model(model.into()));
+        for scope in &mut scopes {
+            if self.accounts.contains_key(scope) {
+                continue;
+            }
+            if self.accounts.len() >= MAX_ACCOUNTS {
+                let month = self.calendar.starts()[Window::Month.index()];
+                let week = self.calendar.starts()[Window::Week.index()];
+                let current = month.min(week);
+                self.accounts.retain(|_, account| account.windows.iter().any(|w| w.start >= current));
+            }
+            if self.accounts.len() >= MAX_ACCOUNTS {
+                *scope = match scope {
+                    LimitScope::Project(_) => LimitScope::Project(OTHERS.into()),
+                    LimitScope::User(_) => LimitScope::User(OTHERS.into()),
+                    LimitScope::Key(_) => LimitScope::Key(OTHERS.into()),
+                    LimitScope::Model(_) => LimitScope::Model(OTHERS.into()),
+                    LimitScope::Everyone | LimitScope::Run(_) => continue,
+                };
+            }
+            self.accounts.entry(scope.clone()).or_default();
+        }
+        scopes
+    }
+
+    fn limits_of(&self, scope: &LimitScope) -> Option<&Limits> {
+        match scope {
+            LimitScope::Everyone => Some(&self.budgets.everyone),
+            LimitScope::Project(name) => self.budgets.projects.of(name),
+            LimitScope::User(name) => self.budgets.users.of(name),
+            LimitScope::Key(name) => self.budgets.keys.of(name),
+            LimitScope::Model(name) => self.budgets.models.of(name),
+            LimitScope::Run(_) => None,
+        }
+    }
+
+    /// Every limit that applies, with what is left of it in the windows that are open now.
+    fn applying(&self, scopes: &[LimitScope], run: Option<&Arc<RunScope>>) -> Vec<Applies> {
+        let starts = self.calendar.starts();
+        let mut all = Vec::new();
+        for scope in scopes {
+            let Some(limits) = self.limits_of(scope) else { continue };
+            let account = self.accounts.get(scope);
+            for window in Window::ALL {
+                let index = window.index();
+                let counter = account.map(|account| account.windows[index]);
+                let counter = counter.filter(|counter| counter.start == starts[index]).unwrap_or_default();
+                let used = counter.spent.plus(counter.held);
+                let usd = limits.usd[index].map(|limit| (LimitUnit::Usd, limit.nanos(), used.usd.nanos()));
+                let tokens = limits.tokens[index].map(|limit| (LimitUnit::Tokens, limit, used.tokens));
+                for (unit, limit, used) in [usd, tokens].into_iter().flatten() {
+                    let left = limit.saturating_sub(used);
+                    let scope = scope.clone();
+                    all.push(Applies { scope, window: Some(window), unit, limit, left, open: counter.open });
+                }
+            }
+        }
+        if let Some((run, budget)) = run.and_then(|run| Some((run, run.budget?))) {
+            let used = self.runs.get(run.id.as_str()).map_or(NanoUsd::ZERO, |run| run.spent.plus(run.held));
+            all.push(Applies {
+                scope: LimitScope::Run(run.id.as_str().into()),
+                window: None,
+                unit: LimitUnit::Usd,
+                limit: budget.nanos(),
+                left: budget.less(used).nanos(),
+                open: 0,
+            });
+        }
+        all
+    }
+
+    fn exceeded(&self, limit: &Applies, why: Refused) -> Exceeded {
+        Exceeded {
+            scope: limit.scope.clone(),
+            window: limit.window,
+            unit: limit.unit,
+            limit: limit.limit,
+            left: limit.left,
+            resets_at: limit.window.map(|window| moment(self.calendar.end(window))),
+            on_exceeded: match limit.window {
+                Some(_) => self.budgets.on_exceeded.clone(),
+                // Every step would be downgraded from then on, and none paid for.
+                None => OnExceeded::Reject,
+            },
+            why,
+        }
+    }
+
+    /// Changes the counters of the windows that a charge belongs to, those that are still open.
+    fn change(&mut self, charged: &Charged, change: impl Fn(&mut Counter)) {
+        let starts = self.calendar.starts();
+        for scope in &charged.scopes {
+            let account = self.accounts.entry(scope.clone()).or_default();
+            for (index, counter) in account.windows.iter_mut().enumerate() {
+                if charged.starts[index] != starts[index] {
+                    continue;
+                }
+                if counter.start != starts[index] {
+                    *counter = Counter { start: starts[index], ..Counter::default() };
+                }
+                change(counter);
+            }
+        }
+    }
+
+    fn change_run(&mut self, charged: &Charged, change: impl Fn(&mut RunAccount)) {
+        let Some(run) = &charged.run else { return };
+        if self.runs.len() >= RUNS && !self.runs.contains_key(run.id.as_str()) {
+            self.runs.retain(|_, run| run.scope.strong_count() > 0);
+        }
+        let fresh = || RunAccount { scope: Arc::downgrade(run), ..RunAccount::default() };
+        change(self.runs.entry(run.id.as_str().into()).or_insert_with(fresh));
+    }
+}
+
+impl Charged {
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+}

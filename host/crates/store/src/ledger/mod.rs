@@ -1,0 +1,143 @@
+//! What calls cost, and what may be spent: reserved before a call, settled after it, on every path.
+//!
+//! All counting is in memory, under one lock, in short sections without I/O; what is written down is what counting is built
+//! from again after a restart.
+
+mod accounts;
+mod amount;
+mod calendar;
+mod exceeded;
+mod learned;
+mod reservation;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jackfield_core::base::{NanoUsd, RequestId};
+use jackfield_core::catalogue::Price;
+use jackfield_core::config::Budgets;
+use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
+use jiff::Timestamp;
+
+use accounts::{Accounts, Wish};
+use amount::Tariff;
+pub use exceeded::{Exceeded, LimitScope, LimitUnit, Refused};
+pub use reservation::Reservation;
+
+/// The ledger of one gateway.
+#[derive(Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+    idle: AtomicBool,
+}
+
+/// What a ledger and its reservations share.
+#[derive(Debug)]
+struct Shared {
+    accounts: Mutex<Accounts>,
+}
+
+/// A call that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The request it is made for.
+    pub request: RequestId,
+    /// Counts the request's charges from 1: retries, hedges, repairs, each its own. With the request, it names the charge.
+    pub attempt: u32,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// The run it is a step of.
+    pub run: Option<&'a Arc<RunScope>>,
+    /// The task in whose row the model stands.
+    pub task: Option<&'a str>,
+    /// The model, by the name people use.
+    pub model: &'a str,
+    /// Who serves it.
+    pub provider: &'a str,
+    /// Whether nobody is called really: it costs nothing unless the model has a price.
+    pub simulated: bool,
+    /// What it costs; `None`: not known.
+    pub price: Option<Price>,
+    /// Tokens of the prompt, estimated, rounded up.
+    pub input_tokens: u64,
+    /// The longest answer, in tokens, as the client, the rule or the model bounds it; `None`: nobody says. 0 for embeddings.
+    pub most_output: Option<u64>,
+    /// Whether the answer can be stopped while it grows ([`Reservation::grow`]). One that cannot is held in full.
+    pub streamed: bool,
+}
+
+impl Default for Ledger {
+    /// In memory, and nothing is limited.
+    fn default() -> Self {
+        let accounts = Mutex::new(Accounts::new(now()));
+        Self { shared: Arc::new(Shared { accounts }), idle: AtomicBool::new(true) }
+    }
+}
+
+impl Ledger {
+    /// Takes new limits. Counters stay; a new time zone takes effect window by window, as each ends.
+    pub fn configure(&self, budgets: &Budgets) {
+        self.shared.accounts().configure(budgets, now());
+        self.idle.store(budgets.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Whether nothing is limited and nothing is written down: then callers need not reserve, but for the calls of a run
+    /// that has a budget of its own.
+    pub fn is_idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    /// Holds what a call is expected to cost, of all limits that apply or of none. Never blocks.
+    pub fn reserve(&self, ask: Ask<'_>) -> Result<Reservation, Exceeded> {
+        let tariff = Tariff::new(ask.input_tokens, ask.price.as_ref());
+        let wish = Wish {
+            caller: ask.caller,
+            run: ask.run,
+            task: ask.task,
+            model: ask.model,
+            priced: ask.price.is_some() || ask.simulated,
+            tariff,
+            most_output: ask.most_output,
+            streamed: ask.streamed,
+        };
+        let granted = self.shared.accounts().reserve(&wish)?;
+        Ok(Reservation::new(
+            Arc::clone(&self.shared),
+            granted.charged,
+            ask.task.map(Arc::from),
+            ask.price,
+            tariff,
+            ask.input_tokens,
+            (granted.held, granted.expected),
+            granted.bound,
+        ))
+    }
+
+    /// What a caller may still spend, in dollars, in the tightest window; `None` where no limit is set.
+    pub fn headroom(&self, caller: &Caller, scope: BudgetScope) -> Option<Headroom> {
+        self.shared.accounts().headroom(caller, scope)
+    }
+
+    /// What a run has spent so far.
+    pub fn run_spent(&self, id: &str) -> NanoUsd {
+        self.shared.accounts().run_spent(id).unwrap_or(NanoUsd::ZERO)
+    }
+}
+
+impl Shared {
+    /// The counters, in the windows that are open now.
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        // Nothing under this lock can panic half-way through a change.
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.turn(now());
+        accounts
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+mod tests;
