@@ -68,7 +68,10 @@ mod tests {
         let line = |number, cost| Charged { number, usage: Usage::default(), cost };
         bill.clone().add(line(2, Some(NanoUsd::new(5))));
         bill.add(line(1, Some(NanoUsd::new(7))));
-        assert_eq!((bill.total(), bill.of(2).and_then(|two| two.cost)), (Some(NanoUsd::new(12)), Some(NanoUsd::new(5))));
+        assert_eq!(
+            (bill.total(), bill.of(2).and_then(|two| two.cost)),
+            (Some(NanoUsd::new(12)), Some(NanoUsd::new(5)))
+        );
         bill.add(line(3, None));
         assert_eq!((bill.total(), bill.of(4)), (None, None));
     }

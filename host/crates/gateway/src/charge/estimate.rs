@@ -9,7 +9,7 @@
 //!
 //! A prompt is overestimated, since its price is reserved; an answer is not, since it is cut where a budget ends.
 
-use jackfield_core::contract::{Call, Chunk, Delta, Dialect, Message, Part, Content, Reply};
+use jackfield_core::contract::{Call, Chunk, Content, Delta, Dialect, Message, Part, Reply};
 
 /// Bytes of a prompt that are taken for a token.
 const BYTES_PER_TOKEN: u64 = 3;
@@ -64,7 +64,8 @@ impl Output {
     pub(crate) fn saw(&mut self, chunk: &Chunk) {
         for delta in &chunk.deltas {
             let text = delta.text.iter().map(String::as_str);
-            let calls = delta.tool_calls.iter().flat_map(|call| [call.name.as_deref(), Some(&*call.arguments)]);
+            let calls =
+                delta.tool_calls.iter().flat_map(|call| [call.name.as_deref(), Some(&*call.arguments)]);
             text.chain(calls.flatten()).for_each(|text| self.read(text));
             if generated(delta) {
                 self.pieces += 1;

@@ -91,7 +91,10 @@ impl Meter {
         }
         let ends = std::mem::take(&mut self.open).into_iter().map(|index| {
             let finish_reason = Some(FinishReason::Length);
-            Chunk { deltas: vec![Delta { index, finish_reason, finished: true, ..Delta::default() }], ..Chunk::default() }
+            Chunk {
+                deltas: vec![Delta { index, finish_reason, finished: true, ..Delta::default() }],
+                ..Chunk::default()
+            }
         });
         self.ready.extend(ends);
         self.ready.push_back(Chunk { usage, ..Chunk::default() });

@@ -16,12 +16,13 @@ mod meter;
 
 use std::sync::Arc;
 
+use jackfield_core::base::NanoUsd;
 use jackfield_core::catalogue::Price;
 use jackfield_core::contract::{
-    Answer, Aside, Bill, Call, Charged, Dialect, Exchange, Facts, Fault, FaultKind, Provider, Reply, Step, Usage,
+    Answer, Aside, Bill, Call, Charged, Dialect, Exchange, Facts, Fault, FaultKind, Provider, Reply, Step,
+    Usage,
 };
 use jackfield_core::telemetry::metrics::UpstreamSeries;
-use jackfield_core::base::NanoUsd;
 use jackfield_store::{Ask, Exceeded, Reservation, StateError};
 
 use self::estimate::Output;
@@ -86,7 +87,8 @@ impl Model {
         let run_limits = payer.facts.run.as_ref().is_some_and(|run| run.budget.is_some());
         if !ledger.is_idle() || run_limits {
             let choices = estimate::choices(call);
-            let most_output = if embeds { Some(0) } else { most_output(call).map(|most| most.saturating_mul(choices)) };
+            let most_output =
+                if embeds { Some(0) } else { most_output(call).map(|most| most.saturating_mul(choices)) };
             let reserved = ledger.reserve(Ask {
                 request: payer.facts.id,
                 attempt: number,
@@ -136,7 +138,11 @@ fn most_output(call: &Call) -> Option<u64> {
 }
 
 /// Makes a call and settles what it costs. A whole answer is settled when it is there; a stream takes its charge along.
-pub(crate) async fn call(provider: &dyn Provider, call: Call, charge: Option<Charge>) -> Result<Answer, Fault> {
+pub(crate) async fn call(
+    provider: &dyn Provider,
+    call: Call,
+    charge: Option<Charge>,
+) -> Result<Answer, Fault> {
     let Some(mut charge) = charge else { return provider.call(call).await };
     charge.sent();
     match provider.call(call).await {
@@ -251,7 +257,10 @@ fn may_be_billed(fault: &Fault) -> bool {
     match fault.status {
         _ if fault.unsent => false,
         Some(status) => matches!(status, 408 | 499 | 504 | 520..=526),
-        None => matches!(fault.kind, K::UpstreamFailed | K::UpstreamTimeout | K::UpstreamBroken | K::UpstreamUnreachable),
+        None => matches!(
+            fault.kind,
+            K::UpstreamFailed | K::UpstreamTimeout | K::UpstreamBroken | K::UpstreamUnreachable
+        ),
     }
 }
 

@@ -138,7 +138,8 @@ impl Candidate {
         let charge = match self.model.charge(&Payer::of(exchange), &mut call) {
             Ok(charge) => charge,
             Err(exceeded) => {
-                self.phase = Phase::Refused(Some(Fault::new(FaultKind::BudgetExceeded, exceeded.to_string())));
+                self.phase =
+                    Phase::Refused(Some(Fault::new(FaultKind::BudgetExceeded, exceeded.to_string())));
                 self.exceeded = Some(exceeded);
                 return;
             }
@@ -262,7 +263,11 @@ impl Candidate {
         let Some(exceeded) = &self.exceeded else { return Then::Return };
         let (model, provider) = (&self.target.model, self.model.provider().name());
         let trail = &mut exchange.trail;
-        trail.push(Step::Skipped { model: model.clone(), provider: provider.to_owned(), why: "budget_exceeded" });
+        trail.push(Step::Skipped {
+            model: model.clone(),
+            provider: provider.to_owned(),
+            why: "budget_exceeded",
+        });
         if let OnExceeded::Downgrade(to) = &exceeded.on_exceeded
             && trail.downgrade().is_none()
             && **to != **model

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 
 use jackfield_core::base::excerpt;
 use jackfield_core::contract::{
-    Aside, Bill, BoxFuture, Completer, Completion, CompletionError, CompletionRequest, Exchange, Facts, FaultKind,
-    Overrides, Reply, Step, Usage,
+    Aside, Bill, BoxFuture, Completer, Completion, CompletionError, CompletionRequest, Exchange, Facts,
+    FaultKind, Overrides, Reply, Step, Usage,
 };
 use jackfield_core::telemetry::metrics::PluginSeries;
 

@@ -92,7 +92,10 @@ impl Models {
                 let series = metrics.upstream.of(&spec.provider, &spec.name);
                 let simulated = config.providers().get(&spec.provider).is_some_and(|p| p.is_simulated());
                 let spec = Arc::clone(spec);
-                Some((spec.name.clone(), Model { spec, provider, live, series, store: Arc::clone(&store), simulated }))
+                Some((
+                    spec.name.clone(),
+                    Model { spec, provider, live, series, store: Arc::clone(&store), simulated },
+                ))
             })
             .collect();
         // A simulated provider answers for no model that is not declared.

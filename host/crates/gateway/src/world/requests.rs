@@ -283,6 +283,8 @@ impl StepRecord {
                 name.len() + text.len()
             }
             Self::Decided { by, why, models } => by.len() + why.len() + of_list(models),
+            Self::Downgraded { from, to, why } => from.len() + to.len() + why.len(),
+            Self::BudgetReached { model, why } => model.len() + why.len(),
             Self::Fallback { models } => of_list(models),
             Self::Dropped { model, fields } => model.len() + of_list(fields),
             Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
@@ -293,9 +295,10 @@ impl StepRecord {
             | Self::Attempt { model, provider, .. }
             | Self::KeyRotated { model, provider, .. }
             | Self::Hedged { slow: provider, model, .. } => model.len() + provider.len(),
-            Self::Rated { model, .. } | Self::Retry { model, .. } | Self::RetryDenied { model, .. } => {
-                model.len()
-            }
+            Self::Rated { model, .. }
+            | Self::Clamped { model, .. }
+            | Self::Retry { model, .. }
+            | Self::RetryDenied { model, .. } => model.len(),
         };
         size_of::<Self>() + texts
     }

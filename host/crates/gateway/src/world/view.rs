@@ -5,17 +5,20 @@ use std::time::Instant;
 
 use jackfield_core::contract::{BudgetScope, Caller, Headroom, HostView, LiveState, LoadState, ModelInfo};
 
+use jackfield_store::Store;
+
 use super::Load;
 use super::models::Models;
 
 pub(super) struct WorldView {
     models: Arc<Models>,
     load: Arc<Load>,
+    store: Arc<Store>,
 }
 
 impl WorldView {
-    pub(super) fn new(models: Arc<Models>, load: Arc<Load>) -> Self {
-        Self { models, load }
+    pub(super) fn new(models: Arc<Models>, load: Arc<Load>, store: Arc<Store>) -> Self {
+        Self { models, load, store }
     }
 }
 
@@ -47,9 +50,8 @@ impl HostView for WorldView {
         LoadState { in_flight: self.load.in_flight(), cpu: self.load.cpu(Instant::now()) }
     }
 
-    fn budget(&self, _caller: &Caller, _scope: BudgetScope) -> Option<Headroom> {
-        // No budgets can be configured yet, so there is no limit to tell.
-        None
+    fn budget(&self, caller: &Caller, scope: BudgetScope) -> Option<Headroom> {
+        self.store.ledger().headroom(caller, scope)
     }
 
     fn nearest_models(&self, name: &str) -> Vec<String> {
