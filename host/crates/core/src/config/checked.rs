@@ -102,7 +102,7 @@ impl Config {
         let mut providers = Provider::check_all(&raw.providers, &replaced.keyless, found);
         let declared = ResolvedModel::check_all(&raw.models, known, &providers, found);
         let keys = Keys::check(&raw.keys, &mut names, found);
-        let orchestrator = Orchestrator::check(&raw.orchestrator, &mut names, found);
+        let orchestrator = Orchestrator::check(&raw.orchestrator, &keys, &mut names, found);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
         let state = State::check(raw.state.as_deref(), found);
         task::check_abilities(orchestrator.routes(), &declared, found);
@@ -114,6 +114,16 @@ impl Config {
         for (name, home, _) in names.well_known() {
             let Some(provider) = providers.get(home.provider) else { continue };
             models.insert(name.to_owned(), Arc::new(ResolvedModel::well_known(name, provider)));
+        }
+        if let Some(budgets) = orchestrator.budgets() {
+            let place = |name: &str| match names.place(name) {
+                Some(at) => at.clone(),
+                None => Pointer::root().key("models").key(name),
+            };
+            let simulated =
+                |model: &ResolvedModel| providers.get(&model.provider).is_none_or(Provider::is_simulated);
+            let real = models.values().filter(|model| !simulated(model));
+            budgets.warn_of_prices(real.map(|model| (&**model, place(&model.name))), found);
         }
         let of_plugins = |at: &&Pointer| at.as_str().starts_with("/plugins/settings/");
         let hidden = replaced.from_environment.iter().filter(of_plugins).cloned().collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::NanoUsd;
 use crate::catalogue::TokenPrice;
 
 use super::fault::Fault;
@@ -10,7 +11,7 @@ use super::places::Place;
 use super::pointer::Pointer;
 use super::report::Report;
 use super::text::Text;
-use super::units::{Count, Period, Size, Usd};
+use super::units::{Count, Dollars, Period, Size, Usd};
 
 /// More faults than this are counted, not kept: nobody reads them and a hostile file could fill memory.
 const MAX_TOLD: usize = 100;
@@ -141,10 +142,7 @@ impl<'a> Located<'a> {
 
     /// A price, to its last digit: a number with more digits than a float keeps is read from the file itself.
     pub(crate) fn usd(&mut self, at: &Pointer, usd: &Usd) -> TokenPrice {
-        let decimal =
-            |text: &&str| text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let place = self.places.nearest(at).value.clone();
-        let written = self.findings.text.raw().get(place).filter(decimal).map(str::parse);
+        let written = self.decimal(at).map(str::parse);
         written.unwrap_or_else(|| usd.price()).unwrap_or_else(|error| {
             let path = self.path(at);
             self.fault(
@@ -154,6 +152,24 @@ impl<'a> Located<'a> {
             );
             TokenPrice::ZERO
         })
+    }
+
+    /// An amount of dollars, to its last digit, as with prices.
+    pub(crate) fn dollars(&mut self, at: &Pointer, dollars: &Dollars) -> NanoUsd {
+        let written = self.decimal(at).map(Dollars::read);
+        written.unwrap_or_else(|| dollars.amount()).unwrap_or_else(|error| {
+            let path = self.path(at);
+            let message = format!("`{path}` is not {}: {error}", Dollars::WHAT);
+            self.fault(at, message, format!("write {}", Dollars::WRITE));
+            NanoUsd::ZERO
+        })
+    }
+
+    /// What the file has at this place, if that is a decimal number.
+    fn decimal(&self, at: &Pointer) -> Option<&str> {
+        let place = self.places.nearest(at).value.clone();
+        let text = self.findings.text.raw().get(place)?;
+        (text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')).then_some(text)
     }
 
     /// A name that people give and that ends up in headers, logs and metric labels.

@@ -27,6 +27,9 @@ pub(crate) struct RawKey {
     key: Option<String>,
     /// The key's SHA-256 in 64 hexadecimal digits, so that the key need not be on this machine.
     sha256: Option<String>,
+    /// What the key is called in budgets and in what is written down; keys of one name share its budget. Left out: the
+    /// first 12 digits of its SHA-256.
+    name: Option<String>,
     /// The project that pays for what this key asks.
     project: Option<String>,
     /// The user within the project.
@@ -49,9 +52,9 @@ impl Keys {
         let mut first_at: HashMap<[u8; 32], usize> = HashMap::new();
         for (index, raw) in raw.iter().enumerate() {
             let at = all.index(index);
-            for (what, label) in [("project", &raw.project), ("user", &raw.user)] {
+            for (what, label) in [("name", &raw.name), ("project", &raw.project), ("user", &raw.user)] {
                 if let Some(label) = label {
-                    check_label(&at.key(what), what, label, found);
+                    check_label(&at.key(what), if what == "name" { "key" } else { what }, label, found);
                 }
             }
             for (nth, model) in raw.models.iter().flatten().enumerate() {
@@ -73,7 +76,8 @@ impl Keys {
                 );
             }
             let models = raw.models.as_ref().map(|models| Arc::from(&models[..]));
-            let key = Some(key_name(&digest));
+            let key = raw.name.as_deref().map_or_else(|| key_name(&digest), Arc::from);
+            let key = Some(key);
             callers
                 .insert(digest, Caller { project: raw.project.clone(), user: raw.user.clone(), key, models });
         }
@@ -85,6 +89,11 @@ impl Keys {
     pub fn caller(&self, presented: &str) -> Option<&Caller> {
         let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
         self.callers.get(&digest)
+    }
+
+    /// Everybody who has a key.
+    pub(crate) fn callers(&self) -> impl Iterator<Item = &Caller> {
+        self.callers.values()
     }
 
     /// How many keys there are.
@@ -103,7 +112,7 @@ impl Keys {
             .callers
             .values()
             .map(|caller| {
-                let mut key = json!({ "key": "***" });
+                let mut key = json!({ "key": "***", "name": caller.key });
                 for (name, value) in [("project", &caller.project), ("user", &caller.user)] {
                     if let Some(value) = value {
                         key[name] = json!(value);

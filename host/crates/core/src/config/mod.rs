@@ -21,6 +21,7 @@ mod text;
 // One file a section: what is written, and what is checked.
 mod admin;
 mod bedrock;
+mod budget_limits;
 mod budgets;
 mod dynamic_router;
 mod fallback;
@@ -59,7 +60,8 @@ mod units;
 pub use admin::Admin;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use bedrock::AwsSigning;
-pub use budgets::{Budgets, Limits, NamedLimits, OnExceeded, Window};
+pub use budget_limits::{Limits, NamedLimits, Window};
+pub use budgets::{Budgets, OnExceeded, Webhook};
 pub use checked::Config;
 pub use dynamic_router::{Complexity, DynamicRouter};
 pub use fallback::{Fallback, MAX_CANDIDATES};

@@ -71,6 +71,11 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Where a well-known name is first referred to.
+    pub(crate) fn place(&self, name: &str) -> Option<&Pointer> {
+        self.referenced.get(name)
+    }
+
     /// The well-known names referred to, each with its home and its first place.
     pub(crate) fn well_known(&self) -> impl Iterator<Item = (&str, &'static Home, &Pointer)> {
         self.referenced

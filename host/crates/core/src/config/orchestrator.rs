@@ -8,9 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{Overrides, ReasoningLevel, Target};
 
+use super::budgets::{Budgets, RawBudgets};
 use super::dynamic_router::{DynamicRouter, RawDynamicRouter};
 use super::fallback::{self, Fallback, ModelFallback};
 use super::findings::Located;
+use super::keys::Keys;
 use super::names::Names;
 use super::pointer::Pointer;
 use super::task::{self, RawResult, RawSchema};
@@ -44,6 +46,8 @@ pub(crate) struct RawOrchestrator {
     validators: Vec<RawValidator>,
     /// How often one request may ask a model to mend its answer, as a validator told: 0 to 5, 1 if nothing else is said.
     max_repairs: Option<Count>,
+    /// What may be spent.
+    budgets: Option<RawBudgets>,
 }
 
 /// One task and the model that answers it.
@@ -89,6 +93,7 @@ pub struct Orchestrator {
     hedge: bool,
     validators: Vec<ValidatorRule>,
     max_repairs: u32,
+    budgets: Option<Budgets>,
 }
 
 /// One task and where it goes.
@@ -107,7 +112,12 @@ pub struct Route {
 
 impl Orchestrator {
     /// Checks the section; references to models go through `names`.
-    pub(crate) fn check(raw: &RawOrchestrator, names: &mut Names<'_>, found: &mut Located<'_>) -> Self {
+    pub(crate) fn check(
+        raw: &RawOrchestrator,
+        keys: &Keys,
+        names: &mut Names<'_>,
+        found: &mut Located<'_>,
+    ) -> Self {
         let at = Pointer::root().key("orchestrator");
         if let Some(model) = &raw.default_model {
             names.refer(model, &at.key("default_model"), found);
@@ -145,7 +155,10 @@ impl Orchestrator {
         let (default_model, routers) = (raw.default_model.clone(), raw.routers.clone());
         let validators = validators::check(&raw.validators, &at.key("validators"), found);
         let max_repairs = validators::check_repairs(raw.max_repairs, &at.key("max_repairs"), found);
-        Self { default_model, routers, routes, router, fallback, hedge: raw.hedge, validators, max_repairs }
+        let budgets = raw.budgets.as_ref();
+        let budgets = budgets.map(|raw| Budgets::check(raw, &at.key("budgets"), keys, names, found));
+        let hedge = raw.hedge;
+        Self { default_model, routers, routes, router, fallback, hedge, validators, max_repairs, budgets }
     }
 
     /// The model for requests that no rule decides.
@@ -229,6 +242,11 @@ impl Orchestrator {
         self.max_repairs
     }
 
+    /// What may be spent; `None` where nothing is said of it.
+    pub fn budgets(&self) -> Option<&Budgets> {
+        self.budgets.as_ref()
+    }
+
     /// The section as it took effect.
     pub(crate) fn show(&self) -> Value {
         let routes: Vec<Value> = self.routes.iter().map(Route::show).collect();
@@ -253,6 +271,9 @@ impl Orchestrator {
             shown.insert("validators".into(), validators::show(&self.validators));
         }
         shown.insert("max_repairs".into(), json!(self.max_repairs));
+        if let Some(budgets) = &self.budgets {
+            shown.insert("budgets".into(), budgets.show());
+        }
         Value::Object(shown)
     }
 }

@@ -16,6 +16,7 @@ const HARMLESS: &[&str] = &[
     "seed",
     "failure_rate",
     "catalogue",
+    "name",
     "project",
     "region",
     "user",
@@ -24,7 +25,7 @@ const HARMLESS: &[&str] = &[
 
 /// Words in a key's name that say its value is a secret, wherever it stands.
 const TELLING: &[&str] =
-    &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization"];
+    &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization", "webhook"];
 
 /// Keys with a telling word that hold numbers of tokens.
 const COUNTS: &[&str] = &["max_tokens", "llm_output_tokens"];
@@ -32,7 +33,8 @@ const COUNTS: &[&str] = &["max_tokens", "llm_output_tokens"];
 /// Whether a key's name says that its value is a secret.
 pub(crate) fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    !COUNTS.contains(&name.as_str()) && TELLING.iter().any(|word| name.contains(word))
+    let counts = COUNTS.contains(&name.as_str()) || name.ends_with("_limit_tokens");
+    !counts && TELLING.iter().any(|word| name.contains(word))
 }
 
 /// The places of all secrets in a document.

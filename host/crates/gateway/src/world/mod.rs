@@ -53,6 +53,8 @@ impl World {
         metrics: &Arc<Metrics>,
     ) -> Self {
         live.ratings().configure(config.orchestrator().router());
+        let limits = config.orchestrator().budgets().cloned().unwrap_or_default();
+        live.store().ledger().configure(&limits);
         let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view =
             Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load), Arc::clone(live.store())));

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::base::NanoUsd;
 use crate::config::{
-    Complexity, Fallback, OnError, PluginCache, ProviderKind, StreamMode, ValidatorOnError, ValidatorRule,
+    Complexity, Fallback, Limits, OnError, OnExceeded, PluginCache, ProviderKind, StreamMode,
+    ValidatorOnError, ValidatorRule, Window,
 };
 use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
@@ -536,4 +538,71 @@ fn gemini_has_an_address_of_its_own_and_azure_a_version() {
     let shown = config.show().unwrap();
     assert!(shown.contains("api_version: 2025-04-01-preview") && shown.contains("kind: gemini"), "{shown}");
     parse(&shown).unwrap_or_else(|report| panic!("{report}\n{shown}"));
+}
+
+#[test]
+fn the_seeds_budget_loads_word_for_word() {
+    let seed = "orchestrator:
+  budgets:
+    daily_limit_usd: 50.00
+    alert_threshold: 0.8
+";
+    let config = parse(seed).unwrap();
+    let budgets = config.orchestrator().budgets().unwrap();
+    let day = Window::Day.index();
+    assert_eq!(budgets.everyone.usd[day], Some(NanoUsd::new(50_000_000_000)));
+    assert_eq!((&budgets.thresholds[..], &budgets.on_exceeded), (&[800_000][..], &OnExceeded::Reject));
+    assert!(parse("").unwrap().orchestrator().budgets().is_none());
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+}
+
+#[test]
+fn budgets_are_read_exactly_and_shown_so_that_they_read_back() {
+    let text = "providers: { sim: { kind: simulated }, api: { kind: openai, base_url: http://127.0.0.1:1/v1 } }
+models: { m: { provider: sim }, unpriced: { provider: api }, priced: { provider: api, price: { input: 1, output: 2 } } }
+keys:
+  - { key: sixteen-letters-a, name: search-key, project: search, user: ana }
+  - { key: sixteen-letters-b, project: search }
+orchestrator:
+  budgets:
+    hourly_limit_usd: 0.123456789
+    monthly_limit_usd: 12345678.123456789
+    daily_limit_tokens: 20M
+    alert_threshold: [1, 50%, 0.8, 0.8]
+    on_exceeded: { downgrade: m }
+    timezone: Europe/Berlin
+    projects: { '*': { daily_limit_usd: 5 }, search: { daily_limit_usd: 20, monthly_limit_usd: 300 }, serch: {} }
+    users: { ana: { weekly_limit_tokens: 5k } }
+    keys: { search-key: { daily_limit_usd: 1 } }
+    models: { m: { hourly_limit_tokens: 10 } }
+    alerts: { webhook: 'https://hooks.example/must-not-be-shown' }
+";
+    let config = parse(text).unwrap();
+    let budgets = config.orchestrator().budgets().unwrap();
+    let usd = |limits: &Limits, window: Window| limits.usd[window.index()].map(NanoUsd::nanos);
+    assert_eq!(usd(&budgets.everyone, Window::Hour), Some(123_456_789));
+    assert_eq!(usd(&budgets.everyone, Window::Month), Some(12_345_678_123_456_789));
+    assert_eq!(budgets.everyone.tokens, [None, Some(20_000_000), None, None]);
+    assert_eq!(usd(budgets.projects.of("search").unwrap(), Window::Day), Some(20_000_000_000));
+    assert_eq!(usd(budgets.projects.of("other").unwrap(), Window::Day), Some(5_000_000_000));
+    assert!(budgets.users.of("bob").is_none());
+    assert_eq!(budgets.thresholds, [500_000, 800_000, 1_000_000]);
+    assert_eq!(budgets.on_exceeded, OnExceeded::Downgrade("m".into()));
+    assert_eq!(budgets.timezone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(budgets.webhook.as_ref().unwrap().expose(), "https://hooks.example/must-not-be-shown");
+    let names = |key: &str| config.keys().caller(key).unwrap().key.clone().unwrap();
+    assert_eq!(&*names("sixteen-letters-a"), "search-key");
+    // printf %s sixteen-letters-b | sha256sum | cut -c1-12
+    assert_eq!(&*names("sixteen-letters-b"), "a48508a3a5a5");
+    let warned: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warned.len(), 2, "{warned:?}");
+    assert!(warned[0].contains("no entry of `keys` has the project `serch`"), "{warned:?}");
+    assert!(warned[1].contains("`unpriced` has no known price"), "{warned:?}");
+    let shown = config.to_value();
+    assert!(!shown.to_string().contains("must-not-be-shown"));
+    let mut shown = shown["orchestrator"]["budgets"].clone();
+    shown["alerts"]["webhook"] = json!("https://hooks.example/must-not-be-shown");
+    let (head, _) = text.split_once("  budgets:").unwrap();
+    let again = parse(&format!("{head}  budgets: {shown}")).unwrap();
+    assert_eq!(again.orchestrator().budgets(), config.orchestrator().budgets());
 }

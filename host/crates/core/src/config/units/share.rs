@@ -33,6 +33,13 @@ impl Share {
     }
 }
 
+impl Share {
+    /// The share in parts of a million.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
 impl Unit for Share {
     const FORMAT: &'static str = "jackfield-share";
     const WHAT: &'static str = "a share";
