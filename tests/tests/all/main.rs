@@ -17,6 +17,8 @@ mod auth;
 mod azure;
 /// Models on Amazon Bedrock.
 mod bedrock;
+/// What may be spent.
+mod budgets;
 /// New generations on trial, and rules that are only compared.
 mod canary;
 /// What is known about models that nobody described.

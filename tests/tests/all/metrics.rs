@@ -190,7 +190,8 @@ async fn requests_and_model_calls_move_their_numbers() {
                 > 0.0
         );
         // Given up in the middle, it is charged at its estimate.
-        let given_up = format!(r#"tokens_total{{provider="up",model="model-default",direction="{direction}"}}"#);
+        let given_up =
+            format!(r#"tokens_total{{provider="up",model="model-default",direction="{direction}"}}"#);
         assert!(get(&end, &given_up) > 0.0);
     }
     let labels: String = end.keys().cloned().collect();

@@ -7,7 +7,7 @@ mod error;
 pub mod ledger;
 
 pub use error::StateError;
-pub use ledger::{Ask, Exceeded, Ledger, LimitScope, LimitUnit, Refused, Reservation};
+pub use ledger::{Ask, Exceeded, Ledger, LimitScope, LimitUnit, Refused, Reservation, Standing};
 
 /// Everything that is stored, of one gateway. Opened once, before the first world.
 #[derive(Debug, Default)]

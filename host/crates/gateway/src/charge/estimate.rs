@@ -57,11 +57,14 @@ pub(crate) struct Output {
     ascii: u64,
     other: u64,
     pieces: u64,
+    /// The tokens of the largest chunk.
+    largest: u64,
 }
 
 impl Output {
     /// A chunk came.
     pub(crate) fn saw(&mut self, chunk: &Chunk) {
+        let before = self.tokens();
         for delta in &chunk.deltas {
             let text = delta.text.iter().map(String::as_str);
             let calls =
@@ -71,6 +74,12 @@ impl Output {
                 self.pieces += 1;
             }
         }
+        self.largest = self.largest.max(self.tokens() - before);
+    }
+
+    /// The tokens of the largest chunk so far.
+    pub(crate) fn largest(&self) -> u64 {
+        self.largest
     }
 
     /// The tokens so far.

@@ -22,11 +22,24 @@ struct Meter {
     open: BTreeSet<u32>,
     /// What ends an answer that is cut.
     ready: VecDeque<Chunk>,
+    /// Nothing more than what came is covered.
+    full: bool,
+}
+
+/// What is left for an answer that grows.
+enum Room {
+    /// This chunk may go out, and the next may come.
+    Enough,
+    /// This chunk may go out, and another one like the largest so far would be too much.
+    Last,
+    /// Not even this one.
+    None,
 }
 
 /// The same stream, charged as it comes.
 pub(super) fn metered(chunks: ChunkStream, charge: Charge) -> ChunkStream {
-    let meter = Meter { chunks, charge: Some(charge), open: BTreeSet::new(), ready: VecDeque::new() };
+    let meter =
+        Meter { chunks, charge: Some(charge), open: BTreeSet::new(), ready: VecDeque::new(), full: false };
     stream::unfold(meter, |mut meter| async move { Some((meter.next().await?, meter)) }).boxed()
 }
 
@@ -35,6 +48,9 @@ impl Meter {
         if let Some(chunk) = self.ready.pop_front() {
             return Some(Ok(chunk));
         }
+        if self.full {
+            return Some(self.cut().await);
+        }
         let charge = self.charge.as_mut()?;
         match self.chunks.next().await {
             Some(Ok(chunk)) if chunk.done => Some(self.settle().await.map(|()| chunk)),
@@ -42,11 +58,12 @@ impl Meter {
                 charge.output.saw(&chunk);
                 charge.usage = chunk.usage.or(charge.usage);
                 match charge.cover().await {
-                    Ok(true) => {
+                    Ok(Room::None) => Some(self.cut().await),
+                    Ok(room) => {
+                        self.full = matches!(room, Room::Last);
                         self.follow(&chunk);
                         Some(Ok(chunk))
                     }
-                    Ok(false) => Some(self.cut().await),
                     Err(fault) => {
                         self.leave();
                         self.charge = None;
@@ -82,6 +99,7 @@ impl Meter {
 
     /// Ends the answer here, and begins with its last chunks.
     async fn cut(&mut self) -> Result<Chunk, Fault> {
+        self.full = false;
         self.leave();
         let usage = self.charge.as_ref().map(Charge::estimate);
         self.settle().await?;
@@ -111,20 +129,26 @@ impl Meter {
 }
 
 impl Charge {
-    /// Whether what came so far may go out: it is reserved, and written down.
-    async fn cover(&mut self) -> Result<bool, Fault> {
-        let tokens = self.output.tokens();
-        let Some(reservation) = &mut self.reservation else { return Ok(true) };
+    /// Whether what came so far may go out: it is reserved, and written down. So is room for another chunk as large as the
+    /// largest, unless the provider itself was told to stop where the reservation does.
+    async fn cover(&mut self) -> Result<Room, Fault> {
+        let (tokens, largest) = (self.output.tokens(), self.output.largest());
+        let Some(reservation) = &mut self.reservation else { return Ok(Room::Enough) };
         reservation.seen(tokens);
-        if tokens <= reservation.covered_output() {
-            return Ok(true);
+        let stops = reservation.output_bound().is_some_and(|bound| bound <= reservation.covered_output());
+        let need = if stops { tokens } else { tokens.saturating_add(largest) };
+        if need <= reservation.covered_output() {
+            return Ok(Room::Enough);
         }
-        if let Err(exceeded) = reservation.grow(tokens) {
-            self.aside.push(Step::BudgetReached { model: self.model.clone(), why: exceeded.to_string() });
-            return Ok(false);
-        }
+        let room = match reservation.grow(need) {
+            Ok(()) => Room::Enough,
+            Err(exceeded) => {
+                self.aside.push(Step::BudgetReached { model: self.model.clone(), why: exceeded.to_string() });
+                return Ok(if tokens <= reservation.covered_output() { Room::Last } else { Room::None });
+            }
+        };
         reservation.committed().await.map_err(unavailable)?;
-        Ok(true)
+        Ok(room)
     }
 
     /// The stream failed. One that said nothing may not even have begun.

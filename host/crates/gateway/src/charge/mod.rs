@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use jackfield_core::base::NanoUsd;
 use jackfield_core::catalogue::Price;
+use jackfield_core::config::Window;
 use jackfield_core::contract::{
     Answer, Aside, Bill, Call, Charged, Dialect, Exchange, Facts, Fault, FaultKind, Provider, Reply, Step,
     Usage,
@@ -102,6 +103,11 @@ impl Model {
                 input_tokens,
                 most_output,
                 streamed,
+            });
+            let reserved = reserved.map_err(|exceeded| {
+                let window = exceeded.window.map_or("none", Window::name);
+                self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+                Box::new(exceeded)
             })?;
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
                 let bound = (bound / choices).max(1);

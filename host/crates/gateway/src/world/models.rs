@@ -19,6 +19,7 @@ pub struct Model {
     live: Arc<Live>,
     series: Arc<UpstreamSeries>,
     store: Arc<Store>,
+    metrics: Arc<Metrics>,
     simulated: bool,
 }
 
@@ -28,6 +29,7 @@ pub struct Models {
     providers: BTreeMap<String, Arc<dyn Provider>>,
     by_name: BTreeMap<String, Model>,
     live: Arc<LiveTable>,
+    metrics: Arc<Metrics>,
     /// What is counted of each provider's models that the configuration does not name.
     others: BTreeMap<String, Arc<UpstreamSeries>>,
 }
@@ -64,6 +66,11 @@ impl Model {
         &self.store
     }
 
+    /// What is counted of everything.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Whether nobody is called really.
     pub(crate) fn is_simulated(&self) -> bool {
         self.simulated
@@ -79,7 +86,7 @@ impl Models {
         config: &Arc<Config>,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
     ) -> Self {
         let providers: BTreeMap<String, Arc<dyn Provider>> =
             config.providers().keys().filter_map(|name| Some((name.clone(), provider(name)?))).collect();
@@ -91,17 +98,16 @@ impl Models {
                 let live = live.of(&spec.provider, &spec.name);
                 let series = metrics.upstream.of(&spec.provider, &spec.name);
                 let simulated = config.providers().get(&spec.provider).is_some_and(|p| p.is_simulated());
-                let spec = Arc::clone(spec);
-                Some((
-                    spec.name.clone(),
-                    Model { spec, provider, live, series, store: Arc::clone(&store), simulated },
-                ))
+                let name = spec.name.clone();
+                let (spec, store, metrics) = (Arc::clone(spec), Arc::clone(&store), Arc::clone(metrics));
+                Some((name, Model { spec, provider, live, series, store, metrics, simulated }))
             })
             .collect();
         // A simulated provider answers for no model that is not declared.
         let others = config.providers().iter().filter(|(_, provider)| !provider.is_simulated());
         let others = others.map(|(name, _)| (name.clone(), metrics.upstream.of(name, OTHER_MODEL))).collect();
-        Self { config: Arc::clone(config), providers, by_name, live: Arc::clone(live), others }
+        let (config, live, metrics) = (Arc::clone(config), Arc::clone(live), Arc::clone(metrics));
+        Self { config, providers, by_name, live, metrics, others }
     }
 
     /// The model of this name: declared, referred to, or well known with a provider that has its key.
@@ -114,8 +120,8 @@ impl Models {
         let live = self.live.of(&spec.provider, name);
         let series = Arc::clone(self.others.get(&spec.provider)?);
         // A simulated provider answers for no model that is not declared.
-        let (store, simulated) = (Arc::clone(self.live.store()), false);
-        Some(Model { spec, provider, live, series, store, simulated })
+        let (store, metrics) = (Arc::clone(self.live.store()), Arc::clone(&self.metrics));
+        Some(Model { spec, provider, live, series, store, metrics, simulated: false })
     }
 
     /// Whether anything of this provider and model is counted in this world.

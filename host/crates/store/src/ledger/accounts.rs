@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use jackfield_core::base::NanoUsd;
-use jackfield_core::config::{Budgets, Limits, OnExceeded, Window};
+use jackfield_core::config::{Budgets, Limits, NamedLimits, OnExceeded, Window};
 use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
 
 use super::amount::{Amount, Tariff};
 use super::calendar::Calendar;
 use super::exceeded::{Exceeded, LimitScope, LimitUnit, Refused, moment};
 use super::learned::Learned;
+use super::standing::Standing;
 
 /// Accounts at most: each takes about 300 bytes.
 const MAX_ACCOUNTS: usize = 16_384;
@@ -104,6 +105,7 @@ struct Applies {
     window: Option<Window>,
     unit: LimitUnit,
     limit: u64,
+    used: u64,
     left: u64,
     open: u32,
 }
@@ -238,6 +240,24 @@ impl Accounts {
         });
     }
 
+    /// Every limit that the configuration gives a name, and how it stands.
+    pub(super) fn standing(&self) -> Vec<Standing> {
+        let named = |limits: &NamedLimits, scope: fn(Arc<str>) -> LimitScope| -> Vec<LimitScope> {
+            limits.iter().filter(|(name, _)| *name != "*").map(|(name, _)| scope(name.into())).collect()
+        };
+        let budgets = &self.budgets;
+        let mut scopes = vec![LimitScope::Everyone];
+        scopes.extend(named(&budgets.projects, LimitScope::Project));
+        scopes.extend(named(&budgets.users, LimitScope::User));
+        scopes.extend(named(&budgets.keys, LimitScope::Key));
+        scopes.extend(named(&budgets.models, LimitScope::Model));
+        let all = self.applying(&scopes, None).into_iter().filter_map(|applies| {
+            let Applies { scope, window, unit, limit, used, .. } = applies;
+            Some(Standing { scope, window: window?, unit, limit, used })
+        });
+        all.collect()
+    }
+
     /// What a caller may still spend, in the tightest window in dollars.
     pub(super) fn headroom(&self, caller: &Caller, scope: BudgetScope) -> Option<Headroom> {
         let scope = match scope {
@@ -323,7 +343,15 @@ impl Accounts {
                 for (unit, limit, used) in [usd, tokens].into_iter().flatten() {
                     let left = limit.saturating_sub(used);
                     let scope = scope.clone();
-                    all.push(Applies { scope, window: Some(window), unit, limit, left, open: counter.open });
+                    all.push(Applies {
+                        scope,
+                        window: Some(window),
+                        unit,
+                        limit,
+                        used,
+                        left,
+                        open: counter.open,
+                    });
                 }
             }
         }
@@ -334,6 +362,7 @@ impl Accounts {
                 window: None,
                 unit: LimitUnit::Usd,
                 limit: budget.nanos(),
+                used: used.nanos(),
                 left: budget.less(used).nanos(),
                 open: 0,
             });

@@ -78,6 +78,14 @@ impl LimitUnit {
         }
     }
 
+    /// An amount as dollars or tokens. For showing, not for accounting.
+    pub fn amount(self, amount: u64) -> f64 {
+        match self {
+            Self::Usd => NanoUsd::new(amount).usd(),
+            Self::Tokens => amount as f64,
+        }
+    }
+
     /// An amount as people read it.
     pub fn show(self, amount: u64) -> String {
         match self {

@@ -9,6 +9,7 @@ mod calendar;
 mod exceeded;
 mod learned;
 mod reservation;
+mod standing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ use accounts::{Accounts, Wish};
 use amount::Tariff;
 pub use exceeded::{Exceeded, LimitScope, LimitUnit, Refused};
 pub use reservation::Reservation;
+pub use standing::Standing;
 
 /// The ledger of one gateway.
 #[derive(Debug)]

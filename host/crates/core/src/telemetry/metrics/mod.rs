@@ -5,6 +5,7 @@
 //! that a request costs atomic additions, no lock and no allocation. What is a state and not an event (queue
 //! lengths, open breakers) is put in when somebody looks.
 
+mod budgets;
 mod histogram;
 mod host;
 mod plugins;
@@ -16,6 +17,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use budgets::{BudgetLabels, BudgetMetrics};
 pub use histogram::Histogram;
 pub use host::{HostMetrics, ReloadChange};
 pub use plugins::{Compared, PluginMetrics, PluginSeries};
@@ -35,6 +37,8 @@ pub struct Metrics {
     pub plugins: PluginMetrics,
     /// Calls of models.
     pub upstream: UpstreamMetrics,
+    /// What may be spent.
+    pub budgets: BudgetMetrics,
     /// Worlds and what changes them.
     pub host: HostMetrics,
 }
@@ -47,8 +51,9 @@ impl Default for Metrics {
         let requests = RequestMetrics::register(&mut registry);
         let plugins = PluginMetrics::register(&mut registry);
         let upstream = UpstreamMetrics::register(&mut registry);
+        let budgets = BudgetMetrics::register(&mut registry);
         let host = HostMetrics::register(&mut registry);
-        Self { registry, requests, plugins, upstream, host }
+        Self { registry, requests, plugins, upstream, budgets, host }
     }
 }
 

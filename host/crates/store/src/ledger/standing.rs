@@ -1,0 +1,27 @@
+//! How the limits stand that the configuration names: for gauges and for people. Read under the ledger's lock, in memory.
+
+use jackfield_core::config::Window;
+
+use super::{Ledger, LimitScope, LimitUnit};
+
+/// One limit, now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose.
+    pub scope: LimitScope,
+    /// In which window.
+    pub window: Window,
+    /// What is counted.
+    pub unit: LimitUnit,
+    /// The limit: nano-dollars or tokens.
+    pub limit: u64,
+    /// What is spent or reserved of it: more than the limit where estimates fell short.
+    pub used: u64,
+}
+
+impl Ledger {
+    /// Every limit that the configuration gives a name: those of `*` hold for anybody and are not among them.
+    pub fn standing(&self) -> Vec<Standing> {
+        self.shared.accounts().standing()
+    }
+}
