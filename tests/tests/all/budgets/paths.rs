@@ -208,7 +208,7 @@ async fn a_repair_is_a_charge_of_its_own() {
     let guest = validator(
         "(if (i32.eq (call $first) (i32.const 98)) (then (return (call $say (i32.const 2) (i32.const 12))))) (call $accept)",
     );
-    let settings = "plugins: { dir: PLUGINS, validator_defaults: { limits: { cpu: 5s, wall: 30s } } }\n";
+    let settings = "plugins: { dir: PLUGINS, validator_defaults: { limits: { cpu: 5s, wall: 30s } }, settings: { v: { on_error: reject } } }\n";
     let orchestrator = format!("  validators: [v]\n{}", daily(1_000_000_000));
     let world =
         World::with_plugins(&format!("{}{settings}", yaml(&orchestrator)), &[("v.wasm", &guest)]).await;

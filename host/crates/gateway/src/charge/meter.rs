@@ -134,20 +134,23 @@ impl Charge {
     async fn cover(&mut self) -> Result<Room, Fault> {
         let (tokens, largest) = (self.output.tokens(), self.output.largest());
         let Some(reservation) = &mut self.reservation else { return Ok(Room::Enough) };
-        reservation.seen(tokens);
         let stops = reservation.output_bound().is_some_and(|bound| bound <= reservation.covered_output());
         let need = if stops { tokens } else { tokens.saturating_add(largest) };
-        if need <= reservation.covered_output() {
-            return Ok(Room::Enough);
-        }
-        let room = match reservation.grow(need) {
-            Ok(()) => Room::Enough,
-            Err(exceeded) => {
-                self.aside.push(Step::BudgetReached { model: self.model.clone(), why: exceeded.to_string() });
-                return Ok(if tokens <= reservation.covered_output() { Room::Last } else { Room::None });
+        let mut room = Room::Enough;
+        // Tops up ahead, so that it is written down while the chunks before go out.
+        if !(stops && need <= reservation.covered_output())
+            && let Err(exceeded) = reservation.grow(need)
+        {
+            self.aside.push(Step::BudgetReached { model: self.model.clone(), why: exceeded.to_string() });
+            if tokens > reservation.covered_output() {
+                return Ok(Room::None);
             }
-        };
-        reservation.committed().await.map_err(unavailable)?;
+            room = Room::Last;
+        }
+        if tokens > self.durable {
+            self.durable = reservation.covered_output();
+            reservation.committed().await.map_err(unavailable)?;
+        }
         Ok(room)
     }
 

@@ -16,6 +16,8 @@ mod meter;
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use jackfield_core::base::NanoUsd;
 use jackfield_core::catalogue::Price;
 use jackfield_core::config::Window;
@@ -50,6 +52,8 @@ pub(crate) struct Charge {
     series: Arc<UpstreamSeries>,
     /// `None` where nothing limits and nothing is written down.
     reservation: Option<Reservation>,
+    /// Tokens of the answer that a reservation covers which is written down.
+    durable: u64,
     input_tokens: u64,
     output: Output,
     /// What the provider said so far.
@@ -124,6 +128,7 @@ impl Model {
             bill: payer.bill.clone(),
             aside: payer.aside.clone(),
             series: Arc::clone(self.series()),
+            durable: 0,
             reservation,
             input_tokens,
             output: Output::default(),
@@ -182,11 +187,10 @@ impl Charge {
     }
 
     /// Waits until what is reserved is written down.
-    async fn committed(&self) -> Result<(), Fault> {
-        match &self.reservation {
-            Some(reservation) => reservation.committed().await.map_err(unavailable),
-            None => Ok(()),
-        }
+    async fn committed(&mut self) -> Result<(), Fault> {
+        let Some(reservation) = &self.reservation else { return Ok(()) };
+        self.durable = reservation.covered_output();
+        reservation.committed().await.map_err(unavailable)
     }
 
     /// The whole answer is there.
@@ -249,8 +253,9 @@ impl Drop for Charge {
         if self.sent && !self.closed {
             let usage = self.estimate();
             self.book(usage);
-            if let Some(reservation) = &mut self.reservation {
-                reservation.seen(usage.output_tokens);
+            if let Some(reservation) = self.reservation.take() {
+                // Charged, and on its way to the file, at the first look; nobody is left who could wait for more.
+                let _ = reservation.settle(usage).now_or_never();
             }
         }
     }
