@@ -1,5 +1,6 @@
 //! Why something could not be written down or read.
 
+use std::path::Path;
 use std::sync::Arc;
 
 /// The state cannot be used. Names the file and the remedy; the same error may be told to many.
@@ -37,4 +38,12 @@ pub enum StateError {
         /// The file.
         path: Arc<str>,
     },
+}
+
+impl StateError {
+    /// A file that cannot be opened.
+    pub(crate) fn open(path: &Path, reason: impl ToString, remedy: &'static str) -> Self {
+        let path = path.display().to_string().into();
+        Self::Open { path, reason: reason.to_string().into(), remedy }
+    }
 }

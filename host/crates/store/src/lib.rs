@@ -3,9 +3,15 @@
 //! The only room that names SQLite and moka. Knows nothing of pipelines: whoever asks decides what is reserved, kept and
 //! looked up.
 
+mod database;
 mod error;
 pub mod ledger;
 
+use std::path::{Path, PathBuf};
+
+use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
+
+use database::{Database, Opening};
 pub use error::StateError;
 pub use ledger::{Ask, Exceeded, Ledger, LimitScope, LimitUnit, Refused, Reservation, Standing};
 
@@ -13,9 +19,43 @@ pub use ledger::{Ask, Exceeded, Ledger, LimitScope, LimitUnit, Refused, Reservat
 #[derive(Debug, Default)]
 pub struct Store {
     ledger: Ledger,
+    database: Option<Database>,
 }
 
 impl Store {
+    /// Opens what the configuration names; makes the file where there is none. Nothing is written down where nothing is
+    /// said of it and no budget needs it. Blocks for as long as reading the current month's charges takes.
+    pub fn open(config: &Config) -> Result<Self, StateError> {
+        let Some((path, synchronous)) = Self::file(config) else { return Ok(Self::default()) };
+        Self::open_file(&path, synchronous, config)
+    }
+
+    fn open_file(path: &Path, synchronous: Synchronous, config: &Config) -> Result<Self, StateError> {
+        let mut opening = Opening::open(path, synchronous, &[ledger::TABLES])?;
+        let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
+        let restored = ledger::Restored::read(&mut opening, &budgets)?;
+        let database = opening.start()?;
+        let ledger = Ledger::written_down(database.clone(), restored);
+        Ok(Self { ledger, database: Some(database) })
+    }
+
+    /// The file that this configuration writes to; `None`: none.
+    pub fn file(config: &Config) -> Option<(PathBuf, Synchronous)> {
+        match config.state() {
+            State::Memory => None,
+            State::Sqlite(path, synchronous) => Some((path.clone(), *synchronous)),
+            State::Unset => {
+                let needed = config.orchestrator().budgets().is_some();
+                needed.then(|| (PathBuf::from(DEFAULT_STATE), Synchronous::default()))
+            }
+        }
+    }
+
+    /// The file, as messages have it; `None`: nothing is written down.
+    pub fn path(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| &**database.path())
+    }
+
     /// What calls cost, and what may be spent.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

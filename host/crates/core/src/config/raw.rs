@@ -22,7 +22,8 @@ pub(crate) struct RawConfig {
     /// Where the gateway listens, and what one client may cost it.
     pub(crate) server: RawServer,
     /// Where the ledger and the runs of workflows are written down: `sqlite:PATH` or `:memory:`. Left out:
-    /// `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written.
+    /// `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written. What is written survives the end
+    /// of the process at any moment; `sqlite:PATH?synchronous=full` survives the loss of power too, and is slower.
     pub(crate) state: Option<String>,
     /// Who answers for models, by name.
     pub(crate) providers: BTreeMap<String, RawProvider>,

@@ -15,6 +15,7 @@ use super::amount::{Amount, Tariff};
 use super::calendar::Calendar;
 use super::exceeded::{Exceeded, LimitScope, LimitUnit, Refused, moment};
 use super::learned::Learned;
+use super::rows::Spent;
 use super::standing::Standing;
 
 /// Accounts at most: each takes about 300 bytes.
@@ -71,7 +72,6 @@ pub(super) struct Charged {
     run: Option<Arc<RunScope>>,
     /// The windows that were open when it was reserved: it belongs to them for good.
     starts: [i64; 4],
-    model: Arc<str>,
     whole: bool,
 }
 
@@ -133,6 +133,36 @@ impl Accounts {
         }
     }
 
+    /// Counts what was spent before the start.
+    pub(super) fn restore(&mut self, spent: &Spent) {
+        let name = |name: &Option<String>| name.as_deref().map(Arc::from);
+        let caller = Caller {
+            project: spent.project.clone(),
+            user: spent.user.clone(),
+            key: name(&spent.key),
+            ..Caller::default()
+        };
+        let starts = self.calendar.starts();
+        for scope in self.scopes_of(&caller, &spent.model) {
+            let account = self.accounts.entry(scope).or_default();
+            for (index, counter) in account.windows.iter_mut().enumerate() {
+                counter.start = starts[index];
+                counter.spent = counter.spent.plus(spent.windows[index]);
+            }
+        }
+    }
+
+    /// When the windows that are open began, by [`Window::index`].
+    pub(super) fn starts(&self) -> [i64; 4] {
+        self.calendar.starts()
+    }
+
+    /// Counts what a run spent before it was broken off.
+    pub(super) fn restore_run(&mut self, run: &Arc<RunScope>, spent: NanoUsd) {
+        let fresh = || RunAccount { scope: Arc::downgrade(run), spent, held: NanoUsd::ZERO };
+        self.runs.entry(run.id.as_str().into()).or_insert_with(fresh);
+    }
+
     /// New limits; counters stay.
     pub(super) fn configure(&mut self, budgets: &Budgets, now: i64) {
         // Nothing is counted yet: the zone can take effect at once.
@@ -145,6 +175,11 @@ impl Accounts {
 
     pub(super) fn turn(&mut self, now: i64) {
         self.calendar.turn(now);
+    }
+
+    /// The time at which something is charged: it lies in the windows that are open.
+    pub(super) fn now(&self) -> i64 {
+        self.calendar.now()
     }
 
     /// Charges everything that applies, or nothing.
@@ -178,13 +213,8 @@ impl Accounts {
             let promised = share.max(expected.saturating_mul(AMPLE)).min(left).min(most);
             (promised, (promised < most).then_some(promised))
         };
-        let charged = Charged {
-            scopes,
-            run: wish.run.cloned(),
-            starts: self.calendar.starts(),
-            model: wish.model.into(),
-            whole: !wish.streamed,
-        };
+        let charged =
+            Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole: !wish.streamed };
         self.change(&charged, |counter| {
             counter.held = counter.held.plus(wish.tariff.most(held));
             counter.open += u32::from(charged.whole);
@@ -411,11 +441,5 @@ impl Accounts {
         }
         let fresh = || RunAccount { scope: Arc::downgrade(run), ..RunAccount::default() };
         change(self.runs.entry(run.id.as_str().into()).or_insert_with(fresh));
-    }
-}
-
-impl Charged {
-    pub(super) fn model(&self) -> &str {
-        &self.model
     }
 }

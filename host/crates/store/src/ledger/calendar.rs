@@ -21,12 +21,19 @@ pub(super) struct Span {
 pub(super) struct Calendar {
     zone: TimeZone,
     windows: [Span; 4],
+    /// The latest moment that was seen.
+    now: i64,
 }
 
 impl Calendar {
     pub(super) fn new(zone: TimeZone, now: i64) -> Self {
         let windows = Window::ALL.map(|window| span(window, &zone, now));
-        Self { zone, windows }
+        Self { zone, windows, now }
+    }
+
+    /// The latest moment that was seen: no clock that is set back takes a charge out of the windows that are open.
+    pub(super) fn now(&self) -> i64 {
+        self.now
     }
 
     pub(super) fn set_zone(&mut self, zone: TimeZone) {
@@ -35,6 +42,7 @@ impl Calendar {
 
     /// Opens the windows that hold `now`. A clock that was set back keeps the later ones.
     pub(super) fn turn(&mut self, now: i64) {
+        self.now = self.now.max(now);
         for window in Window::ALL {
             let open = &mut self.windows[window.index()];
             if now >= open.end {

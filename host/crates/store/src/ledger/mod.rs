@@ -9,6 +9,8 @@ mod calendar;
 mod exceeded;
 mod learned;
 mod reservation;
+mod restored;
+mod rows;
 mod standing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +26,13 @@ use accounts::{Accounts, Wish};
 use amount::Tariff;
 pub use exceeded::{Exceeded, LimitScope, LimitUnit, Refused};
 pub use reservation::Reservation;
+pub(crate) use restored::Restored;
+use rows::Charge;
+pub(crate) use rows::TABLES;
 pub use standing::Standing;
+
+use crate::StateError;
+use crate::database::Database;
 
 /// The ledger of one gateway.
 #[derive(Debug)]
@@ -37,6 +45,7 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Shared {
     accounts: Mutex<Accounts>,
+    database: Option<Database>,
 }
 
 /// A call that is to be made.
@@ -72,15 +81,23 @@ impl Default for Ledger {
     /// In memory, and nothing is limited.
     fn default() -> Self {
         let accounts = Mutex::new(Accounts::new(now()));
-        Self { shared: Arc::new(Shared { accounts }), idle: AtomicBool::new(true) }
+        Self { shared: Arc::new(Shared { accounts, database: None }), idle: AtomicBool::new(true) }
     }
 }
 
 impl Ledger {
+    /// One that is written down, and goes on where it ended.
+    pub(crate) fn written_down(database: Database, restored: Restored) -> Self {
+        let accounts = Mutex::new(restored.accounts);
+        let shared = Shared { accounts, database: Some(database) };
+        Self { shared: Arc::new(shared), idle: AtomicBool::new(false) }
+    }
+
     /// Takes new limits. Counters stay; a new time zone takes effect window by window, as each ends.
     pub fn configure(&self, budgets: &Budgets) {
         self.shared.accounts().configure(budgets, now());
-        self.idle.store(budgets.is_empty(), Ordering::Relaxed);
+        let idle = budgets.is_empty() && self.shared.database.is_none();
+        self.idle.store(idle, Ordering::Relaxed);
     }
 
     /// Whether nothing is limited and nothing is written down: then callers need not reserve, but for the calls of a run
@@ -102,17 +119,25 @@ impl Ledger {
             most_output: ask.most_output,
             streamed: ask.streamed,
         };
-        let granted = self.shared.accounts().reserve(&wish)?;
-        Ok(Reservation::new(
-            Arc::clone(&self.shared),
-            granted.charged,
-            ask.task.map(Arc::from),
-            ask.price,
-            tariff,
-            ask.input_tokens,
-            (granted.held, granted.expected),
-            granted.bound,
-        ))
+        let mut accounts = self.shared.accounts();
+        let (granted, time) = (accounts.reserve(&wish)?, accounts.now());
+        drop(accounts);
+        let charge = ask.charge(time);
+        let shared = Arc::clone(&self.shared);
+        Ok(Reservation::new(shared, granted, charge, ask.price, tariff, ask.input_tokens))
+    }
+
+    /// Counts what a run spent before this process began, from what is written down: before a broken run goes on. Says how
+    /// much that is. Whoever was counted already stays as it is.
+    pub async fn recall_run(&self, run: &Arc<RunScope>) -> Result<NanoUsd, StateError> {
+        if let Some(database) = &self.shared.database
+            && self.shared.accounts().run_spent(&run.id).is_none()
+        {
+            let id = run.id.clone();
+            let spent = database.read(move |connection| rows::spent_by_run(connection, &id)).await?;
+            self.shared.accounts().restore_run(run, spent);
+        }
+        Ok(self.run_spent(&run.id))
     }
 
     /// What a caller may still spend, in dollars, in the tightest window; `None` where no limit is set.
@@ -123,6 +148,26 @@ impl Ledger {
     /// What a run has spent so far.
     pub fn run_spent(&self, id: &str) -> NanoUsd {
         self.shared.accounts().run_spent(id).unwrap_or(NanoUsd::ZERO)
+    }
+}
+
+impl Ask<'_> {
+    /// What is written down of it.
+    fn charge(&self, time: i64) -> Charge {
+        Charge {
+            request: self.request.to_string(),
+            attempt: self.attempt,
+            time,
+            model: self.model.into(),
+            provider: self.provider.into(),
+            project: self.caller.project.clone(),
+            user: self.caller.user.clone(),
+            key: self.caller.key.clone(),
+            task: self.task.map(Box::from),
+            run: self.run.map(|run| (run.id.clone(), run.workflow.clone())),
+            simulated: self.simulated,
+            priced: self.price.is_some() || self.simulated,
+        }
     }
 }
 

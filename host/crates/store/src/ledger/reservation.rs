@@ -9,10 +9,12 @@ use jackfield_core::catalogue::Price;
 use jackfield_core::contract::Usage;
 
 use super::Shared;
-use super::accounts::Charged;
+use super::accounts::{Charged, Granted};
 use super::amount::{Amount, Tariff};
 use super::exceeded::Exceeded;
+use super::rows::{self, Charge};
 use crate::StateError;
+use crate::database::{Database, Ticket};
 
 /// Output tokens that a top-up is at least.
 const STEP: u64 = 256;
@@ -23,7 +25,9 @@ const STEP: u64 = 256;
 pub struct Reservation {
     shared: Arc<Shared>,
     charged: Charged,
-    task: Option<Arc<str>>,
+    charge: Arc<Charge>,
+    /// The last thing that was written down of it.
+    ticket: Option<Ticket>,
     price: Option<Price>,
     tariff: Tariff,
     input_tokens: u64,
@@ -38,21 +42,20 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    #[expect(clippy::too_many_arguments, reason = "made in one place")]
     pub(super) fn new(
         shared: Arc<Shared>,
-        charged: Charged,
-        task: Option<Arc<str>>,
+        granted: Granted,
+        charge: Charge,
         price: Option<Price>,
         tariff: Tariff,
         input_tokens: u64,
-        (held, expected): (u64, u64),
-        bound: Option<u64>,
     ) -> Self {
-        Self {
+        let Granted { charged, expected, held, bound } = granted;
+        let mut this = Self {
             shared,
             charged,
-            task,
+            charge: Arc::new(charge),
+            ticket: None,
             price,
             tariff,
             input_tokens,
@@ -62,7 +65,9 @@ impl Reservation {
             sent: false,
             seen: None,
             done: false,
-        }
+        };
+        this.write_down();
+        this
     }
 
     /// Output tokens after which the upstream must be told to stop; `None`: what it may give is covered.
@@ -75,9 +80,12 @@ impl Reservation {
         self.held
     }
 
-    /// Resolves when the reservation and its top-ups are written down.
+    /// Resolves when the reservation and its top-ups are written down; at once where nothing is.
     pub async fn committed(&self) -> Result<(), StateError> {
-        Ok(())
+        match &self.ticket {
+            Some(ticket) => ticket.committed().await,
+            None => Ok(()),
+        }
     }
 
     /// Output tokens that answers like this one have: what dropping settles at while nothing was seen.
@@ -93,8 +101,12 @@ impl Reservation {
             return Ok(());
         }
         let want = output_tokens.max(self.held).saturating_add(step);
-        let mut accounts = self.shared.accounts();
-        self.held = accounts.grow(&self.charged, &self.tariff, self.held, output_tokens, want)?;
+        let held = self.held;
+        self.held = self.shared.accounts().grow(&self.charged, &self.tariff, held, output_tokens, want)?;
+        if self.held > held {
+            self.expected = self.held;
+            self.write_down();
+        }
         Ok(())
     }
 
@@ -110,7 +122,11 @@ impl Reservation {
 
     /// Charges what the call consumed, exactly. Written down when it returns; charged also when that fails.
     pub async fn settle(mut self, usage: Usage) -> Result<NanoUsd, StateError> {
-        Ok(self.finish(usage))
+        let (spent, ticket) = self.finish(usage);
+        match ticket {
+            Some(ticket) => ticket.committed().await.map(|()| spent),
+            None => Ok(spent),
+        }
     }
 
     /// Nothing was billed.
@@ -118,21 +134,43 @@ impl Reservation {
         self.undo();
     }
 
-    fn finish(&mut self, usage: Usage) -> NanoUsd {
+    /// What it is expected to cost now, in the file.
+    fn write_down(&mut self) {
+        let Some(database) = &self.shared.database else { return };
+        let expected = self.estimate(self.expected);
+        self.ticket = Some(database.write(rows::reserve(&self.charge, self.reserved(), expected)));
+    }
+
+    fn reserved(&self) -> NanoUsd {
+        self.tariff.most(self.expected).usd
+    }
+
+    fn estimate(&self, output_tokens: u64) -> Usage {
+        Usage { input_tokens: self.input_tokens, output_tokens, estimated: true, ..Usage::default() }
+    }
+
+    fn finish(&mut self, usage: Usage) -> (NanoUsd, Option<Ticket>) {
         self.done = true;
         let spent = Amount::of(&usage, self.price.as_ref());
         let mut accounts = self.shared.accounts();
         accounts.settle(&self.charged, self.tariff.most(self.held), spent);
         if !usage.estimated {
-            accounts.learned.learn(self.charged.model(), self.task.as_deref(), usage.output_tokens);
+            accounts.learned.learn(&self.charge.model, self.charge.task.as_deref(), usage.output_tokens);
         }
-        spent.usd
+        drop(accounts);
+        let write = |database: &Database| {
+            database.write_owed(rows::settle(&self.charge, self.reserved(), spent.usd, usage))
+        };
+        (spent.usd, self.shared.database.as_ref().map(write))
     }
 
     fn undo(&mut self) {
         self.done = true;
         let held = self.tariff.most(self.held);
         self.shared.accounts().settle(&self.charged, held, Amount::default());
+        if let Some(database) = &self.shared.database {
+            let _ = database.write_owed(rows::release(&self.charge));
+        }
     }
 }
 

@@ -6,6 +6,11 @@ use jackfield_core::catalogue::TokenPrice;
 use jackfield_core::config::{Limits, Window};
 use jackfield_core::contract::Usage;
 
+use jackfield_core::config::{OnExceeded, Synchronous};
+use proptest::prelude::*;
+
+use crate::database::Opening;
+
 use super::*;
 
 /// A dollar for a million tokens in, ten for a million out.
@@ -124,4 +129,202 @@ fn two_hundred_threads_never_exceed_a_nearly_spent_budget() {
     let spent = ledger.shared.accounts().spent(&LimitScope::Everyone, Window::Day);
     assert!(spent.usd <= NanoUsd::new(100_000_000), "{spent:?}");
     assert!(headroom.remaining_usd < 0.001, "what could be used was: {headroom:?}");
+}
+
+/// A ledger in a file, under this limit of a month.
+fn in_file(path: &std::path::Path, milli_usd: u64) -> Ledger {
+    let mut opening = Opening::open(path, Synchronous::Normal, &[TABLES]).unwrap();
+    let budgets = monthly(milli_usd);
+    let restored = Restored::read(&mut opening, &budgets).unwrap();
+    let ledger = Ledger::written_down(opening.start().unwrap(), restored);
+    ledger.configure(&budgets);
+    ledger
+}
+
+fn monthly(milli_usd: u64) -> Budgets {
+    let mut limits = Limits::default();
+    limits.usd[Window::Month.index()] = Some(NanoUsd::new(milli_usd * 1_000_000));
+    Budgets::default().with_everyone(limits).with_project("*", limits)
+}
+
+/// What the rows say: settled, and reserved of those that are open.
+fn rows_say(ledger: &Ledger) -> (u64, u64) {
+    let database = ledger.shared.database.as_ref().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(database.write_owed(Box::new(|_| Ok(()))).committed()).unwrap();
+    let sums = "SELECT coalesce(sum(settled_nanousd), 0),
+        coalesce(sum(reserved_nanousd) FILTER (WHERE state = 'open'), 0) FROM charges";
+    let (settled, open): (i64, i64) =
+        database.read_now(|c| c.query_row(sums, (), |row| Ok((row.get(0)?, row.get(1)?)))).unwrap();
+    (settled.unsigned_abs(), open.unsigned_abs())
+}
+
+fn counted(ledger: &Ledger) -> u64 {
+    ledger.shared.accounts().spent(&LimitScope::Everyone, Window::Month).usd.nanos()
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Reserve { streamed: bool, most: Option<u64> },
+    Grow(usize, u64),
+    Settle(usize, u64),
+    Release(usize),
+    Drop { which: usize, sent: bool, seen: Option<u64> },
+    Reopen,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let (which, tokens) = (0..8_usize, 0..3_000_u64);
+    prop_oneof![
+        4 => (any::<bool>(), proptest::option::of(0..3_000_u64))
+            .prop_map(|(streamed, most)| Event::Reserve { streamed, most }),
+        4 => (which.clone(), tokens.clone()).prop_map(|(which, tokens)| Event::Grow(which, tokens)),
+        3 => (which.clone(), tokens.clone()).prop_map(|(which, tokens)| Event::Settle(which, tokens)),
+        1 => which.clone().prop_map(Event::Release),
+        1 => (which, any::<bool>(), proptest::option::of(tokens))
+            .prop_map(|(which, sent, seen)| Event::Drop { which, sent, seen }),
+        1 => Just(Event::Reopen),
+    ]
+}
+
+/// A reservation, and how long its answer may be.
+struct Held {
+    reservation: Reservation,
+    streamed: bool,
+    most: u64,
+}
+
+impl Held {
+    /// As much of an answer as a pipeline lets through that obeys the ledger.
+    fn obey(&mut self, tokens: u64) -> u64 {
+        match self.streamed {
+            true if self.reservation.grow(tokens).is_ok() => tokens,
+            true => tokens.min(self.reservation.covered_output()),
+            false => tokens.min(self.reservation.output_bound().unwrap_or(self.most)),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counters_are_the_sum_of_the_rows_and_never_above_a_limit(events in proptest::collection::vec(event(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        let caller = Caller { project: Some("search".into()), ..Caller::default() };
+        let limit = 40;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut generation = 0;
+        let file = |n: u32| folder.path().join(format!("{n}.db"));
+        let mut ledger = in_file(&file(0), limit);
+        let mut held: Vec<Held> = Vec::new();
+        for event in events {
+            match event {
+                Event::Reserve { streamed, most } => {
+                    if let Ok(reservation) = ledger.reserve(Ask { streamed, most_output: most, ..ask(&caller) }) {
+                        held.push(Held { reservation, streamed, most: most.unwrap_or(super::accounts::LONGEST) });
+                    }
+                }
+                Event::Grow(which, tokens) => {
+                    if let Some(one) = held.get_mut(which) {
+                        one.obey(tokens);
+                    }
+                }
+                Event::Settle(which, tokens) if which < held.len() => {
+                    let mut one = held.swap_remove(which);
+                    let tokens = one.obey(tokens);
+                    let cost = runtime.block_on(one.reservation.settle(used(100, tokens))).unwrap();
+                    prop_assert_eq!(cost.nanos(), 100_000 + tokens * 10_000);
+                }
+                Event::Release(which) if which < held.len() => held.swap_remove(which).reservation.release(),
+                Event::Drop { which, sent, seen } if which < held.len() => {
+                    let mut one = held.swap_remove(which);
+                    if sent {
+                        one.reservation.sent();
+                    }
+                    if let Some(seen) = seen {
+                        let seen = one.obey(seen);
+                        one.reservation.seen(seen);
+                    }
+                }
+                Event::Reopen => {
+                    // What a killed process leaves: the files as they are.
+                    let (settled, open) = rows_say(&ledger);
+                    for end in ["", "-wal"] {
+                        let from = format!("{}{end}", file(generation).display());
+                        std::fs::copy(from, format!("{}{end}", file(generation + 1).display())).unwrap();
+                    }
+                    held.clear();
+                    generation += 1;
+                    ledger = in_file(&file(generation), limit);
+                    prop_assert_eq!(counted(&ledger), settled + open);
+                    prop_assert_eq!(rows_say(&ledger), (settled + open, 0));
+                }
+                _ => {}
+            }
+            let (settled, _) = rows_say(&ledger);
+            prop_assert_eq!(counted(&ledger), settled);
+            prop_assert!(settled <= limit * 1_000_000, "{settled} is above the limit");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let run = |id: &str| {
+        Arc::new(RunScope { id: id.into(), workflow: "w".into(), budget: Some(NanoUsd::new(10_000_000)) })
+    };
+    let caller = Caller::default();
+    let first = run("a");
+    let ledger = in_file(&path, 1_000);
+    let held = ledger.reserve(Ask { run: Some(&first), most_output: Some(600), ..ask(&caller) }).unwrap();
+    held.settle(used(100, 600)).await.unwrap();
+    assert_eq!(ledger.run_spent("a"), NanoUsd::new(6_100_000));
+    drop(ledger);
+    let ledger = in_file(&path, 1_000);
+    let again = run("a");
+    assert_eq!(ledger.recall_run(&again).await, Ok(NanoUsd::new(6_100_000)));
+    let last = ledger.reserve(Ask { run: Some(&again), ..ask(&caller) }).unwrap();
+    assert_eq!(last.output_bound(), Some(380));
+    let refused = ledger.reserve(Ask { run: Some(&again), ..ask(&caller) }).unwrap_err();
+    assert_eq!(
+        (refused.to_string().as_str(), refused.on_exceeded),
+        (
+            "the budget of $0.01 of the run `a` has $0.00 left, which is not enough for this request",
+            OnExceeded::Reject,
+        )
+    );
+    let other = run("b");
+    assert!(ledger.reserve(Ask { run: Some(&other), ..ask(&caller) }).is_ok());
+}
+
+#[tokio::test]
+async fn a_row_says_what_a_charge_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = in_file(&folder.path().join("state.db"), 1_000);
+    let caller = Caller {
+        project: Some("search".into()),
+        user: Some("ana".into()),
+        key: Some("k".into()),
+        ..Caller::default()
+    };
+    let asked = Ask { task: Some("t"), simulated: true, price: None, ..ask(&caller) };
+    let held = ledger.reserve(asked).unwrap();
+    held.committed().await.unwrap();
+    let read = |sql: &'static str| {
+        let database = ledger.shared.database.as_ref().unwrap();
+        database.read_now(|c| c.query_row(sql, (), |row| row.get::<_, String>(0))).unwrap()
+    };
+    let row = "SELECT concat_ws('|', state, model, provider, project, user, key, task, simulated, priced,
+        settled_nanousd, input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, estimated) FROM charges";
+    assert_eq!(read(row), "open|m|p|search|ana|k|t|1|1|100|1024|0|0|1");
+    let usage = Usage { cached_input_tokens: 7, reasoning_tokens: 3, ..used(90, 5) };
+    assert_eq!(held.settle(usage).await, Ok(NanoUsd::ZERO));
+    assert_eq!(read(row), "settled|m|p|search|ana|k|t|1|1|0|90|5|7|3|0");
+    // Named by request and attempt: the same one again changes nothing.
+    let twice = ledger.reserve(asked).unwrap();
+    twice.settle(used(1_000, 1_000)).await.unwrap();
+    assert_eq!(read(row), "settled|m|p|search|ana|k|t|1|1|0|90|5|7|3|0");
 }
