@@ -133,7 +133,7 @@ async fn a_budget_that_is_spent_is_a_402_in_the_clients_dialect_and_nobody_is_ca
 }
 
 #[tokio::test]
-async fn what_counting_and_routers_say_costs_nothing_and_embeddings_their_input() {
+async fn embeddings_cost_their_input() {
     let world = start(&daily(1_000_000_000)).await;
     let vectors = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"up","usage":{"prompt_tokens":7,"total_tokens":7}}"#;
     world.upstream.push(Answer::raw(200, "application/json", vectors));

@@ -113,6 +113,17 @@ async fn every_provider_is_told_where_to_stop_by_every_client() {
     }
 }
 
+#[tokio::test]
+async fn counting_costs_nothing() {
+    let (upstream, gateway) = every_api(1_000).await;
+    upstream.push(Answer::json(200, &json!({ "input_tokens": 5 })));
+    let ask = asks("/v1/messages", "anth", false, None).replace(",\"stream\":false", "");
+    let reply =
+        gateway.post_raw("/v1/messages/count_tokens", ask.replace("\"max_tokens\":4000,", ""), &[]).await;
+    assert_eq!((reply.status, reply.header("x-jackfield-cost-usd")), (200, Some("0.00")), "{}", reply.text());
+    assert_eq!((upstream.requests().len(), used(&gateway).await), (1, 0));
+}
+
 /// Pieces of one token each and no end, whatever is asked for.
 fn endless(model: &str) -> Answer {
     let pieces = ["word"; 60];

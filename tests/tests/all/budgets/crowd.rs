@@ -7,19 +7,19 @@ use serde_json::json;
 use super::{ANSWER, body, daily, nanos, start, used};
 use crate::world::World;
 
-/// What a piece of the streams here costs.
-const PIECE: u64 = 10_000;
+/// A piece of the streams here, and what it costs: five tokens.
+const WORDS: &str = "four words and a dot.";
+const PIECE: u64 = 5 * 10_000;
 
 #[tokio::test]
 async fn two_hundred_at_once_never_spend_more_than_there_is() {
-    // Room for a tenth of them.
-    const LIMIT: u64 = 20 * ANSWER;
-    for stream in [false, true] {
-        let world = start(&daily(LIMIT)).await;
-        let frames = openai::stream_frames(&["word"; 40]);
-        // Without usage, and with more tokens than the share of each.
+    // Room for a tenth of the whole answers, and for two and a half of the streams, which nobody tells to stop in time.
+    for (stream, limit) in [(false, 20 * ANSWER), (true, 750 * PIECE)] {
+        let world = start(&daily(limit)).await;
+        let frames = openai::stream_frames(&[WORDS; 300]);
         world.upstream.always(match stream {
-            true => Answer::sse([&frames[..41], &frames[42..]].concat()),
+            // Without usage.
+            true => Answer::sse([&frames[..302], &frames[303..]].concat()),
             false => openai::chat("fine"),
         });
         let ask = body(&json!({ "stream": stream }));
@@ -29,7 +29,7 @@ async fn two_hundred_at_once_never_spend_more_than_there_is() {
         assert!(got.iter().all(|status| [200, 402].contains(status)), "{got:?}");
         assert!(answered >= 1 && answered < 200, "{answered}");
         let used = used(&world.gateway).await;
-        assert!(used <= LIMIT + PIECE, "{used} of {LIMIT}, stream {stream}");
+        assert!(used <= limit + PIECE, "{used} of {limit}, stream {stream}");
         settled(&world).await;
     }
 }
