@@ -23,6 +23,8 @@ mod guest;
 mod restart;
 #[path = "cli/served.rs"]
 mod served;
+#[path = "cli/usage.rs"]
+mod usage;
 
 /// Limits are generous: the machine may be busy, and no row is about them.
 const CONFIG: &str = "

@@ -4,6 +4,7 @@
 //! It changes nothing itself: what is to change is asked of the one task that makes worlds (`command`). It goes on
 //! answering while the API drains.
 
+mod budgets;
 mod command;
 mod guard;
 mod metrics;
@@ -75,6 +76,7 @@ pub fn routes(admin: Arc<Admin>) -> Router {
         .route("/plugins/{name}", get(plugins::one))
         .route("/plugins/{name}/rollback", post(plugins::roll_back))
         .route("/plugins/{name}/promote", post(plugins::promote))
+        .route("/budgets", get(budgets::list))
         .route("/models", get(models::list))
         .route("/requests", get(requests::list))
         .route("/requests/{id}", get(requests::one))
@@ -89,7 +91,7 @@ async fn unknown_path(request: Request) -> Response {
     let shown = excerpt(request.uri().path(), 128);
     let message = format!(
         "unknown path {} {shown}; the admin port serves GET /plugins, GET /plugins/NAME, POST /plugins/NAME/rollback, \
-         POST /plugins/NAME/promote, GET /models, GET /requests, GET /requests/ID and GET /metrics",
+         POST /plugins/NAME/promote, GET /budgets, GET /models, GET /requests, GET /requests/ID and GET /metrics",
         request.method()
     );
     refuse(Fault::new(FaultKind::UnknownPath, message))

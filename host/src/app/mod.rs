@@ -4,6 +4,7 @@
 //! `Bound::serve` serves, and reloads what changes, until told to stop. Boot is the first load of a world:
 //! there is one path.
 
+mod alerts;
 mod cpu;
 mod engine;
 mod generations;
@@ -28,6 +29,7 @@ use jackfield_gateway::policy::ShadowTasks;
 use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
+use jackfield_store::{StateError, Store};
 
 use crate::admin::{self, Admin, Command};
 use crate::http::{self, Api, Server, ServerOptions};
@@ -49,6 +51,9 @@ pub enum BuildError {
     /// The plugin engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What is written down.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// The house could not be opened.
@@ -71,6 +76,7 @@ pub struct App {
     config: Arc<Config>,
     providers: Registry,
     engine: PluginEngine,
+    store: Arc<Store>,
 }
 
 /// A house that listens.
@@ -106,18 +112,24 @@ impl App {
         Self::with_engine(config, engine)
     }
 
-    /// Builds everything around this plugin engine.
+    /// Builds everything around this plugin engine, and opens what is written down.
     pub fn with_engine(config: Config, engine: PluginEngine) -> Result<Self, BuildError> {
+        let store = Arc::new(Store::open(&config)?);
+        Ok(Self { store, ..Self::offline(config, engine)? })
+    }
+
+    /// Builds everything for a command that serves nothing: no file is opened or made.
+    fn offline(config: Config, engine: PluginEngine) -> Result<Self, BuildError> {
         let providers = Registry::build(&config)?;
-        Ok(Self { config: Arc::new(config), providers, engine })
+        Ok(Self { config: Arc::new(config), providers, engine, store: Arc::default() })
     }
 
     /// Loads the plugins, puts the first world together, and listens.
     pub async fn bind(self) -> Result<Bound, BindError> {
-        let Self { config, providers, engine } = self;
+        let Self { config, providers, engine, store } = self;
         let load = Arc::new(Load::reading(cpu::times));
         let keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
-        let mut keeper = keeper.remembering();
+        let mut keeper = keeper.remembering().storing(store);
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
         let (cut, cutting) = flag::channel(false);
@@ -201,6 +213,8 @@ impl Bound {
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
+        let telling = alerts::tell(Arc::clone(&self.world), self.keeper.metrics());
+        let _telling = AbortOnDrop(tokio::spawn(telling));
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
         let _keeping = AbortOnDrop(match self.config.plugins().watch() {

@@ -17,6 +17,7 @@ mod request;
 mod route;
 mod serve;
 mod tasks;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,8 @@ enum Command {
     /// The configuration's schema, and what took effect
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// What was spent, by whom and on what
+    Usage(usage::UsageArgs),
     /// Make, look at and try plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Route(args) => route::run(&args),
         Command::Config(command) => config::run(&command),
+        Command::Usage(args) => usage::run(&args),
         Command::Plugin(command) => plugin_command(&command),
         Command::CompilePlugin(args) => return compile::run(&args),
         Command::Completions { shell } => {

@@ -28,5 +28,8 @@ mod registry;
 mod simulated;
 /// Streamed answers, bounded in time and size.
 mod stream;
+/// What webhooks are told.
+mod webhook;
 
 pub use registry::{Registry, RegistryError};
+pub use webhook::WebhookClient;

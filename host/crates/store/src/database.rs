@@ -308,7 +308,6 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// A connection for looking at a file, also while a gateway writes it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the command that shows usage"))]
 pub(crate) fn look(path: &Path) -> Result<Connection, StateError> {
     if !path.is_file() {
         let remedy = "nothing was written down yet, or `state` in the configuration names another file";

@@ -8,12 +8,16 @@ mod error;
 pub mod ledger;
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
 
 use database::{Database, Opening};
 pub use error::StateError;
-pub use ledger::{Ask, Exceeded, Ledger, LimitScope, LimitUnit, Refused, Reservation, Standing};
+pub use ledger::{
+    Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
+    UsageRow, usage,
+};
 
 /// Everything that is stored, of one gateway. Opened once, before the first world.
 #[derive(Debug, Default)]
@@ -60,4 +64,9 @@ impl Store {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
+
+/// A moment as people and programs read it: `2026-11-22T06:38:25Z`.
+pub fn show_time(at: SystemTime) -> String {
+    jiff::Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| at.to_string())
 }

@@ -4,19 +4,20 @@
 //! from configured keys, so they are few; models can be any that a client names. `MAX_ACCOUNTS` bounds all: what comes
 //! after them and cannot be pruned shares one account a kind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use jackfield_core::base::NanoUsd;
 use jackfield_core::config::{Budgets, Limits, NamedLimits, OnExceeded, Window};
 use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
 
+use super::alert::Alert;
 use super::amount::{Amount, Tariff};
 use super::calendar::Calendar;
 use super::exceeded::{Exceeded, LimitScope, LimitUnit, Refused, moment};
 use super::learned::Learned;
 use super::rows::Spent;
-use super::standing::Standing;
+use super::standing::{LimitStatus, Standing};
 
 /// Accounts at most: each takes about 300 bytes.
 const MAX_ACCOUNTS: usize = 16_384;
@@ -55,6 +56,8 @@ struct Counter {
     held: Amount,
     /// Whole answers under way.
     open: u32,
+    /// The highest threshold that was told, in parts of a million, of dollars and of tokens.
+    told: [u32; 2],
 }
 
 /// What a run spent and holds.
@@ -106,6 +109,7 @@ struct Applies {
     unit: LimitUnit,
     limit: u64,
     used: u64,
+    spent: u64,
     left: u64,
     open: u32,
 }
@@ -257,8 +261,8 @@ impl Accounts {
         Ok(reach)
     }
 
-    /// What was held is no more; this was spent.
-    pub(super) fn settle(&mut self, charged: &Charged, held: Amount, spent: Amount) {
+    /// What was held is no more; this was spent. Gives the thresholds that were passed by it, each once in its window.
+    pub(super) fn settle(&mut self, charged: &Charged, held: Amount, spent: Amount) -> Vec<Alert> {
         self.change(charged, |counter| {
             counter.held = counter.held.less(held);
             counter.spent = counter.spent.plus(spent);
@@ -268,6 +272,55 @@ impl Accounts {
             run.held = run.held.less(held.usd);
             run.spent = run.spent.plus(spent.usd);
         });
+        if spent == Amount::default() { Vec::new() } else { self.passed(&charged.scopes) }
+    }
+
+    /// The thresholds that these accounts passed and nobody was told of.
+    fn passed(&mut self, scopes: &[LimitScope]) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        for limit in self.applying(scopes, None) {
+            let Some(window) = limit.window.filter(|_| limit.limit > 0) else { continue };
+            let (start, end) = (self.calendar.starts()[window.index()], self.calendar.end(window));
+            let Some(account) = self.accounts.get_mut(&limit.scope) else { continue };
+            let told = &mut account.windows[window.index()].told[limit.unit as usize];
+            let used = u128::from(limit.spent) * 1_000_000;
+            let reached = |threshold: u32| used >= u128::from(limit.limit) * u128::from(threshold);
+            for threshold in self.budgets.thresholds.iter().copied().filter(|t| reached(*t)) {
+                if threshold <= *told {
+                    continue;
+                }
+                *told = threshold;
+                let (scope, unit) = (limit.scope.clone(), limit.unit);
+                let (limit, spent) = (limit.limit, limit.spent);
+                alerts.push(Alert { scope, window, unit, threshold, limit, spent, start, end });
+            }
+        }
+        alerts
+    }
+
+    /// Remembers what was told before the start.
+    pub(super) fn restore_told(&mut self, alert: &Alert) {
+        let index = alert.window.index();
+        if let Some(account) = self.accounts.get_mut(&alert.scope)
+            && account.windows[index].start == alert.start
+        {
+            let told = &mut account.windows[index].told[alert.unit as usize];
+            *told = alert.threshold.max(*told);
+        }
+    }
+
+    /// Every limit of every account, and of what has a name in the configuration.
+    pub(super) fn limits(&self) -> Vec<LimitStatus> {
+        let mut scopes: BTreeSet<LimitScope> = self.accounts.keys().cloned().collect();
+        scopes.extend(self.standing().into_iter().map(|limit| limit.scope));
+        let scopes: Vec<LimitScope> = scopes.into_iter().collect();
+        let all = self.applying(&scopes, None).into_iter().filter_map(|applies| {
+            let Applies { scope, window, unit, limit, used, spent, left, .. } = applies;
+            let resets_at = moment(self.calendar.end(window?));
+            let reserved = used.saturating_sub(spent);
+            Some(LimitStatus { scope, window: window?, unit, limit, spent, reserved, left, resets_at })
+        });
+        all.collect()
     }
 
     /// Every limit that the configuration gives a name, and how it stands.
@@ -367,10 +420,13 @@ impl Accounts {
                 let index = window.index();
                 let counter = account.map(|account| account.windows[index]);
                 let counter = counter.filter(|counter| counter.start == starts[index]).unwrap_or_default();
-                let used = counter.spent.plus(counter.held);
-                let usd = limits.usd[index].map(|limit| (LimitUnit::Usd, limit.nanos(), used.usd.nanos()));
-                let tokens = limits.tokens[index].map(|limit| (LimitUnit::Tokens, limit, used.tokens));
-                for (unit, limit, used) in [usd, tokens].into_iter().flatten() {
+                let (used, spent) = (counter.spent.plus(counter.held), counter.spent);
+                let usd = limits.usd[index];
+                let usd =
+                    usd.map(|limit| (LimitUnit::Usd, limit.nanos(), used.usd.nanos(), spent.usd.nanos()));
+                let tokens = limits.tokens[index];
+                let tokens = tokens.map(|limit| (LimitUnit::Tokens, limit, used.tokens, spent.tokens));
+                for (unit, limit, used, spent) in [usd, tokens].into_iter().flatten() {
                     let left = limit.saturating_sub(used);
                     let scope = scope.clone();
                     all.push(Applies {
@@ -379,6 +435,7 @@ impl Accounts {
                         unit,
                         limit,
                         used,
+                        spent,
                         left,
                         open: counter.open,
                     });
@@ -393,6 +450,7 @@ impl Accounts {
                 unit: LimitUnit::Usd,
                 limit: budget.nanos(),
                 used: used.nanos(),
+                spent: 0,
                 left: budget.less(used).nanos(),
                 open: 0,
             });

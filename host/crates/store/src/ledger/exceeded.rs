@@ -38,6 +38,18 @@ impl LimitScope {
         }
     }
 
+    /// The scope of this kind and name, as they are written down.
+    pub(super) fn read(kind: &str, name: &str) -> Option<Self> {
+        Some(match kind {
+            "global" => Self::Everyone,
+            "project" => Self::Project(name.into()),
+            "user" => Self::User(name.into()),
+            "key" => Self::Key(name.into()),
+            "model" => Self::Model(name.into()),
+            _ => return None,
+        })
+    }
+
     /// Whose it is; `None` for everybody's.
     pub fn name(&self) -> Option<&str> {
         match self {

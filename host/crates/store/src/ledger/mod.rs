@@ -4,6 +4,7 @@
 //! from again after a restart.
 
 mod accounts;
+mod alert;
 mod amount;
 mod calendar;
 mod exceeded;
@@ -12,6 +13,7 @@ mod reservation;
 mod restored;
 mod rows;
 mod standing;
+mod usage;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,13 +25,16 @@ use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
 use jiff::Timestamp;
 
 use accounts::{Accounts, Wish};
+pub use alert::Alert;
+use alert::Alerts;
 use amount::Tariff;
 pub use exceeded::{Exceeded, LimitScope, LimitUnit, Refused};
 pub use reservation::Reservation;
 pub(crate) use restored::Restored;
 use rows::Charge;
 pub(crate) use rows::TABLES;
-pub use standing::Standing;
+pub use standing::{LimitStatus, Standing};
+pub use usage::{By, UsageRow, usage};
 
 use crate::StateError;
 use crate::database::Database;
@@ -46,6 +51,7 @@ pub struct Ledger {
 struct Shared {
     accounts: Mutex<Accounts>,
     database: Option<Database>,
+    alerts: Alerts,
 }
 
 /// A call that is to be made.
@@ -81,7 +87,10 @@ impl Default for Ledger {
     /// In memory, and nothing is limited.
     fn default() -> Self {
         let accounts = Mutex::new(Accounts::new(now()));
-        Self { shared: Arc::new(Shared { accounts, database: None }), idle: AtomicBool::new(true) }
+        Self {
+            shared: Arc::new(Shared { accounts, database: None, alerts: Alerts::default() }),
+            idle: AtomicBool::new(true),
+        }
     }
 }
 
@@ -89,7 +98,10 @@ impl Ledger {
     /// One that is written down, and goes on where it ended.
     pub(crate) fn written_down(database: Database, restored: Restored) -> Self {
         let accounts = Mutex::new(restored.accounts);
-        let shared = Shared { accounts, database: Some(database) };
+        let shared = Shared { accounts, database: Some(database), alerts: Alerts::default() };
+        for alert in restored.untold {
+            shared.alerts.put(alert);
+        }
         Self { shared: Arc::new(shared), idle: AtomicBool::new(false) }
     }
 

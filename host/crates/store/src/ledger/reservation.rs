@@ -153,11 +153,12 @@ impl Reservation {
         self.done = true;
         let spent = Amount::of(&usage, self.price.as_ref());
         let mut accounts = self.shared.accounts();
-        accounts.settle(&self.charged, self.tariff.most(self.held), spent);
+        let alerts = accounts.settle(&self.charged, self.tariff.most(self.held), spent);
         if !usage.estimated {
             accounts.learned.learn(&self.charge.model, self.charge.task.as_deref(), usage.output_tokens);
         }
         drop(accounts);
+        self.shared.alert(alerts);
         let write = |database: &Database| {
             database.write_owed(rows::settle(&self.charge, self.reserved(), spent.usd, usage))
         };
@@ -167,7 +168,7 @@ impl Reservation {
     fn undo(&mut self) {
         self.done = true;
         let held = self.tariff.most(self.held);
-        self.shared.accounts().settle(&self.charged, held, Amount::default());
+        let _ = self.shared.accounts().settle(&self.charged, held, Amount::default());
         if let Some(database) = &self.shared.database {
             let _ = database.write_owed(rows::release(&self.charge));
         }

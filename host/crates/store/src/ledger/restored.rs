@@ -3,6 +3,7 @@
 use jackfield_core::config::Budgets;
 
 use super::accounts::Accounts;
+use super::alert::{self, Alert};
 use super::rows;
 use crate::StateError;
 use crate::database::Opening;
@@ -10,6 +11,8 @@ use crate::database::Opening;
 /// What a ledger goes on from.
 pub(crate) struct Restored {
     pub(super) accounts: Accounts,
+    /// What was to be told and was not.
+    pub(super) untold: Vec<Alert>,
 }
 
 impl Restored {
@@ -18,8 +21,11 @@ impl Restored {
         let mut accounts = Accounts::new(super::now());
         accounts.configure(budgets, super::now());
         let starts = accounts.starts();
-        let (recovered, spent) =
-            opening.with(|connection| Ok((rows::recover(connection)?, rows::spent(connection, starts)?)))?;
+        let now = accounts.now();
+        let (recovered, spent, alerts) = opening.with(|connection| {
+            let recovered = rows::recover(connection)?;
+            Ok((recovered, rows::spent(connection, starts)?, alert::read(connection, now)?))
+        })?;
         if recovered > 0 {
             tracing::warn!(
                 target: "jackfield::store", charges = recovered,
@@ -29,6 +35,10 @@ impl Restored {
         for spent in &spent {
             accounts.restore(spent);
         }
-        Ok(Self { accounts })
+        for (alert, _) in &alerts {
+            accounts.restore_told(alert);
+        }
+        let untold = alerts.into_iter().filter(|(_, told)| !told).map(|(alert, _)| alert).collect();
+        Ok(Self { accounts, untold })
     }
 }

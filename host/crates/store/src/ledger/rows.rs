@@ -16,7 +16,8 @@ use crate::database::{Job, Module};
 /// The ledger's tables.
 pub(crate) const TABLES: Module = Module {
     name: "ledger",
-    steps: &["
+    steps: &[
+        "
 CREATE TABLE charges (
     request              TEXT    NOT NULL,
     attempt              INTEGER NOT NULL,
@@ -48,7 +49,23 @@ CREATE TABLE charges (
 CREATE INDEX charges_by_time ON charges (time);
 CREATE INDEX charges_open ON charges (state) WHERE state = 'open';
 CREATE INDEX charges_by_run ON charges (run) WHERE run IS NOT NULL;
-"],
+",
+        "
+CREATE TABLE alerts (
+    scope      TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    window     TEXT    NOT NULL,
+    unit       TEXT    NOT NULL,
+    start      INTEGER NOT NULL,
+    threshold  INTEGER NOT NULL,
+    \"end\"      INTEGER NOT NULL,
+    limited    INTEGER NOT NULL,
+    spent      INTEGER NOT NULL,
+    told       INTEGER NOT NULL,
+    PRIMARY KEY (scope, name, window, unit, start, threshold)
+) STRICT, WITHOUT ROWID;
+",
+    ],
 };
 
 /// What never changes about a charge.

@@ -328,3 +328,96 @@ async fn a_row_says_what_a_charge_was() {
     twice.settle(used(1_000, 1_000)).await.unwrap();
     assert_eq!(read(row), "settled|m|p|search|ana|k|t|1|1|0|90|5|7|3|0");
 }
+
+/// What waits to be told, as the thresholds of whose limits.
+async fn told(ledger: &Ledger, count: usize) -> Vec<(String, u32, u64)> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let alert = ledger.next_alert().await;
+        all.push((alert.scope.to_string(), alert.threshold, alert.spent));
+        ledger.told(&alert);
+    }
+    assert!(ledger.shared.alerts.is_empty(), "more is told");
+    all
+}
+
+#[tokio::test]
+async fn each_threshold_is_told_once_in_its_window_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let mut budgets = monthly(100);
+    budgets.thresholds = vec![500_000, 800_000, 1_000_000];
+    let caller = Caller { project: Some("search".into()), ..Caller::default() };
+    let open = || {
+        let mut opening = Opening::open(&path, Synchronous::Normal, &[TABLES]).unwrap();
+        let restored = Restored::read(&mut opening, &budgets).unwrap();
+        let ledger = Ledger::written_down(opening.start().unwrap(), restored);
+        ledger.configure(&budgets);
+        ledger
+    };
+    let spend = async |ledger: &Ledger, milli_usd: u64| {
+        let held = ledger.reserve(Ask { most_output: Some(milli_usd * 100), ..ask(&caller) }).unwrap();
+        held.settle(used(0, milli_usd * 100)).await.unwrap();
+    };
+    let one = |scope: &str, threshold, milli_usd: u64| (scope.to_owned(), threshold, milli_usd * 1_000_000);
+    let ledger = open();
+    spend(&ledger, 49).await;
+    assert!(ledger.shared.alerts.is_empty());
+    spend(&ledger, 1).await;
+    let half = [one("global", 500_000, 50), one("project `search`", 500_000, 50)];
+    assert_eq!(told(&ledger, 2).await, half);
+    spend(&ledger, 31).await;
+    drop(ledger);
+    // What nobody was told is told by the next process, and what was told is not.
+    let ledger = open();
+    let eighty = [one("global", 800_000, 81), one("project `search`", 800_000, 81)];
+    assert_eq!(told(&ledger, 2).await, eighty);
+    spend(&ledger, 1).await;
+    assert!(ledger.shared.alerts.is_empty());
+    drop(ledger);
+    let ledger = open();
+    assert!(ledger.shared.alerts.is_empty());
+    let limits = ledger.limits();
+    let shown: Vec<_> = limits.iter().map(|l| (l.scope.to_string(), l.spent, l.reserved, l.left)).collect();
+    let stands = |scope: &str| (scope.to_owned(), 82_000_000, 0, 18_000_000);
+    assert_eq!(shown, [stands("global"), stands("project `search`")]);
+}
+
+#[tokio::test]
+async fn usage_is_summed_while_the_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let ledger = in_file(&path, 1_000);
+    let caller = |project: &str| Caller { project: Some(project.into()), ..Caller::default() };
+    for (project, model, output) in [("a", "m", 10), ("b", "m", 20), ("a", "n", 5), ("a", "m", 10)] {
+        let caller = caller(project);
+        let held = ledger.reserve(Ask { model, ..ask(&caller) }).unwrap();
+        held.settle(used(100, output)).await.unwrap();
+    }
+    let none = Caller::default();
+    let open = ledger.reserve(Ask { streamed: true, most_output: Some(0), ..ask(&none) }).unwrap();
+    open.committed().await.unwrap();
+    let sums = |by: &[By]| {
+        let rows = usage(&path, by, std::time::UNIX_EPOCH, &jiff::tz::TimeZone::UTC).unwrap();
+        let row = |row: UsageRow| (row.of, row.calls, row.open, row.output_tokens, row.cost.nanos());
+        rows.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let of = |names: &[&str]| -> Vec<Option<String>> {
+        names.iter().map(|name| Some((*name).to_owned())).collect()
+    };
+    assert_eq!(
+        sums(&[By::Project, By::Model]),
+        [
+            (of(&["a", "m"]), 2, 0, 20, 400_000),
+            (of(&["b", "m"]), 1, 0, 20, 300_000),
+            (of(&["a", "n"]), 1, 0, 5, 150_000),
+            (vec![None, Some("m".into())], 1, 1, 0, 100_000),
+        ]
+    );
+    let days = sums(&[By::Day]);
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    assert_eq!(days.iter().map(|day| day.1).sum::<u64>(), 5);
+    assert_eq!(days.last().unwrap().0, [Some(today)]);
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    assert!(usage(&path, &[By::Model], later, &jiff::tz::TimeZone::UTC).unwrap().is_empty());
+}

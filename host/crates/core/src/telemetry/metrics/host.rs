@@ -34,11 +34,19 @@ pub enum ReloadChange {
 pub struct HostMetrics {
     world: Gauge,
     changes: Family<Labels, Counter>,
+    alerts: Family<AlertLabels, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     change: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AlertLabels {
+    scope: &'static str,
+    window: &'static str,
+    unit: &'static str,
 }
 
 impl ReloadChange {
@@ -71,7 +79,7 @@ impl ReloadChange {
 
 impl HostMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self { world: Gauge::default(), changes: Family::default() };
+        let metrics = Self { world: Gauge::default(), changes: Family::default(), alerts: Family::default() };
         registry.register(
             "world_generation",
             "Which world of this process serves, from 1",
@@ -82,6 +90,8 @@ impl HostMetrics {
             "What reloads did, the first load included",
             metrics.changes.clone(),
         );
+        let help = "Thresholds of limits that were passed, each once in its window";
+        registry.register("budget_alerts", help, metrics.alerts.clone());
         for change in ReloadChange::ALL {
             let _ = metrics.changes.get_or_create(&Labels { change: change.name() });
         }
@@ -91,6 +101,11 @@ impl HostMetrics {
     /// This world serves now.
     pub fn world(&self, generation: u64) {
         self.world.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// A threshold of a limit was passed.
+    pub fn alerted(&self, scope: &'static str, window: &'static str, unit: &'static str) {
+        self.alerts.get_or_create(&AlertLabels { scope, window, unit }).inc();
     }
 
     /// A reload did this.

@@ -1,0 +1,153 @@
+//! `jackfield usage`: what was spent, by whom and on what, from the file that a gateway writes down, also while it runs.
+
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use jackfield_core::config::Period;
+use jackfield_store::{By, Store, UsageRow, show_time, usage};
+
+use super::{ConfigArg, Failed, Outcome, out};
+
+#[derive(Args)]
+pub(super) struct UsageArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// What to sum for, in this order
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "project,model")]
+    by: Vec<What>,
+    /// How far to look back: 7d, 12h
+    #[arg(long, default_value = "7d", value_name = "TIME")]
+    since: Period,
+    /// Print the sums as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    Project,
+    User,
+    Key,
+    Model,
+    Provider,
+    Task,
+    Workflow,
+    Day,
+}
+
+impl What {
+    fn by(self) -> By {
+        match self {
+            Self::Project => By::Project,
+            Self::User => By::User,
+            Self::Key => By::Key,
+            Self::Model => By::Model,
+            Self::Provider => By::Provider,
+            Self::Task => By::Task,
+            Self::Workflow => By::Workflow,
+            Self::Day => By::Day,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Key => "key",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Task => "task",
+            Self::Workflow => "workflow",
+            Self::Day => "day",
+        }
+    }
+}
+
+pub(super) fn run(args: &UsageArgs) -> Outcome {
+    let config = args.config.load()?;
+    let Some((path, _)) = Store::file(&config) else {
+        let hint = "nothing is written down: add `state: sqlite:jackfield.db`, or a budget";
+        return Err(Failed(format!("error: {}: {hint}", config.source())));
+    };
+    let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
+    let since = SystemTime::now().checked_sub(args.since.get()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let by: Vec<By> = args.by.iter().map(|what| what.by()).collect();
+    let rows = usage(&path, &by, since, &budgets.timezone)?;
+    match args.json {
+        true => out::line(&format!("{:#}", as_json(&rows, &args.by, since))),
+        false => show(&rows, &args.by, args.since),
+    }
+}
+
+fn as_json(rows: &[UsageRow], by: &[What], since: SystemTime) -> Value {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            let of = by.iter().zip(&row.of).map(|(what, of)| (what.name().to_owned(), json!(of)));
+            let mut shown: Map<String, Value> = of.collect();
+            for (name, count) in [
+                ("calls", row.calls),
+                ("open", row.open),
+                ("simulated", row.simulated),
+                ("estimated", row.estimated),
+                ("unpriced", row.unpriced),
+                ("input_tokens", row.input_tokens),
+                ("cached_input_tokens", row.cached_input_tokens),
+                ("output_tokens", row.output_tokens),
+                ("cost_nanousd", row.cost.nanos()),
+            ] {
+                shown.insert(name.to_owned(), json!(count));
+            }
+            shown.insert("cost_usd".to_owned(), json!(row.cost.usd()));
+            Value::Object(shown)
+        })
+        .collect();
+    json!({ "since": show_time(since), "usage": rows })
+}
+
+fn show(rows: &[UsageRow], by: &[What], since: Period) -> Outcome {
+    if rows.is_empty() {
+        return out::line(&format!("no call in the last {since}"));
+    }
+    let mut header: Vec<&str> = by.iter().map(|what| what.name()).collect();
+    header.extend(["calls", "input tokens", "output tokens", "USD", "notes"]);
+    let mut table = out::table(&header);
+    let mut whole = UsageRow::default();
+    for row in rows {
+        let mut cells: Vec<String> =
+            row.of.iter().map(|of| of.clone().unwrap_or_else(|| "-".into())).collect();
+        cells.extend(figures(row));
+        table.add_row(cells);
+        whole.calls += row.calls;
+        whole.input_tokens = whole.input_tokens.saturating_add(row.input_tokens);
+        whole.output_tokens = whole.output_tokens.saturating_add(row.output_tokens);
+        whole.cost = whole.cost.plus(row.cost);
+    }
+    if rows.len() > 1 && !by.is_empty() {
+        let mut cells = vec![String::new(); by.len()];
+        cells[0] = "all".to_owned();
+        cells.extend(figures(&whole));
+        table.add_row(cells);
+    }
+    out::line(&table)
+}
+
+fn figures(row: &UsageRow) -> [String; 5] {
+    let notes = [
+        (row.simulated, "simulated"),
+        (row.estimated, "estimated"),
+        (row.open, "under way"),
+        (row.unpriced, "without a known price"),
+    ];
+    let notes: Vec<String> =
+        notes.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    [
+        row.calls.to_string(),
+        row.input_tokens.to_string(),
+        row.output_tokens.to_string(),
+        row.cost.to_string(),
+        notes.join(", "),
+    ]
+}
