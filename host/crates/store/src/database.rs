@@ -257,7 +257,7 @@ fn write(connection: Connection, queue: &Queue, path: &Arc<str>) {
                 tracing::error!(target: "jackfield::store", state = &**path, %error, "the state cannot be written");
             }
             None if failing => {
-                tracing::info!(target: "jackfield::store", state = &**path, "the state is written again")
+                tracing::info!(target: "jackfield::store", state = &**path, "the state is written again");
             }
             _ => {}
         }

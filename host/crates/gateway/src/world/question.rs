@@ -56,7 +56,9 @@ impl Model {
         let mut call = self.call_of(question).map_err(Unanswered::Failed)?;
         let charge = self.charge(&payer, &mut call).map_err(Unanswered::Exceeded)?;
         let mut live = self.begin(false);
-        match tokio::time::timeout_at(until.into(), charge::call(&**self.provider(), call, charge)).await {
+        // Large, and within the futures of whoever asks.
+        let asked = Box::pin(charge::call(&**self.provider(), call, charge));
+        match tokio::time::timeout_at(until.into(), asked).await {
             Ok(Ok(Answer::Whole { reply, .. })) => {
                 live.first_token();
                 live.end(CallEnd::Answered);
