@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 #[path = "cli/compiling.rs"]
 mod compiling;
+#[path = "cli/crash.rs"]
+mod crash;
 #[path = "cli/grants.rs"]
 mod grants;
 #[path = "cli/guest.rs"]

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response};
 
-use jackfield_core::telemetry::metrics;
+use jackfield_core::telemetry::metrics::{self, BudgetLabels};
 
 use super::{Admin, LoadedCanary};
 
@@ -26,6 +26,17 @@ fn look(admin: &Admin) {
     admin.metrics.plugins.running.set(count(admin.engine.running()));
     let kept = admin.world.load().store().cache().size();
     admin.metrics.cache.holds(kept.entries, kept.bytes, kept.evicted);
+    let standing = admin.world.load().store().ledger().standing();
+    admin.metrics.budgets.looked_at(standing.into_iter().map(|limit| {
+        let labels = BudgetLabels {
+            scope: limit.scope.kind(),
+            name: limit.scope.name().unwrap_or("all").to_owned(),
+            window: limit.window.name(),
+            unit: limit.unit.name(),
+        };
+        let ratio = if limit.limit == 0 { 1.0 } else { limit.used as f64 / limit.limit as f64 };
+        (labels, limit.unit.amount(limit.limit), ratio)
+    }));
     for plugin in &admin.roster.load().plugins {
         if let Some(loaded) = &plugin.loaded {
             loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());

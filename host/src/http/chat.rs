@@ -67,6 +67,7 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
                 Some(given) => (given.request.clone(), given.created),
                 None => (id.to_string(), unix_now()),
             };
+            let streams = matches!(body, Answer::Stream(_));
             let mut response = match body {
                 Answer::Whole(mut reply) => {
                     // Some providers give an answer neither an id nor a time.
@@ -90,12 +91,12 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
                     respond::events(Body::from_stream(frames(*stream, writer, api.cut.clone())))
                 }
             };
-            respond::tell(&mut response, &head);
+            respond::tell(&mut response, &head, streams);
             response
         }
         Err(Failure { head, fault }) => {
             let mut response = respond::fault(dialect, id, &fault);
-            respond::tell(&mut response, &head);
+            respond::tell(&mut response, &head, false);
             response
         }
     }

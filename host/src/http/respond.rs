@@ -22,6 +22,8 @@ const REASON: HeaderName = HeaderName::from_static("x-jackfield-reason");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-jackfield-attempts");
 const SCORE: HeaderName = HeaderName::from_static("x-jackfield-score");
 const CACHE: HeaderName = HeaderName::from_static("x-jackfield-cache");
+/// Of whole answers: what a stream costs is known at its end.
+const COST: HeaderName = HeaderName::from_static("x-jackfield-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-jackfield-overhead-us");
 
 /// The longest text put into a header, in bytes.
@@ -122,8 +124,8 @@ pub(crate) fn fault(dialect: Dialect, id: RequestId, fault: &Fault) -> Response<
     response
 }
 
-/// Says in headers who answered, who decided and what it took.
-pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
+/// Says in headers who answered, who decided and what it took. `streams`: the answer has only begun.
+pub(super) fn tell(response: &mut Response<Body>, head: &Head, streams: bool) {
     put_id(response, head.request_id);
     for (name, text) in [(MODEL, &head.model), (ROUTE, &head.route), (REASON, &head.reason)] {
         if let Some(text) = text {
@@ -136,6 +138,9 @@ pub(super) fn tell(response: &mut Response<Body>, head: &Head) {
     }
     if let Some(cache) = head.cache {
         put(response, CACHE, cache.name());
+    }
+    if let Some(cost) = head.cost.filter(|_| !streams) {
+        put(response, COST, &cost.to_string());
     }
     put(response, OVERHEAD, &head.overhead.as_micros().to_string());
 }

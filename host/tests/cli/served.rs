@@ -111,6 +111,11 @@ impl Served {
         self.child.id()
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.address.as_deref().unwrap()
+    }
+
     /// Everything on its standard error so far.
     pub(crate) fn told(&self) -> String {
         self.told.lock().unwrap().clone()

@@ -17,6 +17,8 @@ mod auth;
 mod azure;
 /// Models on Amazon Bedrock.
 mod bedrock;
+/// What may be spent.
+mod budgets;
 /// Answers that are kept for identical requests, and calls that these share.
 mod cache;
 /// New generations on trial, and rules that are only compared.

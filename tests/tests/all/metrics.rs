@@ -185,11 +185,14 @@ async fn requests_and_model_calls_move_their_numbers() {
     assert!(get(&end, "request_duration_seconds_sum") > 0.0);
     assert!(get(&end, "time_to_first_token_seconds_sum") > 0.0);
     for direction in ["input", "output"] {
-        assert!(get(&end, &format!(r#"tokens_total{{model="model-a",direction="{direction}"}}"#)) > 0.0);
-        assert_eq!(
-            get(&end, &format!(r#"tokens_total{{model="model-default",direction="{direction}"}}"#)),
-            0.0
+        assert!(
+            get(&end, &format!(r#"tokens_total{{provider="up",model="model-a",direction="{direction}"}}"#))
+                > 0.0
         );
+        // Given up in the middle, it is charged at its estimate.
+        let given_up =
+            format!(r#"tokens_total{{provider="up",model="model-default",direction="{direction}"}}"#);
+        assert!(get(&end, &given_up) > 0.0);
     }
     let labels: String = end.keys().cloned().collect();
     assert!(!labels.contains("nobody") && !labels.contains("secret-path"), "{labels}");
@@ -212,8 +215,9 @@ async fn the_tokens_of_an_answer_that_is_rejected_are_counted_too() {
         assert_eq!(world.gateway.chat(body).await.status, 200);
     }
     let series = scrape(&world.gateway).await;
-    let counted =
-        |model: &str| get(&series, &format!(r#"tokens_total{{model="{model}",direction="output"}}"#));
+    let counted = |model: &str| {
+        get(&series, &format!(r#"tokens_total{{provider="up",model="{model}",direction="output"}}"#))
+    };
     assert!(counted("model-a") > 0.0);
     assert_eq!(counted("model-a"), counted("model-b"), "what was thrown away cost as much");
 }
@@ -381,8 +385,8 @@ async fn what_plugins_ask_of_models_moves_its_own_numbers_and_those_of_the_model
         (r#"plugin_llm_tokens_total{plugin="rule",canary="false",direction="input"}"#, 11.0),
         (r#"plugin_llm_tokens_total{plugin="rule",canary="false",direction="output"}"#, 7.0),
         (r#"upstream_calls_total{provider="up",model="model-b",outcome="ok"}"#, 1.0),
-        (r#"tokens_total{model="model-b",direction="output"}"#, 7.0),
-        (r#"tokens_total{model="model-a",direction="output"}"#, 14.0),
+        (r#"tokens_total{provider="up",model="model-b",direction="output"}"#, 7.0),
+        (r#"tokens_total{provider="up",model="model-a",direction="output"}"#, 14.0),
     ] {
         assert_eq!(get(&series, id), value, "{id}");
     }

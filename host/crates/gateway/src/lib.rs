@@ -4,6 +4,8 @@
 
 /// Leaves alone what keeps failing.
 mod breaker;
+/// What one call costs, from its reservation to the ledger.
+mod charge;
 /// One request from admission to its last byte.
 pub mod pipeline;
 /// Who decides which models may answer, and why.

@@ -129,9 +129,10 @@ pub(crate) fn transport_fault(provider: &str, error: reqwest::Error) -> Fault {
         FaultKind::UpstreamUnreachable => "could not be reached",
         _ => "broke off its answer",
     };
+    let unsent = error.is_connect();
     // The address is the configuration's business, not the client's.
     let error = error.without_url();
-    Fault::new(kind, format!("`{provider}` {what}: {}", root(&error)))
+    Fault::new(kind, format!("`{provider}` {what}: {}", root(&error))).unsent(unsent)
 }
 
 /// The innermost cause: the outer ones only repeat that sending failed.

@@ -242,12 +242,22 @@ pub struct Fault {
     pub status: Option<u16>,
     /// The provider's own words, when it sent any.
     pub upstream: Option<Box<UpstreamAnswer>>,
+    /// Whether nothing reached the provider, so that it cannot bill anything.
+    pub unsent: bool,
 }
 
 impl Fault {
     /// A fault without further details.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after: None, status: None, upstream: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+            status: None,
+            upstream: None,
+            unsent: false,
+        }
     }
 
     /// A field is wrong.
@@ -265,6 +275,12 @@ impl Fault {
     #[must_use]
     pub fn with_status(self, status: u16) -> Self {
         Self { status: Some(status), ..self }
+    }
+
+    /// The same fault, of a call that never reached its provider if `unsent`.
+    #[must_use]
+    pub fn unsent(self, unsent: bool) -> Self {
+        Self { unsent, ..self }
     }
 
     /// The same fault, with the provider's own answer.

@@ -5,6 +5,7 @@
 //! `Target`s; a `Provider` turns one target into a `Reply` or a stream of `Chunk`s; what went
 //! on is in the `Trail`, and what went wrong is a `Fault`.
 
+mod bill;
 mod chat;
 mod chunk;
 mod completer;
@@ -21,6 +22,7 @@ mod usage;
 mod validator;
 mod view;
 
+pub use bill::{Bill, Charged};
 pub use chat::{ChatRequest, Dialect};
 pub use chunk::{Chunk, Delta, ToolCallDelta};
 pub use completer::{Completer, Completion, CompletionError, CompletionRequest};

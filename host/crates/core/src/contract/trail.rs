@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Fault, PluginFault, Usage};
+use super::{Bill, Fault, PluginFault, Usage};
 
 /// One step on a request's way.
 #[derive(Clone, Debug)]
@@ -46,8 +46,10 @@ pub enum Step {
         /// How long that took, in microseconds.
         micros: u64,
         /// `rated`, or why there is no rating, in one word: `timeout`, `unclear`, `no_text`, `breaker_open`,
-        /// `no_model`, a fault's reason; `not_asked` where a decision is only explained.
+        /// `budget_exceeded`, `no_model`, a fault's reason; `not_asked` where a decision is only explained.
         why: &'static str,
+        /// The question's number on the request's bill, if one was asked for this request.
+        charge: Option<u32>,
     },
     /// The way was decided.
     Decided {
@@ -57,6 +59,29 @@ pub enum Step {
         why: String,
         /// The models to try, best first.
         models: Vec<String>,
+    },
+    /// A budget has no room for a model, and another one is tried in its place, as the budget says.
+    Downgraded {
+        /// The model there is no room for.
+        from: String,
+        /// The one tried instead.
+        to: String,
+        /// Which limit it is, and what is left of it.
+        why: String,
+    },
+    /// A budget has room for so much of an answer: the model is told to stop there.
+    Clamped {
+        /// The model.
+        model: String,
+        /// The most it may answer with, in tokens.
+        max_output_tokens: u64,
+    },
+    /// A budget was used up while an answer went out, which ends there.
+    BudgetReached {
+        /// The model.
+        model: String,
+        /// Which limit it is.
+        why: String,
     },
     /// What is tried when those fail.
     Fallback {
@@ -69,8 +94,8 @@ pub enum Step {
         model: String,
         /// Its provider.
         provider: String,
-        /// Why, in one word: `breaker_open`, `context_window`, `deadline`, or `unsupported` when its provider's API has
-        /// no word for something the client asked for.
+        /// Why, in one word: `breaker_open`, `context_window`, `deadline`, `budget_exceeded`, or `unsupported` when its
+        /// provider's API has no word for something the client asked for.
         why: &'static str,
     },
     /// A part of the request was left out for a provider whose API has no word for it. No answer changes by it, or it
@@ -124,8 +149,8 @@ pub enum Step {
     RetryDenied {
         /// The model.
         model: String,
-        /// Why, in one word: `budget`, `breaker_open`, `deadline`, or `retry_after` when the provider wants more
-        /// time than is waited.
+        /// Why, in one word: `budget` (the gateway's for repeated calls), `budget_exceeded` (one of money), `breaker_open`,
+        /// `deadline`, or `retry_after` when the provider wants more time than is waited.
         why: &'static str,
     },
     /// A model took unusually long to begin, and a second call was started beside it.
@@ -145,14 +170,16 @@ pub enum Step {
         model: String,
         /// The model's provider; `None` when nobody was called.
         provider: Option<String>,
-        /// What came of it, in one word: `answered`; `unknown_model`, `model_not_allowed`, `breaker_open` or
-        /// `invalid_request` when nobody was called; `timed_out`; `unclear` when no text came; `abandoned` when it was
+        /// What came of it, in one word: `answered`; `unknown_model`, `model_not_allowed`, `breaker_open`,
+        /// `budget_exceeded` or `invalid_request` when nobody was called; `timed_out`; `unclear` when no text came; `abandoned` when it was
         /// given up in the middle; else the fault's reason.
         outcome: &'static str,
         /// What it consumed, if the provider said.
         usage: Option<Usage>,
         /// How long it took, in microseconds.
         micros: u64,
+        /// Its number on the request's bill, when somebody was called.
+        charge: Option<u32>,
     },
     /// The cache was asked, or not.
     Cache {
@@ -222,6 +249,8 @@ pub struct Called {
     pub key: Option<usize>,
     /// How long it took to fail, to begin in earnest, or to be given up.
     pub took: Duration,
+    /// Its number on the request's bill; `None` when it is one that cannot cost.
+    pub charge: Option<u32>,
 }
 
 /// What plugins asked of models over a whole request.
@@ -257,12 +286,13 @@ pub struct Trail {
     aside: Aside,
     /// Where every step is told too.
     mirror: Option<Aside>,
+    bill: Bill,
 }
 
 impl Trail {
     /// A trail of what is done on a request's behalf elsewhere: every step is put aside for that request's own.
-    pub fn mirrored(to: Aside) -> Self {
-        Self { mirror: Some(to), ..Self::default() }
+    pub fn mirrored(to: &Self) -> Self {
+        Self { mirror: Some(to.aside.clone()), bill: to.bill.clone(), ..Self::default() }
     }
 
     /// Appends a step, behind those that were put aside.
@@ -274,6 +304,19 @@ impl Trail {
     /// Where steps are put aside.
     pub fn aside(&self) -> &Aside {
         &self.aside
+    }
+
+    /// What the calls made for the request cost.
+    pub fn bill(&self) -> &Bill {
+        &self.bill
+    }
+
+    /// The downgrade that a budget asked for, if one did: from which model to which, and why.
+    pub fn downgrade(&self) -> Option<(&str, &str, &str)> {
+        self.steps.iter().find_map(|s| match s {
+            Step::Downgraded { from, to, why } => Some((from.as_str(), to.as_str(), why.as_str())),
+            _ => None,
+        })
     }
 
     /// Takes in what was put aside.

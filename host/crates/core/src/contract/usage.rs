@@ -1,4 +1,7 @@
-//! What a call consumed, as the provider counted it.
+//! What a call consumed, as the provider counted it, and what that costs.
+
+use crate::base::NanoUsd;
+use crate::catalogue::Price;
 
 /// Token counts of one call. Counts are the provider's own, never ours, unless `estimated`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,21 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What it costs, exactly: pico-dollars, rounded once, half up. Tokens that have no price of their own cost what any
+    /// token of a prompt does.
+    pub fn cost(&self, price: &Price) -> NanoUsd {
+        let cached = self.cached_input_tokens.min(self.input_tokens);
+        let parts = [
+            (self.input_tokens - cached, price.input),
+            (cached, price.cached_input.unwrap_or(price.input)),
+            (self.output_tokens, price.output),
+        ];
+        let pico = parts.iter().fold(0_u128, |sum, (tokens, price)| {
+            sum.saturating_add(u128::from(*tokens) * u128::from(price.pico_usd()))
+        });
+        NanoUsd::from_pico_usd(pico)
+    }
+
     /// What both calls consumed together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

@@ -63,6 +63,7 @@ fn type_of(kind: FaultKind) -> &'static str {
         K::UpstreamTimeout => "timeout_error",
         K::Overloaded | K::Stopping | K::RejectedUnavailable => "overloaded_error",
         K::RejectedInvalid => "invalid_request_error",
+        K::BudgetExceeded => "billing_error",
         kind => match kind.blame() {
             Blame::Client => "invalid_request_error",
             Blame::Upstream | Blame::Plugin | Blame::Host => "api_error",
@@ -101,6 +102,7 @@ mod tests {
             (FaultKind::Overloaded, "overloaded_error"),
             (FaultKind::UpstreamFailed, "api_error"),
             (FaultKind::PluginFailed, "api_error"),
+            (FaultKind::BudgetExceeded, "billing_error"),
         ];
         for (kind, want) in rows {
             let body = render_error(&Fault::new(kind, "what \"happened\""));

@@ -27,8 +27,8 @@ const BLOCK: usize = 256;
 pub(super) struct Writer {
     head: StreamHead,
     state: State,
-    /// The provider's own frames were passed on: they say everything but the end.
-    native: bool,
+    /// The provider's own frames, where they are passed on: they say everything but the end, should they break off.
+    native: Option<Native>,
     /// The number of the next block that is opened.
     next: usize,
     /// Whether the first block of the queue is opened.
@@ -41,6 +41,16 @@ pub(super) struct Writer {
     /// The model refuses.
     refused: bool,
     usage: Usage,
+}
+
+/// What the provider's own frames told so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Native {
+    /// Blocks that were opened, and whether the last one still is.
+    blocks: usize,
+    open: bool,
+    /// Why the answer ends.
+    stopped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +78,7 @@ impl Writer {
         Self {
             head,
             state: State::Unbegun,
-            native: false,
+            native: None,
             next: 0,
             open: false,
             queue: VecDeque::new(),
@@ -192,15 +202,39 @@ impl Writer {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        if !self.native {
-            self.begin(out);
-            self.send(true, out);
+        let stopped = match self.native {
+            Some(native) => {
+                if native.open {
+                    event(out, &Event::ContentBlockStop { index: native.blocks.saturating_sub(1) });
+                }
+                native.stopped
+            }
+            None => {
+                self.begin(out);
+                self.send(true, out);
+                false
+            }
+        };
+        if !stopped {
             let stop_reason = write_stop(self.finish, !self.calls.is_empty(), self.refused);
             let delta = EndDelta { stop_reason, stop_sequence: None };
             event(out, &Event::MessageDelta { delta, usage: OutUsage::from(self.usage) });
         }
         event(out, &Event::MessageStop {});
         self.state = State::Over;
+    }
+}
+
+impl Native {
+    /// Reads the name of a frame's event.
+    fn follow(&mut self, wire: &[u8]) {
+        let line = wire.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        match line.strip_prefix(b"event:").unwrap_or_default().trim_ascii() {
+            b"content_block_start" => (self.blocks, self.open) = (self.blocks + 1, true),
+            b"content_block_stop" => self.open = false,
+            b"message_delta" => self.stopped = true,
+            _ => {}
+        }
     }
 }
 
@@ -226,7 +260,7 @@ impl StreamWriter for Writer {
             return None;
         }
         if let Some(wire) = &chunk.wire {
-            self.native = true;
+            self.native.get_or_insert_default().follow(wire);
             if chunk.done {
                 self.state = State::Over;
             }
@@ -235,9 +269,11 @@ impl StreamWriter for Writer {
         self.usage = chunk.usage.unwrap_or(self.usage);
         let mut out = Vec::new();
         // The API has no alternatives.
-        let told = if self.native { &[] } else { &chunk.deltas[..] };
-        for delta in told.iter().filter(|delta| delta.index == 0) {
-            self.take(delta);
+        for delta in chunk.deltas.iter().filter(|delta| delta.index == 0) {
+            match self.native {
+                Some(_) => self.finish = delta.finish_reason.or(self.finish),
+                None => self.take(delta),
+            }
         }
         if !self.queue.is_empty() {
             self.begin(&mut out);

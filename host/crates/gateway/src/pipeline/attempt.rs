@@ -12,6 +12,7 @@ use jackfield_core::contract::{
 };
 
 use super::delivery::ComingStream;
+use crate::charge::{self, Charge};
 use crate::world::LiveCall;
 
 /// Chunks held back at most before the first with substance.
@@ -55,12 +56,23 @@ pub(super) struct Ended {
     pub dropped: Vec<String>,
 }
 
+impl Ended {
+    /// One that was not made.
+    pub(super) fn refused(fault: Fault) -> Self {
+        Self { result: Err(fault), own: Duration::ZERO, dropped: Vec::new() }
+    }
+}
+
 /// Calls one model and waits until its answer has begun. Nothing has reached the client yet, so any failure here
-/// leaves the next candidate free to try. Dropped, it is cancelled.
-pub(super) fn call(provider: Arc<dyn Provider>, call: Call) -> BoxFuture<'static, Ended> {
+/// leaves the next candidate free to try. Dropped, it is cancelled. What it costs goes with it, and with its stream.
+pub(super) fn call(
+    provider: Arc<dyn Provider>,
+    call: Call,
+    charge: Option<Charge>,
+) -> BoxFuture<'static, Ended> {
     Box::pin(async move {
         let began = Instant::now();
-        let (result, waited, dropped) = match provider.call(call).await {
+        let (result, waited, dropped) = match charge::call(&*provider, call, charge).await {
             Ok(Answer::Whole { reply, waited, dropped }) => (Ok(Proven::Whole(reply)), waited, dropped),
             Ok(Answer::Stream { chunks, waited, dropped }) => {
                 let proving = Instant::now();

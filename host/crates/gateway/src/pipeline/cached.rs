@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 
 use jackfield_core::contract::{
-    CacheOutcome, ChunkStream, Facts, Fault, FaultKind, FinishReason, Reply, Step, Target,
+    CacheOutcome, ChunkStream, Facts, Fault, FaultKind, FinishReason, Step, Target,
 };
 use jackfield_store::cache::{CacheKey, Entry, Given, Kept, KeyBuilder};
 
@@ -110,8 +110,10 @@ impl Cached {
     /// A validator said something about an answer that is on its way out.
     pub(super) fn found(&self, step: &Step) {
         let good = |verdict: &str| matches!(verdict, "accept" | "replace" | "skipped");
-        if matches!(step, Step::Validated { verdict, .. } if !good(verdict)) {
-            self.spoiled.set();
+        match step {
+            Step::Validated { verdict, .. } if !good(verdict) => self.spoiled.set(),
+            Step::BudgetReached { .. } => self.spoiled.set(),
+            _ => {}
         }
     }
 
@@ -297,9 +299,12 @@ fn tell(
     closing.exchange.trail.push(Step::Cache { outcome, why, model, age });
 }
 
-/// Whether a filter stopped an answer.
-pub(super) fn is_filtered(reply: &Reply) -> bool {
-    reply.choices.iter().any(|choice| choice.finish_reason == Some(FinishReason::ContentFilter))
+/// Whether an answer that stopped like this must not be kept: a filter stopped it, its model refuses, or it is as long as
+/// there was budget for. Another's may be whole.
+pub(super) fn is_stopped(finish: Option<FinishReason>, refusal: Option<&str>, clamped: bool) -> bool {
+    refusal.is_some()
+        || finish == Some(FinishReason::ContentFilter)
+        || (clamped && finish == Some(FinishReason::Length))
 }
 
 /// The clock that ages go by: a test may hold it.

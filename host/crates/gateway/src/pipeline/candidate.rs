@@ -9,6 +9,7 @@
 //! | the provider's API has no word for a part of the request | the next candidate |
 //! | a validator wants the answer mended | again at once, with the answer and what is wrong with it |
 //! | a validator rejects the answer | the next candidate |
+//! | a budget has no room for the call | it is not made; the next candidate where it is the model's own budget, else what the budget says |
 //! | the request is wrong | nothing: it is the client's |
 //!
 //! Bounded by the model's `retries`, the gateway's retry budget, `timeouts.total` and the request's own deadline. A
@@ -20,11 +21,15 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use jackfield_core::config::OnExceeded;
 use jackfield_core::contract::{BoxFuture, Call, Exchange, Fault, FaultKind, Role, Step, Target, Trail};
+
+use jackfield_store::{Exceeded, LimitScope, Refused};
 
 use super::attempt::{self, Ended};
 use super::fit::fitted;
 use super::tries::{Tries, Try};
+use crate::charge::{Charge, Payer};
 use crate::world::{CallEnd, LiveCall, Model, RetryBudget};
 
 /// The longest wait before a repeated call.
@@ -45,6 +50,8 @@ pub(super) struct Candidate {
     limited: Vec<usize>,
     /// Its answers that were not good enough, and what was said about them.
     appended: Vec<(Role, String)>,
+    /// The limit that has no room for the last call.
+    exceeded: Option<Box<Exceeded>>,
     phase: Phase,
 }
 
@@ -55,6 +62,8 @@ enum Phase {
     Waiting(Pin<Box<Sleep>>),
     /// Being called.
     Calling { call: BoxFuture<'static, Ended>, live: LiveCall, number: Try, began: Instant },
+    /// Not to be called: why, until that is told.
+    Refused(Option<Fault>),
 }
 
 /// What became of a step.
@@ -66,12 +75,14 @@ pub(super) enum Event {
 }
 
 /// What comes after a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Then {
     /// It is being called again, now or after a wait.
     Again,
     /// The next candidate's turn.
     Next,
+    /// This one's turn, before the others.
+    Instead(Target),
     /// The failure is the client's: nobody else is asked.
     Return,
 }
@@ -84,7 +95,8 @@ impl Candidate {
         let key = model.provider().pick_key(&model.spec().id, &[]).map(|pick| pick.index);
         let (refused, limited) = (Vec::new(), Vec::new());
         let (appended, phase) = (Vec::new(), Phase::Idle);
-        Self { target, model, deadline, left, repeated: 0, key, refused, limited, appended, phase }
+        let exceeded = None;
+        Self { target, model, deadline, left, repeated: 0, key, refused, limited, appended, exceeded, phase }
     }
 
     /// What is called.
@@ -105,10 +117,15 @@ impl Candidate {
         }
     }
 
-    /// Calls the model.
+    /// Whether it is not called, because a budget has no room for it.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.phase, Phase::Refused(_))
+    }
+
+    /// Calls the model, if the budgets have room for that.
     pub(super) fn call(&mut self, exchange: &Exchange, tries: &mut Tries) {
         let spec = self.model.spec();
-        let call = Call {
+        let mut call = Call {
             facts: Arc::clone(&exchange.facts),
             model_id: spec.id.as_str().into(),
             overrides: fitted(&self.target.overrides, spec),
@@ -118,10 +135,20 @@ impl Candidate {
             timeouts: self.model.timeouts(),
             deadline: self.deadline,
         };
-        let number = tries.begin(&spec.name, self.model.provider().name(), self.key);
+        let charge = match self.model.charge(&Payer::of(exchange), &mut call) {
+            Ok(charge) => charge,
+            Err(exceeded) => {
+                self.phase =
+                    Phase::Refused(Some(Fault::new(FaultKind::BudgetExceeded, exceeded.to_string())));
+                self.exceeded = Some(exceeded);
+                return;
+            }
+        };
+        let charged = charge.as_ref().map(Charge::number);
+        let number = tries.begin(&spec.name, self.model.provider().name(), self.key, charged);
         let request = &exchange.facts.request;
         let live = self.model.begin(request.stream).untimed(!request.dialect.consumes());
-        let call = attempt::call(Arc::clone(self.model.provider()), call);
+        let call = attempt::call(Arc::clone(self.model.provider()), call, charge);
         self.phase = Phase::Calling { call, live, number, began: Instant::now() };
     }
 
@@ -134,6 +161,10 @@ impl Candidate {
                 Event::Rested
             }
             Phase::Calling { call, .. } => Event::Ended(call.as_mut().await),
+            Phase::Refused(why) => match why.take() {
+                Some(fault) => Event::Ended(Ended::refused(fault)),
+                None => std::future::pending().await,
+            },
         }
     }
 
@@ -219,8 +250,35 @@ impl Candidate {
                 self.call(exchange, tries);
                 Then::Again
             }
+            FaultKind::BudgetExceeded => self.over_budget(exchange),
             kind if kind.is_transient() => self.again_later(fault, &mut exchange.trail, budget),
             kind if kind.try_next() => Then::Next,
+            _ => Then::Return,
+        }
+    }
+
+    /// No budget has room for it. Where it is the model's own, or its price is what is missing, another model may fit;
+    /// else the budget says what is done. It says so once a request: what is tried in a model's place must have room.
+    fn over_budget(&self, exchange: &mut Exchange) -> Then {
+        let Some(exceeded) = &self.exceeded else { return Then::Return };
+        let (model, provider) = (&self.target.model, self.model.provider().name());
+        let trail = &mut exchange.trail;
+        trail.push(Step::Skipped {
+            model: model.clone(),
+            provider: provider.to_owned(),
+            why: "budget_exceeded",
+        });
+        if let OnExceeded::Downgrade(to) = &exceeded.on_exceeded
+            && trail.downgrade().is_none()
+            && **to != **model
+            && exchange.facts.caller.models.as_ref().is_none_or(|may| may.iter().any(|one| **one == **to))
+        {
+            let (from, to, why) = (model.clone(), to.to_string(), exceeded.to_string());
+            trail.push(Step::Downgraded { from, to: to.clone(), why });
+            return Then::Instead(Target { model: to, ..self.target.clone() });
+        }
+        match (&exceeded.scope, &exceeded.why) {
+            (LimitScope::Model(_), _) | (_, Refused::NoPrice(_)) => Then::Next,
             _ => Then::Return,
         }
     }

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 
-use jackfield_core::base::RequestId;
+use jackfield_core::base::{NanoUsd, RequestId};
 use jackfield_core::contract::{CacheOutcome, Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
-
 use jackfield_store::cache::Given;
 
 use super::settle::Closing;
@@ -30,6 +29,8 @@ pub struct Head {
     pub attempts: usize,
     /// How good the validators find the answer, 0 to 1, if one said.
     pub score: Option<f64>,
+    /// What the calls that are over cost together, in US dollars; `None` when one's price is not known.
+    pub cost: Option<NanoUsd>,
     /// The time this gateway took itself: all of it less what providers took.
     pub overhead: Duration,
     /// How the request fared with the cache; nothing where answers are not kept.
@@ -98,6 +99,8 @@ impl ReplyStream {
 
     /// Ends the stream from this side, for this reason.
     pub fn cut(mut self, fault: &Fault) {
+        // The provider is left first: what that costs is a part of the story.
+        self.rest = Rest::Plain(futures_util::stream::empty().boxed());
         if let Some(closing) = self.closing.take() {
             closing.broke(fault);
         }

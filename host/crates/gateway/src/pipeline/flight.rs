@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use jackfield_core::contract::{Chunk, Delta, Fault, FinishReason, Target};
+use jackfield_core::contract::{Chunk, Delta, Fault, Target};
 use jackfield_store::cache::{Entry, Given, Kept};
 
 use super::attempt;
-use super::cached::{is_filtered, now};
+use super::cached::{is_stopped, now};
 use super::delivery::{Body, ReplyStream};
 use super::judge::Judge;
 use super::settle::Closing;
@@ -59,9 +59,11 @@ impl Flight {
                 world.store().cache().keep(key, Entry::new(given.clone(), kept, began));
             }
         };
+        let clamped = closing.was_clamped();
         match closing.deliver(answered).body {
             Body::Whole(reply) => {
-                if !is_filtered(&reply) {
+                let mut choices = reply.choices.iter();
+                if !choices.any(|c| is_stopped(c.finish_reason, c.refusal.as_deref(), clamped)) {
                     keep(Kept::Whole(reply.clone()));
                 }
                 departure.close();
@@ -69,7 +71,9 @@ impl Flight {
             }
             Body::Stream(stream) => {
                 departure.begin(begun(None));
-                if let Err(fault) = tell(*stream, &departure, |chunks| keep(Kept::Stream(chunks))).await {
+                if let Err(fault) =
+                    tell(*stream, &departure, clamped, |chunks| keep(Kept::Stream(chunks))).await
+                {
                     departure.fail(fault);
                     return;
                 }
@@ -84,10 +88,11 @@ impl Flight {
 async fn tell(
     mut stream: ReplyStream,
     departure: &Departure,
+    clamped: bool,
     keep: impl FnOnce(Vec<Chunk>),
 ) -> Result<(), Fault> {
     let mut filtered = false;
-    let stopped = |delta: &Delta| delta.finish_reason == Some(FinishReason::ContentFilter);
+    let stopped = |delta: &Delta| is_stopped(delta.finish_reason, delta.refusal.as_deref(), clamped);
     while let Some(next) = stream.next().await {
         let chunk = next?;
         filtered |= chunk.deltas.iter().any(stopped);

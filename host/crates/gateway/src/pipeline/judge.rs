@@ -24,7 +24,7 @@ use jackfield_core::catalogue::Capability;
 use jackfield_core::config::StreamMode;
 use jackfield_core::contract::{
     AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Fault, FaultKind, FinishReason,
-    PluginFault, Reply, Review, Step, Usage, Validation, Verdict,
+    PluginFault, Reply, Review, Step, Validation, Verdict,
 };
 use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
@@ -132,9 +132,7 @@ impl Judge {
         };
         let (held, rest) = match answer {
             Proven::Whole(reply) => {
-                let usage = reply.usage;
-                let judged = self.whole(&slots, result.as_ref(), &about, reply, None, closing).await;
-                return counted(judged, usage, candidate);
+                return self.whole(&slots, result.as_ref(), &about, reply, None, closing).await;
             }
             Proven::Stream { held, rest } => (held, rest),
             Proven::Watched { .. } | Proven::Text(_) => return Judged::Deliver(answer),
@@ -152,10 +150,7 @@ impl Judge {
             closing.waited(began.elapsed());
             match whole {
                 Ok(Held { chunks, reply }) => {
-                    let usage = reply.usage;
-                    let judged =
-                        self.whole(&slots, result.as_ref(), &about, reply, Some(chunks), closing).await;
-                    counted(judged, usage, candidate)
+                    self.whole(&slots, result.as_ref(), &about, reply, Some(chunks), closing).await
                 }
                 Err(fault) => Judged::Failed(fault),
             }
@@ -294,14 +289,6 @@ impl Judge {
         }
         slots
     }
-}
-
-/// Counts the tokens of an answer that nobody gets: its provider is paid for them all the same.
-fn counted(judged: Judged, usage: Option<Usage>, candidate: &Candidate) -> Judged {
-    if let (Judged::Failed(_) | Judged::Repair { .. }, Some(usage)) = (&judged, usage) {
-        candidate.model().series().used(&usage);
-    }
-    judged
 }
 
 /// Makes a result of an answer, and tells the trail. The answer without what stands around its JSON, if there was something.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jackfield_core::base::excerpt;
-use jackfield_core::contract::{Blame, Called, Fault, FaultKind, Step, Trail, Usage};
+use jackfield_core::contract::{Bill, Blame, Called, Fault, FaultKind, Step, Trail, Usage};
 
 use crate::world::{AttemptOutcome, StepRecord, UsageRecord};
 
@@ -12,7 +12,7 @@ const MAX_SENTENCE: usize = 512;
 
 /// The steps.
 pub(super) fn steps(trail: &Trail) -> Vec<StepRecord> {
-    trail.steps().iter().map(step).collect()
+    trail.steps().iter().map(|one| step(one, trail.bill())).collect()
 }
 
 /// What went wrong in a sentence, when it is ours: a provider's own words may repeat a prompt.
@@ -39,7 +39,7 @@ pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn step(step: &Step) -> StepRecord {
+fn step(step: &Step, bill: &Bill) -> StepRecord {
     match step.clone() {
         Step::Router { name, said, reason, micros, canary } => {
             StepRecord::Router { name, said, reason: excerpt(&reason, MAX_SENTENCE), micros, canary }
@@ -48,18 +48,25 @@ fn step(step: &Step) -> StepRecord {
             let message = excerpt(&fault.message, MAX_SENTENCE);
             StepRecord::RouterFault { name, fault: fault.kind.reason(), message, then }
         }
-        Step::Rated { model, rating, cached, micros, why } => {
-            StepRecord::Rated { model, rating, cached, micros, why }
+        Step::Rated { model, rating, cached, micros, why, charge } => {
+            StepRecord::Rated { model, rating, cached, micros, why, cost_usd: cost(charge, bill) }
         }
         Step::Decided { by, why, models } => {
             StepRecord::Decided { by, why: excerpt(&why, MAX_SENTENCE), models }
         }
+        Step::Downgraded { from, to, why } => {
+            StepRecord::Downgraded { from, to, why: excerpt(&why, MAX_SENTENCE) }
+        }
+        Step::Clamped { model, max_output_tokens } => StepRecord::Clamped { model, max_output_tokens },
+        Step::BudgetReached { model, why } => {
+            StepRecord::BudgetReached { model, why: excerpt(&why, MAX_SENTENCE) }
+        }
         Step::Fallback { models } => StepRecord::Fallback { models },
         Step::Skipped { model, provider, why } => StepRecord::Skipped { model, provider, why },
         Step::Dropped { model, fields } => StepRecord::Dropped { model, fields },
-        Step::AttemptFailed { call, fault } => attempt(call, AttemptOutcome::Failed, Some(&fault)),
-        Step::Answered { call } => attempt(call, AttemptOutcome::Answered, None),
-        Step::Abandoned { call } => attempt(call, AttemptOutcome::Abandoned, None),
+        Step::AttemptFailed { call, fault } => attempt(call, AttemptOutcome::Failed, Some(&fault), bill),
+        Step::Answered { call } => attempt(call, AttemptOutcome::Answered, None, bill),
+        Step::Abandoned { call } => attempt(call, AttemptOutcome::Abandoned, None, bill),
         Step::KeyRotated { model, provider, from, to, why } => {
             StepRecord::KeyRotated { model, provider, from, to, why }
         }
@@ -69,8 +76,9 @@ fn step(step: &Step) -> StepRecord {
         Step::Cache { outcome, why, model, age } => {
             StepRecord::Cache { outcome: outcome.name(), why, model, age_us: age.map(micros) }
         }
-        Step::Llm { plugin, model, provider, outcome, usage: used, micros } => {
-            StepRecord::Llm { plugin, model, provider, outcome, usage: used.map(usage), micros }
+        Step::Llm { plugin, model, provider, outcome, usage: used, micros, charge } => {
+            let cost_usd = cost(charge, bill);
+            StepRecord::Llm { plugin, model, provider, outcome, usage: used.map(usage), micros, cost_usd }
         }
         Step::Validated { name, model, verdict, score, issues, micros } => {
             StepRecord::Validated { name, model, verdict, score, issues, micros }
@@ -78,8 +86,14 @@ fn step(step: &Step) -> StepRecord {
     }
 }
 
-fn attempt(call: Called, outcome: AttemptOutcome, fault: Option<&Fault>) -> StepRecord {
-    let Called { model, provider, key, took } = call;
+fn attempt(call: Called, outcome: AttemptOutcome, fault: Option<&Fault>, bill: &Bill) -> StepRecord {
+    let Called { model, provider, key, took, charge } = call;
+    let cost_usd = cost(charge, bill);
     let (reason, status) = (fault.map(|fault| fault.kind.reason()), fault.and_then(|fault| fault.status));
-    StepRecord::Attempt { model, provider, key, outcome, reason, status, micros: micros(took) }
+    StepRecord::Attempt { model, provider, key, outcome, reason, status, micros: micros(took), cost_usd }
+}
+
+/// What a call cost, if it is over and something was billed.
+fn cost(charge: Option<u32>, bill: &Bill) -> Option<String> {
+    Some(bill.of(charge?)?.cost?.to_string())
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
 use jackfield_core::contract::{CacheOutcome, Exchange, Fault, FaultKind, Step, Trail, Usage};
-use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome, UpstreamSeries};
+use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome};
 
 use jackfield_store::cache::Given;
 
@@ -34,9 +34,9 @@ pub(super) struct Closing {
     usage: Option<Usage>,
     overhead: Option<Duration>,
     first_token: Option<Duration>,
+    /// The answering call's number on the bill.
+    charge: Option<u32>,
     metrics: Arc<Metrics>,
-    /// The model whose tokens are counted.
-    series: Option<Arc<UpstreamSeries>>,
     closed: bool,
     /// It is a call on a request's behalf, and not the request: it is not counted, logged or kept as one.
     flight: bool,
@@ -64,8 +64,8 @@ impl Closing {
             usage: None,
             overhead: None,
             first_token: None,
+            charge: None,
             metrics,
-            series: None,
             closed: false,
             flight: false,
             place: Arc::new(place),
@@ -80,7 +80,7 @@ impl Closing {
             facts: Arc::clone(facts),
             started: *started,
             deadline: *deadline,
-            trail: Trail::mirrored(trail.aside().clone()),
+            trail: Trail::mirrored(trail),
         };
         Self {
             exchange,
@@ -95,8 +95,8 @@ impl Closing {
             usage: None,
             overhead: None,
             first_token: None,
+            charge: None,
             metrics: Arc::clone(&self.metrics),
-            series: None,
             closed: false,
             flight: true,
             place: Arc::clone(&self.place),
@@ -125,8 +125,9 @@ impl Closing {
     /// A call answers. It is the one that counts; any other is given up.
     pub(super) fn answers(&mut self, call: Option<(Try, LiveCall)>) -> Option<LiveCall> {
         let (number, live) = call?;
-        if let Some((model, provider)) = self.tries.answered(number, &mut self.exchange.trail) {
-            self.trying(&model, &provider);
+        if let Some(call) = self.tries.answered(number, &mut self.exchange.trail) {
+            self.trying(&call.model, &call.provider);
+            self.charge = call.charge;
         }
         self.tries.abandon(&mut self.exchange.trail);
         Some(live)
@@ -139,7 +140,6 @@ impl Closing {
 
     /// Hands the answer over. A stream takes the exchange with it.
     pub(super) fn deliver(mut self, answered: Answered) -> Delivery {
-        self.series = answered.call.as_ref().map(|call| Arc::clone(call.series()));
         self.call = answered.call;
         let head = self.head();
         let facts = Arc::clone(&self.exchange.facts);
@@ -227,13 +227,29 @@ impl Closing {
             request_id: self.exchange.facts.id,
             model: self.model.clone(),
             route: decision.map(|(by, _)| by.to_owned()),
-            reason: decision.map(|(_, why)| why.to_owned()),
+            reason: self.reason(),
             attempts: self.exchange.trail.attempts(),
             score: self.score,
+            cost: self.exchange.trail.bill().total(),
             overhead,
             cache: self.cached.outcome,
             given: self.cached.given.clone(),
         }
+    }
+
+    /// Why the answer is this model's, in a few words.
+    fn reason(&self) -> Option<String> {
+        let trail = &self.exchange.trail;
+        match trail.downgrade() {
+            Some((from, to, why)) => Some(format!("{to} instead of {from}: {why}")),
+            None => trail.decision().map(|(_, why)| why.to_owned()),
+        }
+    }
+
+    /// What the answer consumed: as its provider said, else as it was estimated.
+    fn usage(&self) -> Option<Usage> {
+        let bill = self.exchange.trail.bill();
+        self.usage.or_else(|| Some(bill.of(self.charge?)?.usage))
     }
 
     /// The one count and the one log line of a request.
@@ -244,9 +260,6 @@ impl Closing {
         self.tries.abandon(&mut self.exchange.trail);
         // A plugin may have been asking a model when the client left, and a shared call goes on.
         self.catch_up(outcome);
-        if let (Some(series), Some(usage)) = (&self.series, &self.usage) {
-            series.used(usage);
-        }
         if self.flight {
             return;
         }
@@ -263,7 +276,8 @@ impl Closing {
             first_token: self.first_token,
         });
         let Exchange { facts, trail, .. } = &self.exchange;
-        let (decision, llm) = (trail.decision(), trail.llm());
+        let (decision, llm, usage) = (trail.decision(), trail.llm(), self.usage());
+        let (reason, cost) = (self.reason(), trail.bill().total().map(|cost| cost.to_string()));
         tracing::info!(
             target: "jackfield::request",
             request_id = %facts.id,
@@ -276,7 +290,7 @@ impl Closing {
             task = facts.task.as_deref(),
             asked_model = facts.request.model.as_deref(),
             route = decision.map(|(by, _)| by),
-            route_reason = decision.map(|(_, why)| why),
+            route_reason = reason,
             canary = trail.by_canary().then_some(true),
             model = self.model.as_deref(),
             provider = self.provider.as_deref(),
@@ -285,8 +299,10 @@ impl Closing {
             score = self.score,
             stream = facts.request.stream,
             cache = self.cached.outcome.map(CacheOutcome::name),
-            input_tokens = self.usage.map(|u| u.input_tokens),
-            output_tokens = self.usage.map(|u| u.output_tokens),
+            input_tokens = usage.map(|u| u.input_tokens),
+            output_tokens = usage.map(|u| u.output_tokens),
+            estimated = usage.filter(|u| u.estimated).map(|u| u.estimated),
+            cost_usd = cost,
             llm_calls = (llm.calls > 0).then_some(llm.calls),
             llm_input_tokens = llm.usage.map(|u| u.input_tokens),
             llm_output_tokens = llm.usage.map(|u| u.output_tokens),
@@ -307,7 +323,15 @@ impl Closing {
             {
                 self.score = lowest(self.score, *score);
             }
+            self.cached.found(step);
         }
+    }
+
+    /// Whether the answering model was told to stop where the budget ends.
+    pub(super) fn was_clamped(&mut self) -> bool {
+        self.exchange.trail.catch_up();
+        let answers = |at: &String| Some(at) == self.model.as_ref();
+        self.exchange.trail.steps().iter().any(|s| matches!(s, Step::Clamped { model, .. } if answers(model)))
     }
 
     /// Keeps the request for whoever asks why.
@@ -326,7 +350,7 @@ impl Closing {
             task: facts.task.clone(),
             asked_model: facts.request.model.clone(),
             route: decision.map(|(by, _)| by.to_owned()),
-            route_reason: decision.map(|(_, why)| why.to_owned()),
+            route_reason: self.reason(),
             model: self.model.clone(),
             provider: self.provider.clone(),
             attempts: trail.attempts(),
@@ -334,7 +358,8 @@ impl Closing {
             score: self.score,
             stream: facts.request.stream,
             cache: self.cached.outcome.map(CacheOutcome::name),
-            usage: self.usage.map(record::usage),
+            usage: self.usage().map(record::usage),
+            cost_usd: trail.bill().total().map(|cost| cost.to_string()),
             llm_calls: llm.calls,
             llm_usage: llm.usage.map(record::usage),
             first_token_us: self.first_token.map(micros),

@@ -22,16 +22,23 @@ struct Open {
     model: String,
     provider: String,
     key: Option<usize>,
+    charge: Option<u32>,
     began: Instant,
 }
 
 impl Tries {
-    /// A call begins.
-    pub(super) fn begin(&mut self, model: &str, provider: &str, key: Option<usize>) -> Try {
+    /// A call begins, with this number on the request's bill.
+    pub(super) fn begin(
+        &mut self,
+        model: &str,
+        provider: &str,
+        key: Option<usize>,
+        charge: Option<u32>,
+    ) -> Try {
         self.last += 1;
         let number = Try(self.last);
         let (model, provider, began) = (model.to_owned(), provider.to_owned(), Instant::now());
-        self.open.push(Open { number, model, provider, key, began });
+        self.open.push(Open { number, model, provider, key, charge, began });
         number
     }
 
@@ -47,12 +54,11 @@ impl Tries {
         });
     }
 
-    /// A call answers. Says whose it is.
-    pub(super) fn answered(&mut self, number: Try, trail: &mut Trail) -> Option<(String, String)> {
+    /// A call answers. Says which.
+    pub(super) fn answered(&mut self, number: Try, trail: &mut Trail) -> Option<Called> {
         let call = self.close(number)?;
-        let whose = (call.model.clone(), call.provider.clone());
-        trail.push(Step::Answered { call });
-        Some(whose)
+        trail.push(Step::Answered { call: call.clone() });
+        Some(call)
     }
 
     /// Every call that is still open is given up.
@@ -70,7 +76,7 @@ impl Tries {
 
 impl Open {
     fn over(self) -> Called {
-        let Self { model, provider, key, began, .. } = self;
-        Called { model, provider, key, took: began.elapsed() }
+        let Self { model, provider, key, charge, began, .. } = self;
+        Called { model, provider, key, took: began.elapsed(), charge }
     }
 }

@@ -148,6 +148,14 @@ pub(super) async fn walk(
                     None => return walk.over(closing),
                 };
             }
+            Then::Instead(target) => {
+                walk.give_up(&candidate, fault);
+                walk.waiting.push_front(target);
+                candidate = match walk.next(closing) {
+                    Some(next) => next,
+                    None => return walk.over(closing),
+                };
+            }
             Then::Return => return Err(fault),
         }
     }
@@ -311,10 +319,15 @@ impl Walk<'_> {
         let after =
             slow.called_since().map_or_else(Default::default, |began| now.saturating_duration_since(began));
         let (slow, beside) = (slow.target().model.clone(), target.model.clone());
-        closing.exchange.trail.push(Step::Hedged { slow, model: beside, after });
-        closing.trying(&target.model, model.provider().name());
+        let provider = model.provider().name().to_owned();
         let mut hedge = Candidate::new(target, model, closing.exchange.deadline, false);
         hedge.call(&closing.exchange, &mut closing.tries);
+        if hedge.is_refused() {
+            closing.exchange.trail.push(Step::RetryDenied { model: beside, why: "budget_exceeded" });
+            return None;
+        }
+        closing.trying(&beside, &provider);
+        closing.exchange.trail.push(Step::Hedged { slow, model: beside, after });
         Some(hedge)
     }
 }

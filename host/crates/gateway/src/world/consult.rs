@@ -11,14 +11,15 @@ use serde_json::{Map, Value, json};
 
 use jackfield_core::base::excerpt;
 use jackfield_core::contract::{
-    Aside, BoxFuture, Completer, Completion, CompletionError, CompletionRequest, Exchange, Facts, FaultKind,
-    Overrides, Reply, Step, Usage,
+    Aside, Bill, BoxFuture, Completer, Completion, CompletionError, CompletionRequest, Exchange, Facts,
+    FaultKind, Overrides, Reply, Step, Usage,
 };
 use jackfield_core::telemetry::metrics::PluginSeries;
 
 use super::World;
 use super::models::{Model, Models};
 use super::question::{Question, Unanswered};
+use crate::charge::Payer;
 
 /// What is shown of a name that a guest made up, and of a provider's words, in characters.
 const MAX_NAME: usize = 128;
@@ -30,6 +31,7 @@ struct Consult {
     facts: Arc<Facts>,
     deadline: Instant,
     aside: Aside,
+    bill: Bill,
     plugin: String,
     /// What is counted of the plugin; nothing where nobody counts.
     series: Option<Arc<PluginSeries>>,
@@ -42,6 +44,8 @@ struct Charge<'a> {
     provider: Option<String>,
     outcome: &'static str,
     usage: Option<Usage>,
+    /// Its number on the request's bill.
+    number: Option<u32>,
     began: Instant,
 }
 
@@ -58,6 +62,7 @@ impl World {
             facts: Arc::clone(&exchange.facts),
             deadline: exchange.deadline,
             aside: exchange.trail.aside().clone(),
+            bill: exchange.trail.bill().clone(),
             plugin: plugin.to_owned(),
             series: series.cloned(),
         })
@@ -78,6 +83,7 @@ impl Consult {
             provider: None,
             outcome: "abandoned",
             usage: None,
+            number: None,
             began: Instant::now(),
         };
         let model = match self.model(&request.model) {
@@ -94,7 +100,9 @@ impl Consult {
             return Err(CompletionError::Failed(message));
         }
         charge.provider = Some(model.provider().name().to_owned());
-        let answer = model.ask(self.question(request)).await;
+        let question = self.question(request);
+        charge.number = Some(question.payer.number);
+        let answer = model.ask(question).await;
         let failed = match answer {
             Ok(reply) => {
                 charge.usage = reply.usage;
@@ -109,6 +117,15 @@ impl Consult {
             Err(failed) => failed,
         };
         let (outcome, error) = match failed {
+            Unanswered::Exceeded(exceeded) => {
+                // Nobody was called.
+                charge.provider = None;
+                tracing::debug!(
+                    target: "jackfield::llm", request_id = %self.facts.id, plugin = self.plugin,
+                    model = charge.model, "a plugin's question has no budget: {exceeded}"
+                );
+                ("budget_exceeded", CompletionError::BudgetExceeded)
+            }
             Unanswered::Late => ("timed_out", CompletionError::TimedOut),
             Unanswered::Unclear => {
                 ("unclear", CompletionError::Failed(format!("`{}` answered without a text", charge.model)))
@@ -162,7 +179,8 @@ impl Consult {
             reasoning: request.reasoning,
             ..Overrides::default()
         };
-        Question { id: self.facts.id, body: Value::Object(body), overrides, until }
+        let payer = Payer::new(Arc::clone(&self.facts), self.bill.clone(), self.aside.clone());
+        Question { payer, body: Value::Object(body), overrides, until }
     }
 }
 
@@ -184,6 +202,7 @@ impl Drop for Charge<'_> {
             outcome: self.outcome,
             usage: self.usage,
             micros: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            charge: self.number,
         });
     }
 }

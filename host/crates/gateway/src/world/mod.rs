@@ -65,7 +65,8 @@ impl World {
         live.store().cache().configure(config.orchestrator().cache());
         let origins = Origins::of(&config);
         let models = Arc::new(Models::build(&config, provider, live, metrics));
-        let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
+        let view =
+            Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load), Arc::clone(live.store())));
         let policy = Policy::new(rules, &config);
         let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
         Self { generation, config, policy, models, view, live, metrics, origins }

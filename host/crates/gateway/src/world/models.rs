@@ -7,6 +7,8 @@ use jackfield_core::config::{Config, ResolvedModel};
 use jackfield_core::contract::{Provider, Timeouts};
 use jackfield_core::telemetry::metrics::{Metrics, OTHER_MODEL, UpstreamSeries};
 
+use jackfield_store::Store;
+
 use super::live::{Live, LiveCall, LiveTable};
 
 /// A model that can be called.
@@ -16,6 +18,9 @@ pub struct Model {
     provider: Arc<dyn Provider>,
     live: Arc<Live>,
     series: Arc<UpstreamSeries>,
+    store: Arc<Store>,
+    metrics: Arc<Metrics>,
+    simulated: bool,
 }
 
 /// Every model of one configuration.
@@ -24,6 +29,7 @@ pub struct Models {
     providers: BTreeMap<String, Arc<dyn Provider>>,
     by_name: BTreeMap<String, Model>,
     live: Arc<LiveTable>,
+    metrics: Arc<Metrics>,
     /// What is counted of each provider's models that the configuration does not name.
     others: BTreeMap<String, Arc<UpstreamSeries>>,
 }
@@ -51,8 +57,23 @@ impl Model {
     }
 
     /// What is counted of it.
-    pub(crate) fn series(&self) -> &UpstreamSeries {
+    pub(crate) fn series(&self) -> &Arc<UpstreamSeries> {
         &self.series
+    }
+
+    /// Where what it costs is written down.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What is counted of everything.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether nobody is called really.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.simulated
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -65,23 +86,28 @@ impl Models {
         config: &Arc<Config>,
         provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
         live: &Arc<LiveTable>,
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
     ) -> Self {
         let providers: BTreeMap<String, Arc<dyn Provider>> =
             config.providers().keys().filter_map(|name| Some((name.clone(), provider(name)?))).collect();
+        let store = Arc::clone(live.store());
         let by_name = config
             .models()
             .filter_map(|spec| {
                 let provider = Arc::clone(providers.get(&spec.provider)?);
                 let live = live.of(&spec.provider, &spec.name);
                 let series = metrics.upstream.of(&spec.provider, &spec.name);
-                Some((spec.name.clone(), Model { spec: Arc::clone(spec), provider, live, series }))
+                let simulated = config.providers().get(&spec.provider).is_some_and(|p| p.is_simulated());
+                let name = spec.name.clone();
+                let (spec, store, metrics) = (Arc::clone(spec), Arc::clone(&store), Arc::clone(metrics));
+                Some((name, Model { spec, provider, live, series, store, metrics, simulated }))
             })
             .collect();
         // A simulated provider answers for no model that is not declared.
         let others = config.providers().iter().filter(|(_, provider)| !provider.is_simulated());
         let others = others.map(|(name, _)| (name.clone(), metrics.upstream.of(name, OTHER_MODEL))).collect();
-        Self { config: Arc::clone(config), providers, by_name, live: Arc::clone(live), others }
+        let (config, live, metrics) = (Arc::clone(config), Arc::clone(live), Arc::clone(metrics));
+        Self { config, providers, by_name, live, metrics, others }
     }
 
     /// The model of this name: declared, referred to, or well known with a provider that has its key.
@@ -93,7 +119,9 @@ impl Models {
         let provider = Arc::clone(self.providers.get(&spec.provider)?);
         let live = self.live.of(&spec.provider, name);
         let series = Arc::clone(self.others.get(&spec.provider)?);
-        Some(Model { spec, provider, live, series })
+        // A simulated provider answers for no model that is not declared.
+        let (store, metrics) = (Arc::clone(self.live.store()), Arc::clone(&self.metrics));
+        Some(Model { spec, provider, live, series, store, metrics, simulated: false })
     }
 
     /// Whether anything of this provider and model is counted in this world.

@@ -1,5 +1,5 @@
 //! A question that is not the client's: one model is asked once, for a rating or for a plugin. Nothing routes it,
-//! repeats it or judges its answer; the model's state and metrics hear of it as of any call.
+//! repeats it or judges its answer; the model's state and metrics hear of it as of any call, and it is charged to the request.
 //!
 //! Bounded by its end, which is not after the request's deadline. Holds nothing of the client's but what whoever asks puts in.
 
@@ -8,20 +8,21 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use jackfield_core::base::RequestId;
 use jackfield_core::contract::{Answer, Call, Caller, Facts, Fault, FaultKind, Overrides, Reply};
 use jackfield_dialect::openai::parse_request;
+use jackfield_store::Exceeded;
 
 use super::live::CallEnd;
 use super::models::Model;
+use crate::charge::{self, Payer};
 
 /// How much longer than it is waited for a provider would be.
 const LATER: Duration = Duration::from_secs(1);
 
 /// What one model is asked.
 pub(crate) struct Question {
-    /// The request on whose behalf.
-    pub id: RequestId,
+    /// The request on whose behalf, and on whose account.
+    pub payer: Payer,
     /// A chat request in OpenAI's dialect, without a model.
     pub body: Value,
     /// What is said of the answer besides.
@@ -32,6 +33,8 @@ pub(crate) struct Question {
 
 /// Why there is no answer.
 pub(crate) enum Unanswered {
+    /// A budget has no room for it: nobody was asked.
+    Exceeded(Box<Exceeded>),
     /// It took too long for whoever asked.
     Late,
     /// What came is not what was asked for.
@@ -49,15 +52,16 @@ impl Model {
     /// Asks this model, once.
     pub(crate) async fn ask(&self, question: Question) -> Result<Reply, Unanswered> {
         let until = question.until;
-        let call = self.call_of(question).map_err(Unanswered::Failed)?;
+        let payer = question.payer.clone();
+        let mut call = self.call_of(question).map_err(Unanswered::Failed)?;
+        let charge = self.charge(&payer, &mut call).map_err(Unanswered::Exceeded)?;
         let mut live = self.begin(false);
-        match tokio::time::timeout_at(until.into(), self.provider().call(call)).await {
+        // Large, and within the futures of whoever asks.
+        let asked = Box::pin(charge::call(&**self.provider(), call, charge));
+        match tokio::time::timeout_at(until.into(), asked).await {
             Ok(Ok(Answer::Whole { reply, .. })) => {
                 live.first_token();
                 live.end(CallEnd::Answered);
-                if let Some(usage) = &reply.usage {
-                    self.series().used(usage);
-                }
                 Ok(reply)
             }
             Ok(Ok(Answer::Stream { .. })) => Err(Unanswered::Unclear),
@@ -76,7 +80,7 @@ impl Model {
     fn call_of(&self, question: Question) -> Result<Call, Fault> {
         let request = parse_request(question.body.to_string().into())?;
         let facts = Facts {
-            id: question.id,
+            id: question.payer.facts.id,
             request,
             task: None,
             caller: Caller::default(),

@@ -67,8 +67,10 @@ pub struct RequestRecord {
     pub stream: bool,
     /// How it fared with the cache: `hit`, `joined`, `miss` or `bypass`; nothing where answers are not kept.
     pub cache: Option<&'static str>,
-    /// What the answer consumed, if the provider said.
+    /// What the answer consumed, as far as anybody knows.
     pub usage: Option<UsageRecord>,
+    /// What all calls made for the request cost together, in US dollars, exactly; nothing when one has no known price.
+    pub cost_usd: Option<String>,
     /// Questions of plugins to models. Not attempts at answering.
     pub llm_calls: usize,
     /// What those consumed, which is in no other number here; as far as providers said.
@@ -134,11 +136,25 @@ pub enum StepRecord {
         cached: bool,
         micros: u64,
         why: &'static str,
+        cost_usd: Option<String>,
     },
     Decided {
         by: String,
         why: String,
         models: Vec<String>,
+    },
+    Downgraded {
+        from: String,
+        to: String,
+        why: String,
+    },
+    Clamped {
+        model: String,
+        max_output_tokens: u64,
+    },
+    BudgetReached {
+        model: String,
+        why: String,
     },
     Fallback {
         models: Vec<String>,
@@ -162,6 +178,8 @@ pub enum StepRecord {
         /// The HTTP status of the provider's error answer.
         status: Option<u16>,
         micros: u64,
+        /// What it cost, in US dollars, exactly; nothing when nothing was billed, or its price is not known.
+        cost_usd: Option<String>,
     },
     KeyRotated {
         model: String,
@@ -198,6 +216,7 @@ pub enum StepRecord {
         outcome: &'static str,
         usage: Option<UsageRecord>,
         micros: u64,
+        cost_usd: Option<String>,
     },
     /// The issues are the validator's own words. A built-in one names keys of the answer, never its values.
     Validated {
@@ -272,6 +291,8 @@ impl StepRecord {
                 name.len() + text.len()
             }
             Self::Decided { by, why, models } => by.len() + why.len() + of_list(models),
+            Self::Downgraded { from, to, why } => from.len() + to.len() + why.len(),
+            Self::BudgetReached { model, why } => model.len() + why.len(),
             Self::Fallback { models } => of_list(models),
             Self::Dropped { model, fields } => model.len() + of_list(fields),
             Self::Validated { name, model, issues, .. } => name.len() + model.len() + of_list(issues),
@@ -283,9 +304,10 @@ impl StepRecord {
             | Self::Attempt { model, provider, .. }
             | Self::KeyRotated { model, provider, .. }
             | Self::Hedged { slow: provider, model, .. } => model.len() + provider.len(),
-            Self::Rated { model, .. } | Self::Retry { model, .. } | Self::RetryDenied { model, .. } => {
-                model.len()
-            }
+            Self::Rated { model, .. }
+            | Self::Clamped { model, .. }
+            | Self::Retry { model, .. }
+            | Self::RetryDenied { model, .. } => model.len(),
         };
         size_of::<Self>() + texts
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use jackfield_core::contract::{Chunk, Delta, Reply, ToolCall, ToolCallDelta};
+use jackfield_core::contract::{Chunk, Delta, Picture, Reply, ToolCall, ToolCallDelta};
 
 /// What an entry takes besides its answer: its key, its place in the table and in the queues. Roughly, in bytes.
 const FRAME: usize = 384;
@@ -87,6 +87,15 @@ impl Entry {
     }
 }
 
+fn texts(of: [&Option<String>; 2]) -> usize {
+    of.into_iter().flatten().map(String::capacity).sum()
+}
+
+fn drawn(pictures: &[Picture]) -> usize {
+    let picture = |picture: &Picture| picture.data.capacity() + picture.media_type.capacity();
+    size_of_val(pictures) + pictures.iter().map(picture).sum::<usize>()
+}
+
 /// What a chunk takes in memory, in bytes.
 pub fn weight_of_chunk(chunk: &Chunk) -> usize {
     let call = |call: &ToolCallDelta| {
@@ -95,7 +104,7 @@ pub fn weight_of_chunk(chunk: &Chunk) -> usize {
     };
     let delta = |delta: &Delta| {
         let calls: usize = delta.tool_calls.iter().map(call).sum();
-        size_of::<Delta>() + delta.text.as_ref().map_or(0, String::capacity) + calls
+        size_of::<Delta>() + texts([&delta.text, &delta.refusal]) + drawn(&delta.pictures) + calls
     };
     let deltas: usize = chunk.deltas.iter().map(delta).sum();
     let model = chunk.model.as_ref().map_or(0, String::capacity);
@@ -109,7 +118,7 @@ pub fn weight_of_reply(reply: &Reply) -> usize {
     };
     let choices = reply.choices.iter().map(|choice| {
         let calls: usize = choice.tool_calls.iter().map(call).sum();
-        size_of_val(choice) + choice.text.as_ref().map_or(0, String::capacity) + calls
+        size_of_val(choice) + texts([&choice.text, &choice.refusal]) + drawn(&choice.pictures) + calls
     });
     let texts = reply.id.capacity() + reply.model.capacity();
     size_of::<Reply>() + choices.sum::<usize>() + texts + reply.wire.as_ref().map_or(0, Bytes::len)

@@ -20,22 +20,11 @@ impl Amount {
         Self { usd: self.usd.less(other.usd), tokens: self.tokens.saturating_sub(other.tokens) }
     }
 
-    /// What was consumed, exactly: pico-dollars, rounded once half up. What has no price of its own costs what any
-    /// token of a prompt does; a model without a price costs tokens alone.
+    /// What was consumed, exactly; a model without a price costs tokens alone.
     pub(super) fn of(usage: &Usage, price: Option<&Price>) -> Self {
         let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
         let Some(price) = price else { return Self { usd: NanoUsd::ZERO, tokens } };
-        let cached = usage.cached_input_tokens.min(usage.input_tokens);
-        let plain = usage.input_tokens - cached;
-        let pico = [
-            (plain, price.input),
-            (cached, price.cached_input.unwrap_or(price.input)),
-            (usage.output_tokens, price.output),
-        ];
-        let pico = pico.iter().fold(0_u128, |sum, (tokens, price)| {
-            sum.saturating_add(u128::from(*tokens) * u128::from(price.pico_usd()))
-        });
-        Self { usd: NanoUsd::from_pico_usd(pico), tokens }
+        Self { usd: usage.cost(price), tokens }
     }
 }
 

@@ -88,6 +88,11 @@ impl Reservation {
         }
     }
 
+    /// Output tokens that answers like this one have: what dropping settles at while nothing was seen.
+    pub fn expected_output(&self) -> u64 {
+        self.expected
+    }
+
     /// The answer reached so many output tokens. Tops up ahead, in steps; fails when the answer is longer than what is
     /// left covers. Whoever delivers it must then wait for [`Self::committed`] before going beyond what was covered before.
     pub fn grow(&mut self, output_tokens: u64) -> Result<(), Exceeded> {

@@ -5,6 +5,7 @@
 //! that a request costs atomic additions, no lock and no allocation. What is a state and not an event (queue
 //! lengths, open breakers) is put in when somebody looks.
 
+mod budgets;
 mod cache;
 mod histogram;
 mod host;
@@ -17,6 +18,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use budgets::{BudgetLabels, BudgetMetrics};
 pub use cache::CacheMetrics;
 pub use histogram::Histogram;
 pub use host::{HostMetrics, ReloadChange};
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub plugins: PluginMetrics,
     /// Calls of models.
     pub upstream: UpstreamMetrics,
+    /// What may be spent.
+    pub budgets: BudgetMetrics,
     /// Kept answers.
     pub cache: CacheMetrics,
     /// Worlds and what changes them.
@@ -51,9 +55,10 @@ impl Default for Metrics {
         let requests = RequestMetrics::register(&mut registry);
         let plugins = PluginMetrics::register(&mut registry);
         let upstream = UpstreamMetrics::register(&mut registry);
+        let budgets = BudgetMetrics::register(&mut registry);
         let cache = CacheMetrics::register(&mut registry);
         let host = HostMetrics::register(&mut registry);
-        Self { registry, requests, plugins, upstream, cache, host }
+        Self { registry, requests, plugins, upstream, budgets, cache, host }
     }
 }
 

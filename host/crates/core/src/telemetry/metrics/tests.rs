@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::NanoUsd;
 use crate::contract::{FaultKind, PluginFaultKind, Usage};
 
 use super::{ClosedRequest, Compared, Metrics, Outcome};
@@ -122,7 +123,8 @@ fn models_are_counted_at_their_providers_and_forgotten_with_the_configuration() 
     for series in [&here, &there] {
         series.answered();
         series.failed(FaultKind::UpstreamTimeout);
-        series.used(&Usage { input_tokens: 10, output_tokens: 3, ..Usage::default() });
+        let usage = Usage { input_tokens: 10, output_tokens: 3, ..Usage::default() };
+        series.used(&usage, Some(NanoUsd::new(1_500_000)));
     }
     there.left();
     there.outrun();
@@ -133,8 +135,12 @@ fn models_are_counted_at_their_providers_and_forgotten_with_the_configuration() 
         &metrics,
         r#"jackfield_upstream_calls_total{provider="there",model="m",outcome="upstream_timeout"} 1"#,
     );
-    has(&metrics, r#"jackfield_tokens_total{model="m",direction="input"} 20"#);
-    has(&metrics, r#"jackfield_tokens_total{model="m",direction="output"} 6"#);
+    for provider in ["here", "there"] {
+        let of = |rest: &str| format!(r#"{{provider="{provider}",model="m"{rest}}}"#);
+        has(&metrics, &format!(r"jackfield_tokens_total{} 10", of(r#",direction="input""#)));
+        has(&metrics, &format!(r"jackfield_tokens_total{} 3", of(r#",direction="output""#)));
+        has(&metrics, &format!("jackfield_cost_usd_total{} 0.0015", of("")));
+    }
     metrics.upstream.keep_only(|provider, _| provider == "there");
     let text = metrics.encode();
     assert!(!text.contains(r#"provider="here""#) && text.contains(r#"provider="there""#), "{text}");

@@ -1,9 +1,10 @@
-//! Calls of models and the tokens they took.
+//! Calls of models, the tokens they took and what they cost.
 //!
 //! A client may name any model of a well-known family, so only those that the configuration names have a label of
 //! their own; all others of a provider share one.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::base::NanoUsd;
 use crate::contract::{FaultKind, Usage};
 
 use super::resolved::Resolved;
@@ -43,6 +45,7 @@ pub struct UpstreamSeries {
     faults: Resolved,
     input: Counter,
     output: Counter,
+    cost: Cost,
     families: Families,
 }
 
@@ -50,7 +53,11 @@ pub struct UpstreamSeries {
 struct Families {
     calls: Family<Call, Counter>,
     tokens: Family<Tokens, Counter>,
+    cost: Family<Model, Cost>,
 }
+
+/// Dollars, as scrapers want them. Exact sums are the ledger's.
+type Cost = Counter<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
@@ -61,8 +68,15 @@ struct Call {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Tokens {
+    provider: String,
     model: String,
     direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Model {
+    provider: String,
+    model: String,
 }
 
 impl UpstreamMetrics {
@@ -70,9 +84,11 @@ impl UpstreamMetrics {
         let families = Families::default();
         let help = "Calls of a model: ok, client_left, outrun by a hedge's other call, or what kind of fault";
         registry.register("upstream_calls", help, families.calls.clone());
-        let help =
-            "Tokens as providers counted them; input includes what they cached, output what was thought";
+        let help = "Tokens as providers counted them, estimated where they did not; input includes what they cached, \
+                    output what was thought";
         registry.register("tokens", help, families.tokens.clone());
+        let help = "What calls of a model cost in US dollars, where its price is known";
+        registry.register("cost_usd", help, families.cost.clone());
         Self { families, known: Mutex::default() }
     }
 
@@ -97,12 +113,10 @@ impl UpstreamMetrics {
             for outcome in gone.faults.reasons().chain([OK, CLIENT_LEFT, OUTRUN]) {
                 self.families.calls.remove(&gone.call(outcome));
             }
-            // Another provider may have a model of this name.
-            if !known.keys().any(|(_, model)| *model == gone.model) {
-                for direction in [INPUT, OUTPUT] {
-                    self.families.tokens.remove(&Tokens { model: gone.model.clone(), direction });
-                }
+            for direction in [INPUT, OUTPUT] {
+                self.families.tokens.remove(&gone.tokens(direction));
             }
+            self.families.cost.remove(&gone.named());
         }
     }
 }
@@ -114,7 +128,11 @@ impl Families {
             let call = Call { provider: provider.clone(), model: model.clone(), outcome };
             self.calls.get_or_create_owned(&call)
         };
-        let tokens = |direction| self.tokens.get_or_create_owned(&Tokens { model: model.clone(), direction });
+        let tokens = |direction| {
+            let (provider, model) = (provider.clone(), model.clone());
+            self.tokens.get_or_create_owned(&Tokens { provider, model, direction })
+        };
+        let cost = Model { provider: provider.clone(), model: model.clone() };
         UpstreamSeries {
             ok: call(OK),
             left: call(CLIENT_LEFT),
@@ -122,6 +140,7 @@ impl Families {
             faults: Resolved::default(),
             input: tokens(INPUT),
             output: tokens(OUTPUT),
+            cost: self.cost.get_or_create_owned(&cost),
             families: self.clone(),
             provider,
             model,
@@ -152,10 +171,21 @@ impl UpstreamSeries {
         });
     }
 
-    /// A call took so many tokens.
-    pub fn used(&self, usage: &Usage) {
+    /// A call took so many tokens, and cost this, where that is known.
+    pub fn used(&self, usage: &Usage, cost: Option<NanoUsd>) {
         self.input.inc_by(usage.input_tokens);
         self.output.inc_by(usage.output_tokens);
+        if let Some(cost) = cost {
+            self.cost.inc_by(cost.usd());
+        }
+    }
+
+    fn named(&self) -> Model {
+        Model { provider: self.provider.clone(), model: self.model.clone() }
+    }
+
+    fn tokens(&self, direction: &'static str) -> Tokens {
+        Tokens { provider: self.provider.clone(), model: self.model.clone(), direction }
     }
 
     fn call(&self, outcome: &'static str) -> Call {
