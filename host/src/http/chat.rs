@@ -123,7 +123,7 @@ async fn receive(
     let request = client(dialect).parse(bytes)?;
     let task = task(&parts.headers)?;
     let headers = auth::without_credentials(parts.headers);
-    Ok(Incoming { id, request, caller, task, headers, run: None, started, place })
+    Ok(Incoming { id, request, caller, task, headers, run: None, step: None, started, place })
 }
 
 fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {

@@ -83,7 +83,7 @@ pub(super) fn incoming() -> Incoming {
         caller,
         task: None,
         headers,
-        run: None,
+        run: None, step: None,
         started: Instant::now(),
         place,
     }

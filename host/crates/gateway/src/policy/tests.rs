@@ -103,7 +103,7 @@ fn exchange() -> Exchange {
         task: None,
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
-        run: None,
+        run: None, step: None,
     };
     let started = Instant::now();
     Exchange { facts: Arc::new(facts), started, deadline: started, trail: Trail::default() }
