@@ -29,6 +29,7 @@ use super::source::Source;
 use super::state::State;
 use super::telemetry::Telemetry;
 use super::text::Text;
+use super::workflows::Workflow;
 use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
@@ -48,6 +49,7 @@ pub struct Config {
     keys: Keys,
     orchestrator: Orchestrator,
     plugins: Plugins,
+    workflows: BTreeMap<String, Arc<Workflow>>,
     telemetry: Telemetry,
     warnings: Vec<Fault>,
     /// SHA-256 of the text.
@@ -128,6 +130,7 @@ impl Config {
             keys,
             orchestrator,
             plugins,
+            workflows: BTreeMap::new(),
             telemetry,
             warnings,
             fingerprint: [0; 32],
@@ -173,6 +176,11 @@ impl Config {
     /// The plugin folder and its rules.
     pub fn plugins(&self) -> &Plugins {
         &self.plugins
+    }
+
+    /// Graphs of steps, by name.
+    pub fn workflows(&self) -> &BTreeMap<String, Arc<Workflow>> {
+        &self.workflows
     }
 
     /// How the gateway logs.

@@ -39,6 +39,7 @@ mod state;
 mod task;
 mod telemetry;
 mod validators;
+mod workflows;
 
 // Names of models.
 mod families;
@@ -80,6 +81,10 @@ pub use state::{DEFAULT_STATE, State};
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
 pub use validators::{AnswerPattern, MAX_REPAIRS, StreamMode, ValidatorOnError, ValidatorRule};
+pub use workflows::{
+    Ask, Call, Choose, Foreach, Input, InputKind, MAX_BATCH, MAX_ITEMS, MAX_ITERATIONS, OnDisconnect, Refine,
+    Repeat, Step, StepFailure, StepOutput, Until, Workflow,
+};
 
 #[cfg(test)]
 mod tests;
