@@ -223,7 +223,8 @@ impl Case {
             task: self.task.map(str::to_owned),
             caller: Caller::default(),
             headers: http::HeaderMap::new(),
-            run: None, step: None,
+            run: None,
+            step: None,
         };
         Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
     }

@@ -47,7 +47,8 @@ pub(super) fn incoming(from: &str, body: Bytes, task: Option<String>) -> Result<
         caller: Caller::default(),
         task,
         headers: HeaderMap::new(),
-        run: None, step: None,
+        run: None,
+        step: None,
         started: Instant::now(),
         place,
     })

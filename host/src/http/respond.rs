@@ -40,7 +40,12 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
         K::BudgetExceeded => StatusCode::PAYMENT_REQUIRED,
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
-        K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest | K::UnknownWorkflow | K::UnknownRun => StatusCode::NOT_FOUND,
+        K::UnknownPath
+        | K::UnknownModel
+        | K::UnknownPlugin
+        | K::UnknownRequest
+        | K::UnknownWorkflow
+        | K::UnknownRun => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         K::NothingToRollBack | K::NothingToPromote | K::RunConflict => StatusCode::CONFLICT,
         K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,

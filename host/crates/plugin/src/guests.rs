@@ -222,7 +222,8 @@ pub(crate) fn ask(prompt: &str) -> Ask {
         task: None,
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
-        run: None, step: None,
+        run: None,
+        step: None,
     };
     Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
 }

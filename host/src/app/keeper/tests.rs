@@ -67,7 +67,8 @@ impl Bench {
             caller: Caller::default(),
             task: None,
             headers: axum::http::HeaderMap::new(),
-            run: None, step: None,
+            run: None,
+            step: None,
             started: Instant::now(),
             place: Arc::new(Load::default()).enter(1).unwrap(),
         };

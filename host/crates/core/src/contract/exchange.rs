@@ -39,6 +39,8 @@ pub struct RunStep {
     /// Which of the run's calls it is: `plan`, `cook[3]` (the third item, from 0), `draft#2` (the second version), behind
     /// the steps it is nested in (`outer/plan`). The same in every attempt at the same run.
     pub call: String,
+    /// It judges an answer of the step's and is none itself: the step's validators, fallback and router are not for it.
+    pub aside: bool,
     /// What the step says of its call. Goes before what rules and rows say.
     pub overrides: Overrides,
 }

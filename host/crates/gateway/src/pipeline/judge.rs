@@ -23,8 +23,8 @@ use jackfield_core::base::{CompiledSchema, excerpt};
 use jackfield_core::catalogue::Capability;
 use jackfield_core::config::StreamMode;
 use jackfield_core::contract::{
-    AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Facts, Fault, FaultKind, FinishReason,
-    PluginFault, Reply, Review, Step, Usage, Validation, Verdict,
+    AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Facts, Fault, FaultKind,
+    FinishReason, PluginFault, Reply, Review, Step, Usage, Validation, Verdict,
 };
 use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
@@ -281,6 +281,7 @@ impl Judge {
                 slots.push(slot.clone());
             }
         }
+        slots.extend(world.policy().validators_of_step(&exchange.facts).iter().cloned());
         let request = &exchange.facts.request;
         if !request.has_response_schema || model.spec().capabilities.contains(&Capability::ResponseSchema) {
             return slots;

@@ -13,6 +13,7 @@ mod judge;
 mod made;
 mod record;
 mod result;
+mod review;
 mod settle;
 mod tries;
 mod verdict;
@@ -32,7 +33,9 @@ use crate::world::{LoadGuard, World};
 pub use delivery::{Body, Delivery, Failure, Head, ReplyStream};
 pub use explain::{Explained, explain, first_ask};
 pub use fit::fitted;
+pub(crate) use json_text::json_in;
 pub use made::{Made, MadeAnswer, run_made};
+pub(crate) use review::review;
 use settle::Closing;
 pub use settle::refused;
 

@@ -83,7 +83,8 @@ pub(super) fn incoming() -> Incoming {
         caller,
         task: None,
         headers,
-        run: None, step: None,
+        run: None,
+        step: None,
         started: Instant::now(),
         place,
     }

@@ -103,7 +103,8 @@ fn exchange() -> Exchange {
         task: None,
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
-        run: None, step: None,
+        run: None,
+        step: None,
     };
     let started = Instant::now();
     Exchange { facts: Arc::new(facts), started, deadline: started, trail: Trail::default() }

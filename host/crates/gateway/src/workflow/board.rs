@@ -157,7 +157,13 @@ impl Board {
     }
 
     /// The run is over: what was not done is said to be so. Returns the whole record.
-    pub(super) fn ends(&self, status: RunStatus, output: Value, spent: Spent, fault: Option<&Fault>) -> RunRecord {
+    pub(super) fn ends(
+        &self,
+        status: RunStatus,
+        output: Value,
+        spent: Spent,
+        fault: Option<&Fault>,
+    ) -> RunRecord {
         let mut record = self.lock();
         record.status = status;
         record.output = output;

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use jackfield_core::base::{NanoUsd, RequestId};
 use jackfield_core::contract::{
-    BoxFuture, Delta, Fault, FaultKind, Overrides, Role, RunStep, Usage,
+    BoxFuture, ChatRequest, Delta, Fault, FaultKind, Overrides, Role, RunStep, Usage, Validation,
 };
 use jackfield_dialect::openai::parse_request;
 
@@ -49,8 +50,12 @@ pub(super) struct Call<'a> {
     pub messages: Vec<(Role, String)>,
     /// What the step says of it.
     pub overrides: Overrides,
+    /// See [`RunStep::aside`].
+    pub aside: bool,
     /// Where it counts.
     pub tally: &'a Tally,
+    /// How many calls are made at once; see [`Frame::permits`](super::run::Frame).
+    pub permits: &'a [Arc<Semaphore>],
     /// The name under which its text is told as it comes.
     pub told: Option<String>,
 }
@@ -64,6 +69,8 @@ pub(super) async fn call(context: &Context, call: Call<'_>) -> Result<Said, Faul
         }
         return Ok(said.clone());
     }
+    let _permits = permits(call.permits).await;
+    // What others spent while this one waited counts.
     call.tally.check()?;
     let told = call.told.clone().filter(|_| context.board.wants_deltas());
     let incoming = incoming(context, &call, told.is_some())?;
@@ -86,6 +93,37 @@ pub(super) async fn call(context: &Context, call: Call<'_>) -> Result<Said, Faul
     call.tally.add(usage, cost, false);
     context.journal.keep(&call.name, &said).await?;
     Ok(said)
+}
+
+/// A place among the calls of every workflow that this one is part of, the innermost first: whoever waits for an outer one holds
+/// inner ones alone, so nobody waits in a circle.
+async fn permits(of: &[Arc<Semaphore>]) -> Vec<SemaphorePermit<'_>> {
+    let mut held = Vec::with_capacity(of.len());
+    for permits in of {
+        // Never closed.
+        held.extend(permits.acquire().await);
+    }
+    held
+}
+
+/// Asks the validator that a step's `repeat` goes by about one answer.
+pub(super) async fn review(
+    context: &Context,
+    (workflow, step): (&str, &str),
+    name: &str,
+    text: String,
+) -> Result<Validation, Fault> {
+    let body = json!({ "messages": [{ "role": "user", "content": "" }] });
+    let request = parse_request(body.to_string().into())?;
+    let run_step = RunStep {
+        workflow: workflow.to_owned(),
+        step: step.to_owned(),
+        call: name.to_owned(),
+        aside: true,
+        overrides: Overrides::default(),
+    };
+    let incoming = incoming_of(context, request, None, run_step)?;
+    pipeline::review(&context.world, incoming, text).await
 }
 
 /// The pipeline's own future, whose type says nothing of what is in it: a workflow's steps run it, and a workflow is run in it.
@@ -114,8 +152,18 @@ fn incoming(context: &Context, call: &Call<'_>, stream: bool) -> Result<Incoming
         workflow: call.of.0.to_owned(),
         step: call.of.1.to_owned(),
         call: call.name.clone(),
+        aside: call.aside,
         overrides: call.overrides.clone(),
     };
+    incoming_of(context, request, task, step)
+}
+
+fn incoming_of(
+    context: &Context,
+    request: ChatRequest,
+    task: Option<String>,
+    step: RunStep,
+) -> Result<Incoming, Fault> {
     // Runs are bounded where they are begun; a step that is refused a place would fail the run for nothing.
     let place = context.world.load().enter(usize::MAX);
     let place = place.ok_or_else(|| Fault::new(FaultKind::Overloaded, "too many requests are under way"))?;
@@ -143,7 +191,9 @@ async fn follow(
         let chunk = chunk?;
         usage = chunk.usage.or(usage);
         // An answer of several choices is not asked for.
-        for piece in chunk.deltas.into_iter().filter(|delta| delta.index == 0).filter_map(|delta: Delta| delta.text) {
+        for piece in
+            chunk.deltas.into_iter().filter(|delta| delta.index == 0).filter_map(|delta: Delta| delta.text)
+        {
             if text.len() + piece.len() > MAX_TEXT {
                 let message = format!("the answer of `{told}` is larger than {} MiB", MAX_TEXT >> 20);
                 return Err(Fault::new(FaultKind::AnswerRejected, message));

@@ -1,6 +1,7 @@
 //! What all parts of one run share: the world it began in, whose it is, where its answers are written down and its steps told.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use jackfield_core::contract::{Caller, RunScope};
 
@@ -22,4 +23,6 @@ pub(super) struct Context {
     pub journal: Journal,
     /// Where it is told.
     pub board: Arc<Board>,
+    /// A step failed, and the run went on (`on_error: continue`).
+    pub partial: AtomicBool,
 }

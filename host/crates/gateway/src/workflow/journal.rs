@@ -61,8 +61,9 @@ impl Journal {
 
     /// Writes an answer down. Returns when it is.
     pub(super) async fn keep(&self, call: &str, said: &Said) -> Result<(), Fault> {
-        let answer = serde_json::to_string(said)
-            .map_err(|error| Fault::new(FaultKind::Internal, format!("the answer of `{call}` is not kept: {error}")))?;
+        let answer = serde_json::to_string(said).map_err(|error| {
+            Fault::new(FaultKind::Internal, format!("the answer of `{call}` is not kept: {error}"))
+        })?;
         self.store.runs().keep(&self.run, StoredCall { call: call.to_owned(), answer });
         Ok(())
     }

@@ -197,7 +197,8 @@ pub struct RunRecord {
 impl StepRecord {
     /// A step that waits.
     pub(super) fn waiting(name: String) -> Self {
-        let (status, spent) = (StepStatus::Waiting, Spent { cost_usd: NanoUsd::ZERO.to_string(), ..Spent::default() });
+        let (status, spent) =
+            (StepStatus::Waiting, Spent { cost_usd: NanoUsd::ZERO.to_string(), ..Spent::default() });
         Self { name, status, output: Value::Null, error: None, spent, took_ms: None }
     }
 }

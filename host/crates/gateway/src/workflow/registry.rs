@@ -4,6 +4,7 @@
 //! its time is up, or when serving ends. At most `MAX_RUNS` at once. What is over is in the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use super::journal::Journal;
 use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
-use super::{named, wait_for};
+use super::{late, named, wait_for};
 use crate::world::World;
 
 /// Runs under way at once.
@@ -104,7 +105,10 @@ impl Drop for Started {
 
 /// What is said of a run that ended without a word.
 pub(super) fn ended_from_outside() -> Fault {
-    Fault::new(FaultKind::Stopping, "the gateway is stopping and could wait no longer; the run can be resumed")
+    Fault::new(
+        FaultKind::Stopping,
+        "the gateway is stopping and could wait no longer; the run can be resumed",
+    )
 }
 
 impl Runs {
@@ -222,7 +226,15 @@ impl Runs {
         let id = run.id.clone();
         store.runs().begin(run);
         let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
-        let context = Context { world, scope: Arc::new(scope), caller, headers: named::passed_on(headers), journal, board };
+        let context = Context {
+            world,
+            scope: Arc::new(scope),
+            caller,
+            headers: named::passed_on(headers),
+            journal,
+            board,
+            partial: AtomicBool::new(false),
+        };
         let (leave, left) = watch::channel(false);
         let leave = (workflow.on_disconnect == OnDisconnect::Cancel).then_some(leave);
         let workflow = Arc::clone(workflow);
@@ -275,13 +287,8 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
     let began = Instant::now();
     let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
     let tally = Tally::new(budget, None);
-    let frame = Frame {
-        workflow: Arc::clone(&workflow),
-        within: String::new(),
-        input: Arc::new(input),
-        tally: Arc::clone(&tally),
-    };
-    context.board.begins(workflow.steps.iter().map(|step| step.name.clone()).collect()).await;
+    let frame = Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally));
+    context.board.begins(workflow.steps.iter().map(|step| step.name.to_string()).collect()).await;
     // The sender is gone when nobody may cancel the run.
     let gone = async {
         if left.wait_for(|left| *left).await.is_err() {
@@ -290,7 +297,7 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
     };
     let end = tokio::select! {
         biased;
-        end = wait_for(workflow.timeout, run_frame(context, frame)) => end.unwrap_or_else(|| FrameEnd::failed(late(&workflow))),
+        end = wait_for(workflow.timeout, run_frame(context, &frame)) => end.unwrap_or_else(|| FrameEnd::failed(late(&workflow))),
         () = gone => {
             let fault = Fault::new(FaultKind::Stopping, "its client left");
             finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
@@ -298,18 +305,12 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
         }
     };
     let status = match &end.result {
-        Ok(_) if end.some_failed => RunStatus::Partial,
+        Ok(_) if context.partial.load(Ordering::Relaxed) => RunStatus::Partial,
         Ok(_) => RunStatus::Succeeded,
         Err(fault) if fault.kind == FaultKind::BudgetExceeded => RunStatus::BudgetExceeded,
         Err(_) => RunStatus::Failed,
     };
     finish(context, &workflow, began, status, end, &tally).await;
-}
-
-fn late(workflow: &Workflow) -> Fault {
-    let (name, timeout) = (&workflow.name, workflow.timeout.unwrap_or_default());
-    let message = format!("the workflow '{name}' was not done within {timeout:?} (workflows.{name}.timeout)");
-    Fault::new(FaultKind::WorkflowTimeout, message)
 }
 
 async fn finish(

@@ -39,9 +39,8 @@ impl Tally {
         if let Some((budget, workflow)) = &self.budget
             && self.lock().cost >= *budget
         {
-            let message = format!(
-                "the run's budget of {budget} US dollars is spent (workflows.{workflow}.budget_usd)"
-            );
+            let message =
+                format!("the run's budget of {budget} US dollars is spent (workflows.{workflow}.budget_usd)");
             return Err(Fault::new(FaultKind::BudgetExceeded, message));
         }
         self.part_of.as_ref().map_or(Ok(()), |whole| whole.check())

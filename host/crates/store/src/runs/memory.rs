@@ -44,13 +44,17 @@ impl Memory {
     }
 
     pub(super) fn keep(&mut self, run: &str, call: StoredCall) {
-        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else { return };
+        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
+            return;
+        };
         kept.calls.retain(|before| before.call != call.call);
         kept.calls.push(call);
     }
 
     pub(super) fn end(&mut self, run: &str, standing: Standing, record: String) {
-        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else { return };
+        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
+            return;
+        };
         kept.run.standing = standing;
         kept.run.record = Some(record);
         if standing == Standing::Whole {

@@ -11,7 +11,8 @@ use prometheus_client::registry::{Registry, Unit};
 use super::histogram::Histogram;
 
 /// From a run of one cached step to the longest of many.
-const DURATION: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
+const DURATION: &[f64] =
+    &[0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
 
 /// Runs of workflows.
 #[derive(Debug)]
@@ -39,9 +40,21 @@ impl WorkflowMetrics {
             run_duration: Histogram::new(DURATION),
             step_duration: Histogram::new(DURATION),
         };
-        registry.register("workflow_runs", "Runs of workflows that are over, by how they ended", metrics.runs.clone());
-        registry.register("workflow_steps", "Steps of runs that are over, by how they ended", metrics.steps.clone());
-        registry.register("workflow_runs_in_flight", "Runs of workflows under way", metrics.in_flight.clone());
+        registry.register(
+            "workflow_runs",
+            "Runs of workflows that are over, by how they ended",
+            metrics.runs.clone(),
+        );
+        registry.register(
+            "workflow_steps",
+            "Steps of runs that are over, by how they ended",
+            metrics.steps.clone(),
+        );
+        registry.register(
+            "workflow_runs_in_flight",
+            "Runs of workflows under way",
+            metrics.in_flight.clone(),
+        );
         for (name, help, histogram) in [
             ("workflow_run_duration", "All the time that a run took", &metrics.run_duration),
             ("workflow_step_duration", "All the time that a step took", &metrics.step_duration),
