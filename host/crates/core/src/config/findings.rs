@@ -1,8 +1,10 @@
 //! Collects faults and warnings while a configuration is checked, so that no check stops the next.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::NanoUsd;
 use crate::catalogue::TokenPrice;
 
 use super::fault::Fault;
@@ -10,7 +12,7 @@ use super::places::Place;
 use super::pointer::Pointer;
 use super::report::Report;
 use super::text::Text;
-use super::units::{Count, Period, Size, Usd};
+use super::units::{Count, Dollars, Period, Size, Usd};
 
 /// More faults than this are counted, not kept: nobody reads them and a hostile file could fill memory.
 const MAX_TOLD: usize = 100;
@@ -88,6 +90,40 @@ impl<'a> Located<'a> {
         self.findings.add(fault);
     }
 
+    /// Where a part of a text value stands: `length` bytes from `offset` of `text`, which is what the value says. A value
+    /// that is written otherwise (escapes, folded lines) is taken as a whole.
+    pub(crate) fn within(&self, at: &Pointer, text: &str, offset: usize, length: usize) -> Range<usize> {
+        let place = self.places.nearest(at);
+        let whole = place.label();
+        let end = (offset.saturating_add(length.max(1))).min(text.len());
+        let part = text.get(offset..end).and_then(|part| part.lines().next()).unwrap_or_default();
+        let written = self.findings.text.raw().get(place.value.clone()).unwrap_or_default();
+        if part.is_empty() || written.matches(part).count() != text.matches(part).count() {
+            return whole;
+        }
+        let before = text.match_indices(part).take_while(|(found, _)| *found < offset).count();
+        match written.match_indices(part).nth(before) {
+            Some((from, _)) => place.value.start + from..place.value.start + from + part.len(),
+            None => whole,
+        }
+    }
+
+    /// Where a value stands.
+    pub(crate) fn range(&self, at: &Pointer) -> Range<usize> {
+        self.places.nearest(at).label()
+    }
+
+    /// A fault about these bytes of the file.
+    pub(crate) fn fault_at(
+        &mut self,
+        range: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let fault = Fault::new(&self.findings.text, Some(range), message).hint(hint);
+        self.findings.add(fault);
+    }
+
     /// Whether further faults are only counted: the time to work out a hint can be saved.
     pub(crate) fn is_full(&self) -> bool {
         self.findings.faults.len() >= MAX_TOLD
@@ -154,6 +190,27 @@ impl<'a> Located<'a> {
             );
             TokenPrice::ZERO
         })
+    }
+
+    /// An amount of money above zero, to its last digit: a number with more digits than a float keeps is read from the file.
+    pub(crate) fn dollars_above_zero(&mut self, at: &Pointer, dollars: &Dollars) -> NanoUsd {
+        let decimal =
+            |text: &&str| text.contains('.') && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let place = self.places.nearest(at).value.clone();
+        let written = self.findings.text.raw().get(place).filter(decimal).map(Dollars::read);
+        let path = self.path(at);
+        match written.unwrap_or_else(|| dollars.amount()) {
+            Ok(NanoUsd::ZERO) => {
+                self.fault(at, format!("`{path}` must be more than zero"), "leave it out for no limit");
+                NanoUsd::ZERO
+            }
+            Ok(amount) => amount,
+            Err(error) => {
+                let hint = format!("write {}", Dollars::WRITE);
+                self.fault(at, format!("`{path}` is not {}: {error}", Dollars::WHAT), hint);
+                NanoUsd::ZERO
+            }
+        }
     }
 
     /// A name that people give and that ends up in headers, logs and metric labels.

@@ -5,7 +5,7 @@ use super::pointer::Pointer;
 
 /// Sections and the keys in them that are to come. `*` stands for any name.
 const LATER: &[(&[&str], &[&str])] =
-    &[(&[], &["workflows"]), (&["orchestrator"], &["budgets", "cache"]), (&["telemetry"], &["otlp"])];
+    &[(&["orchestrator"], &["budgets", "cache"]), (&["telemetry"], &["otlp"])];
 
 /// The hint for a key that is to come at this place.
 pub(crate) fn hint(section: &Pointer, key: &str) -> Option<String> {

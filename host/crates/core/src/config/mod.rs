@@ -82,8 +82,8 @@ pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
 pub use validators::{AnswerPattern, MAX_REPAIRS, StreamMode, ValidatorOnError, ValidatorRule};
 pub use workflows::{
-    Ask, Call, Choose, Foreach, Input, InputKind, MAX_BATCH, MAX_ITEMS, MAX_ITERATIONS, OnDisconnect, Refine,
-    Repeat, Step, StepFailure, StepOutput, Until, Workflow,
+    Ask, Call, Choose, Foreach, Input, InputKind, MAX_BATCH, MAX_ITEMS, MAX_ITERATIONS, MAX_NESTED,
+    OnDisconnect, Refine, Repeat, Step, StepFailure, StepOutput, Until, Workflow,
 };
 
 #[cfg(test)]

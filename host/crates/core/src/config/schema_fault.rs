@@ -14,7 +14,7 @@ use super::places::Place;
 use super::pointer::Pointer;
 use super::suggest;
 use super::text::Text;
-use super::units::{Count, Period, Share, Size, Unit, Usd};
+use super::units::{Count, Dollars, Period, Share, Size, Unit, Usd};
 
 /// One place where the document does not fit the schema.
 #[derive(Debug)]
@@ -194,6 +194,7 @@ fn no_quantity(at: &Pointer, value: &Value, format: &str) -> Misfit {
         f if f == Size::FORMAT => text.parse::<Size>().err().map(|why| why.to_string()),
         f if f == Share::FORMAT => text.parse::<Share>().err().map(|why| why.to_string()),
         f if f == Usd::FORMAT => text.trim().parse::<TokenPrice>().err().map(|why| why.to_string()),
+        f if f == Dollars::FORMAT => Dollars::read(text).err().map(|why| why.to_string()),
         _ => text.parse::<Count>().err().map(|why| why.to_string()),
     };
     let (what, write) = unit(format).unwrap_or(("what it should be", "another value"));
@@ -217,6 +218,7 @@ fn unit(format: &str) -> Option<(&'static str, &'static str)> {
         (Count::FORMAT, Count::WHAT, Count::WRITE),
         (Share::FORMAT, Share::WHAT, Share::WRITE),
         (Usd::FORMAT, Usd::WHAT, Usd::WRITE),
+        (Dollars::FORMAT, Dollars::WHAT, Dollars::WRITE),
     ]
     .into_iter()
     .find(|(name, _, _)| *name == format)

@@ -18,7 +18,7 @@ use super::pointer::Pointer;
 use super::raw::RawConfig;
 use super::schema::schema;
 use super::schema_fault::{self, Misfit};
-use super::units::{Count, Period, Share, Size, Unit, Usd};
+use super::units::{Count, Dollars, Period, Share, Size, Unit, Usd};
 
 /// Reads the raw configuration. `skip` are leaves whose fault was told already.
 pub(crate) fn read(document: &mut Document, skip: &BTreeSet<Pointer>, found: &mut Findings) -> RawConfig {
@@ -115,6 +115,7 @@ pub(crate) fn validator(schema: &Value) -> Result<Validator, Box<jsonschema::Val
         .with_format(Count::FORMAT, |text: &str| text.parse::<Count>().is_ok())
         .with_format(Share::FORMAT, |text: &str| text.parse::<Share>().is_ok())
         .with_format(Usd::FORMAT, |text: &str| text.trim().parse::<TokenPrice>().is_ok())
+        .with_format(Dollars::FORMAT, |text: &str| Dollars::read(text).is_ok())
         .build(schema)
         .map_err(Box::new)
 }

@@ -21,7 +21,7 @@ pub struct ValueTemplate(Part);
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Fixed(Value),
-    Whole(Expression),
+    Whole(Expression, usize),
     Text(Vec<Piece>),
     List(Vec<Part>),
     Map(Vec<(String, Part)>),
@@ -30,7 +30,8 @@ enum Part {
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Text(String),
-    Expression(Expression),
+    /// With where it begins in its text, in bytes.
+    Expression(Expression, usize),
 }
 
 /// What is wrong with one text of a template.
@@ -52,7 +53,7 @@ impl ValueTemplate {
 
     /// A template that is this expression and nothing else.
     pub fn of(expression: Expression) -> Self {
-        Self(Part::Whole(expression))
+        Self(Part::Whole(expression, 0))
     }
 
     /// The value with everything put in. One bound holds for all its expressions together.
@@ -81,21 +82,21 @@ pub struct Placed<'a> {
     pub path: Vec<String>,
     /// The expression.
     pub expression: &'a Expression,
-    /// How many expressions the text has before it.
-    pub before: usize,
+    /// Where in that text the expression begins, in bytes, behind its `${`.
+    pub offset: usize,
 }
 
 impl Part {
     fn render(&self, scope: &Scope, meter: &mut Meter) -> Result<Value, EvaluationError> {
         Ok(match self {
             Self::Fixed(value) => value.clone(),
-            Self::Whole(expression) => expression.evaluate_with(scope, meter)?,
+            Self::Whole(expression, _) => expression.evaluate_with(scope, meter)?,
             Self::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
                     match piece {
                         Piece::Text(piece) => text.push_str(piece),
-                        Piece::Expression(expression) => {
+                        Piece::Expression(expression, _) => {
                             let value = expression.evaluate_with(scope, meter)?;
                             match text_of(&value, meter) {
                                 Ok(piece) => text.push_str(&piece),
@@ -122,14 +123,14 @@ impl Part {
     fn collect<'a>(&'a self, path: &mut Vec<String>, found: &mut Vec<Placed<'a>>) {
         match self {
             Self::Fixed(_) => {}
-            Self::Whole(expression) => found.push(Placed { path: path.clone(), expression, before: 0 }),
+            Self::Whole(expression, offset) => {
+                found.push(Placed { path: path.clone(), expression, offset: *offset })
+            }
             Self::Text(pieces) => {
-                let expressions = pieces.iter().filter_map(|piece| match piece {
-                    Piece::Expression(expression) => Some(expression),
-                    Piece::Text(_) => None,
-                });
-                for (before, expression) in expressions.enumerate() {
-                    found.push(Placed { path: path.clone(), expression, before });
+                for piece in pieces {
+                    if let Piece::Expression(expression, offset) = piece {
+                        found.push(Placed { path: path.clone(), expression, offset: *offset });
+                    }
                 }
             }
             Self::List(parts) => {
@@ -207,14 +208,14 @@ fn read_text(text: &str) -> Result<Part, ExpressionFault> {
         if !fixed.is_empty() {
             pieces.push(Piece::Text(std::mem::take(&mut fixed)));
         }
-        pieces.push(Piece::Expression(expression));
+        pieces.push(Piece::Expression(expression, open + 2));
         at = open + 2 + end + 1;
     }
     fixed.push_str(&text[at..]);
     Ok(match &pieces[..] {
         [] => Part::Fixed(Value::String(fixed)),
         // What YAML leaves around it, as the line's end of a block, is not meant.
-        [Piece::Expression(only)] if fixed.trim().is_empty() => Part::Whole(only.clone()),
+        [Piece::Expression(only, offset)] if fixed.trim().is_empty() => Part::Whole(only.clone(), *offset),
         _ => {
             if !fixed.is_empty() {
                 pieces.push(Piece::Text(fixed));

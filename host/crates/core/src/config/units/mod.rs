@@ -4,12 +4,14 @@
 //! All are bounded and never negative; a plain number is seconds, bytes or things, and never a share.
 
 mod count;
+mod dollars;
 mod period;
 mod share;
 mod size;
 mod usd;
 
 pub use count::Count;
+pub(crate) use dollars::Dollars;
 pub use period::Period;
 pub use share::Share;
 pub use size::Size;

@@ -99,8 +99,9 @@ pub struct Foreach {
 
 /// Iterative refinement: answer, evaluate, improve with the issues fed back, until good enough. The best is kept.
 ///
-/// Its expressions see, besides what the step's see, `output` (the latest answer), `issues` (a list of texts, from the
-/// validator; empty without one), `iteration` (answers so far) and, with `evaluate`, `evaluation` (its answer).
+/// Its expressions see, besides what the step's see, `output` (the latest answer), `request` (the step's user message),
+/// `iteration` (answers so far), `issues` (a list of texts, from the validator; empty without one) and, with `evaluate`,
+/// `evaluation` (its answer). `evaluate` itself sees neither of the last two.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Repeat {
@@ -147,7 +148,7 @@ pub struct Ask {
 }
 
 /// Progressive detail: a draft that is worked out further only where that is called for. Its expressions see `output`, the
-/// draft; what the call answers is the step's output. With `foreach`: for each item.
+/// draft, and `request`, the step's user message; what the call answers is the step's output. With `foreach`: for each item.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Refine {
@@ -168,6 +169,29 @@ pub enum StepOutput {
         /// What it must fit.
         schema: Option<Arc<CompiledSchema>>,
     },
+}
+
+impl Step {
+    /// The workflow it runs, if it runs one.
+    pub fn nested(&self) -> Option<&str> {
+        match &self.call {
+            Call::Workflow(name) if !name.is_empty() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The checks that are named in it, with the keys that lead to each.
+    pub(crate) fn all_validators(&self) -> impl Iterator<Item = (&ValidatorRule, Vec<String>)> {
+        let until = self.repeat.as_ref().and_then(|repeat| match &repeat.until {
+            Until::Validator { rule, .. } => Some(rule),
+            Until::Expression(_) => None,
+        });
+        let place = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+        let listed = self.validators.iter().enumerate();
+        let listed =
+            listed.map(move |(index, rule)| (rule, vec!["validators".to_owned(), index.to_string()]));
+        listed.chain(until.map(move |rule| (rule, place(&["repeat", "until", "validator"]))))
+    }
 }
 
 impl Choose {

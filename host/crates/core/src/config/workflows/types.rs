@@ -115,6 +115,19 @@ impl InputKind {
         }
     }
 
+    /// What it is called in messages.
+    pub(crate) fn with_article(self) -> &'static str {
+        match self {
+            Self::Any => "anything",
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Integer => "a whole number",
+            Self::Boolean => "true or false",
+            Self::List => "a list",
+            Self::Object => "a map",
+        }
+    }
+
     /// The word in configuration.
     pub fn name(self) -> &'static str {
         match self {
