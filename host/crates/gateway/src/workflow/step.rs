@@ -17,6 +17,9 @@ use super::tally::Tally;
 use super::{foreach, input, named, prompt, refine, repeat, wait_for};
 use crate::pipeline::json_in;
 
+/// What the step's own user message is called, where an answer to it is worked on.
+const REQUEST: &str = "request";
+
 /// How a step ended.
 pub(super) enum Ended {
     /// With this output; null where it was skipped.
@@ -113,11 +116,17 @@ impl StepRun<'_> {
     /// The step's output for one set of values: of the step itself, or of one item. `name` is what its calls are called.
     pub(super) async fn one(&self, name: &str, scope: &Arc<Scope>) -> Result<Value, Fault> {
         let mut output = self.first(name, scope).await?;
+        if self.step.repeat.is_none() && self.step.refine.is_none() {
+            return Ok(output);
+        }
+        let mut seen = Scope::inside(Arc::clone(scope));
+        seen.insert(REQUEST, Value::String(prompt::message(self.step, scope)?));
+        let seen = Arc::new(seen);
         if let Some(rounds) = &self.step.repeat {
-            output = repeat::run(self, rounds, name, scope, output).await?;
+            output = repeat::run(self, rounds, name, &seen, output).await?;
         }
         if let Some(more) = &self.step.refine {
-            output = refine::run(self, more, name, scope, output).await?;
+            output = refine::run(self, more, name, &seen, output).await?;
         }
         Ok(output)
     }
