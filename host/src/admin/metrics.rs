@@ -24,6 +24,7 @@ fn look(admin: &Admin) {
     admin.metrics.requests.in_flight.set(i64::from(admin.load.in_flight()));
     admin.metrics.plugins.queue_length.set(count(admin.engine.queued()));
     admin.metrics.plugins.running.set(count(admin.engine.running()));
+    admin.metrics.workflows.in_flight.set(count(admin.world.load().runs().under_way()));
     for plugin in &admin.roster.load().plugins {
         if let Some(loaded) = &plugin.loaded {
             loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());

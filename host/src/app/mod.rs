@@ -201,6 +201,7 @@ impl Bound {
     /// Serves until `stop`, then drains for as long as the configuration says.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
+        let runs = Arc::clone(self.world.load().runs());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
         let _keeping = AbortOnDrop(match self.config.plugins().watch() {
@@ -210,6 +211,8 @@ impl Bound {
         let (done, api_is_done) = oneshot::channel::<()>();
         let api = async {
             let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
+            // What is still under way can be resumed.
+            runs.end().await;
             // Nobody waits for what a shadow would have done.
             self.shadows.end().await;
             drop(done);

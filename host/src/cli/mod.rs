@@ -17,6 +17,8 @@ mod request;
 mod route;
 mod serve;
 mod tasks;
+/// Runs of workflows.
+mod workflow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +51,9 @@ enum Command {
     /// Make, look at and try plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Run workflows through a running gateway
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -69,6 +74,14 @@ enum PluginCommand {
     List(plugin::list::ListArgs),
     /// Ask a router about one request, in the gateway's sandbox and limits
     Run(plugin::run::RunArgs),
+}
+
+#[derive(Subcommand)]
+enum WorkflowCommand {
+    /// Go on with a run that broke off; what was paid for is not paid for again
+    Resume(workflow::resume::ResumeArgs),
+    /// Run a workflow and print what it gives
+    Run(workflow::run::RunArgs),
 }
 
 /// Which configuration file to use.
@@ -112,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Route(args) => route::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Plugin(command) => plugin_command(&command),
+        Command::Workflow(WorkflowCommand::Resume(args)) => workflow::resume::run(&args),
+        Command::Workflow(WorkflowCommand::Run(args)) => workflow::run::run(&args),
         Command::CompilePlugin(args) => return compile::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

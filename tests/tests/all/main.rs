@@ -73,5 +73,7 @@ mod tasks;
 mod upstream_faults;
 /// What an answer must pass before anybody reads it.
 mod validators;
+/// Graphs of calls: what each is asked, and what becomes of a run.
+mod workflows;
 /// The ground that tests stand on.
 mod world;

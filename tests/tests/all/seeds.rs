@@ -3,7 +3,7 @@
 
 use jackfield_core::config::Config;
 use jackfield_tests::gateway::Setup;
-use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
+use jackfield_tests::upstream::{Answer, Match, Received, Upstream, openai};
 use serde_json::json;
 
 const ROUTES: &str = r#"orchestrator:
@@ -66,7 +66,7 @@ fn each_block_passes_the_check_or_is_said_to_be_to_come() {
         (ROUTER, None),
         (BUDGETS, Some("`budgets` is not in this version yet")),
         (CACHE, Some("`cache` is not in this version yet")),
-        (WORKFLOWS, Some("`workflows` is not in this version yet")),
+        (WORKFLOWS, None),
     ] {
         match (Config::from_text("seed.yaml", block, &key), to_come) {
             (Ok(config), None) => assert!(config.warnings().is_empty(), "{block}"),
@@ -151,4 +151,45 @@ async fn dynamic_routing_runs() {
         upstream.push_for(&Match::model("gpt-4o-mini"), openai::chat(rating));
     };
     runs(ROUTER, rate, &[("a proof", OPUS), ("a sum", TURBO)]).await;
+}
+
+/// What a step's model was sent: the model's name on the wire and what the user said.
+fn said(sent: &Received) -> (String, String) {
+    let body = sent.json();
+    let content = &body["messages"][0]["content"];
+    let text = content.as_str().or_else(|| content[0]["text"].as_str()).unwrap_or_default();
+    (body["model"].as_str().unwrap().to_owned(), text.to_owned())
+}
+
+#[tokio::test]
+async fn the_workflow_runs_each_step_with_the_output_of_the_one_before() {
+    let (upstream, providers) = scripted().await;
+    let address = upstream.address();
+    let deepseek = format!(
+        "  deepseek: {{ kind: openai, base_url: \"http://{address}/deepseek/v1\", api_key: \"${{DEEPSEEK_API_KEY}}\" }}\n"
+    );
+    let providers = providers.replacen("providers:\n", &format!("providers:\n{deepseek}"), 1);
+    let mut setup = Setup::yaml(&format!("{WORKFLOWS}{providers}"));
+    for (name, value) in KEYS {
+        setup = setup.env(name, value);
+    }
+    let gateway = setup.start().await;
+    upstream.push_for(&Match::model("deepseek-coder"), openai::chat("the code"));
+    upstream.push_for(&Match::model("gpt-4"), openai::chat("the review"));
+    let reply = gateway
+        .post_json("/v1/workflows/feature_implementation/runs", &json!({ "input": "a login page" }))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let run = reply.json();
+    assert_eq!((&run["status"], &run["output"]), (&json!("succeeded"), &json!("the review")));
+    let steps: Vec<_> =
+        run["steps"].as_array().unwrap().iter().map(|s| s["output"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["from claude", "the code", "the review"]);
+    let asked: Vec<(String, String)> = upstream.requests().iter().map(said).collect();
+    let want = [
+        ("claude-3-opus-20240229", "Create a plan for...\n\na login page"),
+        ("deepseek-coder", "Implement the following plan...\n\nfrom claude"),
+        ("gpt-4", "Review this code...\n\nthe code"),
+    ];
+    assert_eq!(asked, want.map(|(model, text)| (model.to_owned(), text.to_owned())));
 }

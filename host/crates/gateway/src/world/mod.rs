@@ -20,6 +20,7 @@ use jackfield_core::telemetry::metrics::Metrics;
 use jackfield_store::Store;
 
 use crate::policy::{Policy, Rules};
+use crate::workflow::Runs;
 
 pub use live::{CallEnd, LiveCall, LiveTable};
 pub use load::{CpuTimes, Load, LoadGuard};
@@ -37,6 +38,7 @@ pub struct World {
     models: Arc<Models>,
     view: Arc<dyn HostView>,
     live: Arc<LiveTable>,
+    load: Arc<Load>,
     metrics: Arc<Metrics>,
 }
 
@@ -56,8 +58,8 @@ impl World {
         let models = Arc::new(Models::build(&config, provider, live, metrics));
         let view = Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load)));
         let policy = Policy::new(rules, &config);
-        let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
-        Self { generation, config, policy, models, view, live, metrics }
+        let (live, load, metrics) = (Arc::clone(live), Arc::clone(load), Arc::clone(metrics));
+        Self { generation, config, policy, models, view, live, load, metrics }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -93,6 +95,16 @@ impl World {
     /// What is stored: the ledger, the cache, the runs of workflows.
     pub fn store(&self) -> &Arc<Store> {
         self.live.store()
+    }
+
+    /// The runs of workflows under way, of this world and those before.
+    pub fn runs(&self) -> &Arc<Runs> {
+        self.live.runs()
+    }
+
+    /// Requests under way.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// What is known about the complexity of prompts.

@@ -11,6 +11,7 @@ mod plugins;
 mod requests;
 mod resolved;
 mod upstream;
+mod workflows;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
@@ -21,6 +22,7 @@ pub use host::{HostMetrics, ReloadChange};
 pub use plugins::{Compared, PluginMetrics, PluginSeries};
 pub use requests::{ClosedRequest, Outcome, RequestMetrics};
 pub use upstream::{OTHER_MODEL, UpstreamMetrics, UpstreamSeries};
+pub use workflows::WorkflowMetrics;
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub upstream: UpstreamMetrics,
     /// Worlds and what changes them.
     pub host: HostMetrics,
+    /// Runs of workflows.
+    pub workflows: WorkflowMetrics,
 }
 
 impl Default for Metrics {
@@ -48,7 +52,8 @@ impl Default for Metrics {
         let plugins = PluginMetrics::register(&mut registry);
         let upstream = UpstreamMetrics::register(&mut registry);
         let host = HostMetrics::register(&mut registry);
-        Self { registry, requests, plugins, upstream, host }
+        let workflows = WorkflowMetrics::register(&mut registry);
+        Self { registry, requests, plugins, upstream, host, workflows }
     }
 }
 
