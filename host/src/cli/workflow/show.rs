@@ -75,16 +75,18 @@ fn row(workflow: &Workflow, wave: usize, index: usize) -> [String; 6] {
     let needs: Vec<&str> =
         step.needs.iter().filter_map(|need| workflow.steps.get(*need)).map(|step| &*step.name).collect();
     let gives = match &step.output {
+        _ if step.nested().is_some() => "what it gives",
         StepOutput::Text => "text",
         StepOutput::Json { schema: Some(_) } => "json, by a schema",
         StepOutput::Json { schema: None } => "json",
     };
+    let gives = if step.foreach.is_some() { format!("list of: {gives}") } else { gives.to_owned() };
     [
         (wave + 1).to_string(),
         step.name.to_string(),
         step.call.describe(),
         needs.join(", "),
         step.manner(),
-        gives.to_owned(),
+        gives,
     ]
 }

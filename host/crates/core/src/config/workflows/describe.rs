@@ -99,6 +99,7 @@ impl Call {
 impl Step {
     fn describe(&self) -> Value {
         let output = match &self.output {
+            _ if self.nested().is_some() => "any",
             StepOutput::Text => "text",
             StepOutput::Json { .. } => "json",
         };
