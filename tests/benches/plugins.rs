@@ -224,6 +224,7 @@ impl Case {
             caller: Caller::default(),
             headers: http::HeaderMap::new(),
             run: None,
+            step: None,
         };
         Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
     }

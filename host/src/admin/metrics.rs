@@ -37,6 +37,7 @@ fn look(admin: &Admin) {
         let ratio = if limit.limit == 0 { 1.0 } else { limit.used as f64 / limit.limit as f64 };
         (labels, limit.unit.amount(limit.limit), ratio)
     }));
+    admin.metrics.workflows.in_flight.set(count(admin.world.load().runs().under_way()));
     for plugin in &admin.roster.load().plugins {
         if let Some(loaded) = &plugin.loaded {
             loaded.series.looked_at(loaded.plugin.peak_memory(), loaded.breaker.has_opened());

@@ -216,6 +216,7 @@ impl Bound {
         let telling = alerts::tell(Arc::clone(&self.world), self.keeper.metrics());
         let _telling = AbortOnDrop(tokio::spawn(telling));
         let flights = Arc::clone(self.world.load().flights());
+        let runs = Arc::clone(self.world.load().runs());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
         let _keeping = AbortOnDrop(match self.config.plugins().watch() {
@@ -225,6 +226,8 @@ impl Bound {
         let (done, api_is_done) = oneshot::channel::<()>();
         let api = async {
             let cut = self.server.serve(stop, wait, self.drain, self.signal, self.cut).await;
+            // What is still under way can be resumed.
+            runs.end().await;
             // Nobody waits for what a shadow would have done.
             self.shadows.end().await;
             // Nor for an answer whose readers are gone.

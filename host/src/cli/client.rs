@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client as Legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -22,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Client {
     at: SocketAddr,
     http: Legacy<HttpConnector, Full<Bytes>>,
+    /// In whose name.
+    key: Option<String>,
 }
 
 /// A whole answer.
@@ -33,22 +36,19 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(at: SocketAddr) -> Self {
-        Self { at, http: Legacy::builder(TokioExecutor::new()).build_http() }
+        Self { at, http: Legacy::builder(TokioExecutor::new()).build_http(), key: None }
+    }
+
+    /// The same in the name of whose key this is.
+    pub(super) fn with_key(self, key: Option<String>) -> Self {
+        Self { key, ..self }
     }
 
     /// Sends a request and reads its whole answer; a stream is read to its end.
     pub(super) async fn send(&self, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
         let uri = format!("http://{}{path}", self.at);
-        let failed = |what: &str, why: &dyn std::fmt::Display| Failed(format!("error: {what} {uri}: {why}"));
-        let request = Request::builder().uri(&uri);
-        let request = match body {
-            None => request.body(Full::default()),
-            Some(json) => request
-                .method("POST")
-                .header("content-type", "application/json")
-                .body(Full::from(json.to_string())),
-        };
-        let request = request.map_err(|e| failed("ask", &e))?;
+        let failed = |what: &str, why: &dyn std::fmt::Display| failed(what, &uri, why);
+        let request = self.request(&uri, body)?;
         let exchange = async {
             let response = self.http.request(request).await.map_err(|e| failed("reach", &e))?;
             let (parts, body) = response.into_parts();
@@ -60,6 +60,69 @@ impl Client {
             Err(_) => Err(failed("wait for", &format!("no answer within {PATIENCE:?}"))),
         }
     }
+
+    /// Sends a request and tells each event of its answer as it comes, for as long as they come. An answer that is no stream of
+    /// events is returned.
+    pub(super) async fn follow(
+        &self,
+        path: &str,
+        body: &Value,
+        mut told: impl FnMut(Value),
+    ) -> Result<Option<Answer>, Failed> {
+        let uri = format!("http://{}{path}", self.at);
+        let response = self
+            .http
+            .request(self.request(&uri, Some(body))?)
+            .await
+            .map_err(|e| failed("reach", &uri, &e))?;
+        let (parts, mut body) = response.into_parts();
+        let events = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        if !events {
+            let body =
+                Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| failed("read", &uri, &e))?;
+            return Ok(Some(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() }));
+        }
+        let mut line = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|e| failed("read", &uri, &e))?;
+            for byte in frame.data_ref().into_iter().flatten() {
+                if *byte != b'\n' {
+                    if line.len() >= MAX_ANSWER {
+                        return Err(failed(
+                            "read",
+                            &uri,
+                            &format!("an event is larger than {MAX_ANSWER} bytes"),
+                        ));
+                    }
+                    line.push(*byte);
+                    continue;
+                }
+                let data = line.strip_prefix(b"data: ").and_then(|data| serde_json::from_slice(data).ok());
+                line.clear();
+                data.into_iter().for_each(&mut told);
+            }
+        }
+        Ok(None)
+    }
+
+    fn request(&self, uri: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Failed> {
+        let mut request = Request::builder().uri(uri);
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request = match body {
+            None => request.body(Full::default()),
+            Some(json) => request
+                .method("POST")
+                .header(CONTENT_TYPE, "application/json")
+                .body(Full::from(json.to_string())),
+        };
+        request.map_err(|e| failed("ask", uri, &e))
+    }
+}
+
+fn failed(what: &str, uri: &str, why: &dyn std::fmt::Display) -> Failed {
+    Failed(format!("error: {what} {uri}: {why}"))
 }
 
 impl Answer {

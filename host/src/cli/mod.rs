@@ -18,6 +18,8 @@ mod route;
 mod serve;
 mod tasks;
 mod usage;
+/// Runs of workflows.
+mod workflow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,9 @@ enum Command {
     /// Make, look at and try plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Look at workflows, and run them through a running gateway
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -72,6 +77,18 @@ enum PluginCommand {
     List(plugin::list::ListArgs),
     /// Ask a router about one request, in the gateway's sandbox and limits
     Run(plugin::run::RunArgs),
+}
+
+#[derive(Subcommand)]
+enum WorkflowCommand {
+    /// List the configuration's workflows
+    List(workflow::list::ListArgs),
+    /// Go on with a run that broke off; what was paid for is not paid for again
+    Resume(workflow::resume::ResumeArgs),
+    /// Run a workflow and print what it gives
+    Run(workflow::run::RunArgs),
+    /// Show a workflow's steps in the order in which they can run
+    Show(workflow::show::ShowArgs),
 }
 
 /// Which configuration file to use.
@@ -116,6 +133,10 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::run(&command),
         Command::Usage(args) => usage::run(&args),
         Command::Plugin(command) => plugin_command(&command),
+        Command::Workflow(WorkflowCommand::List(args)) => workflow::list::run(&args),
+        Command::Workflow(WorkflowCommand::Show(args)) => workflow::show::run(&args),
+        Command::Workflow(WorkflowCommand::Resume(args)) => workflow::resume::run(&args),
+        Command::Workflow(WorkflowCommand::Run(args)) => workflow::run::run(&args),
         Command::CompilePlugin(args) => return compile::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

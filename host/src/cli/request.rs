@@ -48,6 +48,7 @@ pub(super) fn incoming(from: &str, body: Bytes, task: Option<String>) -> Result<
         task,
         headers: HeaderMap::new(),
         run: None,
+        step: None,
         started: Instant::now(),
         place,
     })

@@ -15,6 +15,7 @@ use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_dialect::openai::MAX_NAME;
 use jackfield_dialect::{StreamHead, StreamWriter, client};
 use jackfield_gateway::pipeline::{self, Body as Answer, Delivery, Failure, Incoming, ReplyStream};
+use jackfield_gateway::workflow::{self, named::WORKFLOW_PREFIX};
 use jackfield_gateway::world::World;
 
 use super::{Api, auth, body, respond};
@@ -59,7 +60,12 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
             return respond::fault(dialect, id, &fault);
         }
     };
-    match pipeline::run(world, incoming).await {
+    let model = incoming.request.model.as_deref();
+    let answered = match model.and_then(|model| model.strip_prefix(WORKFLOW_PREFIX)).map(str::to_owned) {
+        Some(name) => workflow::answer(world, incoming, name, api.drain.guard()).await,
+        None => pipeline::run(world, incoming).await,
+    };
+    match answered {
         Ok(Delivery { head, body, facts }) => {
             let asked = &facts.request;
             // What is kept or shared has the same bytes for everybody, the id and the time in them included.
@@ -129,7 +135,7 @@ async fn receive(
     let request = client(dialect).parse(bytes)?;
     let task = task(&parts.headers)?;
     let headers = auth::without_credentials(parts.headers);
-    Ok(Incoming { id, request, caller, task, headers, run: None, started, place })
+    Ok(Incoming { id, request, caller, task, headers, run: None, step: None, started, place })
 }
 
 fn task(headers: &HeaderMap) -> Result<Option<String>, Fault> {

@@ -7,6 +7,7 @@ mod chat;
 mod models;
 pub(crate) mod respond;
 mod serve;
+mod workflows;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -56,6 +57,11 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/v1/messages/count_tokens", post(chat::count_tokens))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
+        .route("/v1/workflows", get(workflows::list))
+        .route("/v1/workflows/{name}/runs", post(workflows::begin))
+        .route("/v1/workflows/{name}/runs/{id}", get(workflows::one))
+        .route("/v1/workflows/{name}/runs/{id}/resume", post(workflows::resume))
+        .route("/v1/runs/{id}", get(workflows::any))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .method_not_allowed_fallback(wrong_method)
@@ -78,7 +84,7 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
 async fn unknown_path(State(api): State<Arc<Api>>, request: axum::extract::Request) -> Response {
     let shown: String = request.uri().path().chars().take(128).collect();
     let message = format!(
-        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /health and GET /ready",
+        "unknown path {} {shown}; this gateway serves POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/messages, POST /v1/messages/count_tokens, GET /v1/models, GET /v1/workflows, POST /v1/workflows/{{name}}/runs, GET /health and GET /ready",
         request.method()
     );
     refuse(&api, dialect_of(&request), Fault::new(FaultKind::UnknownPath, message))

@@ -46,9 +46,14 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
         K::BudgetExceeded => StatusCode::PAYMENT_REQUIRED,
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
-        K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest => StatusCode::NOT_FOUND,
+        K::UnknownPath
+        | K::UnknownModel
+        | K::UnknownPlugin
+        | K::UnknownRequest
+        | K::UnknownWorkflow
+        | K::UnknownRun => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        K::NothingToRollBack | K::NothingToPromote => StatusCode::CONFLICT,
+        K::NothingToRollBack | K::NothingToPromote | K::RunConflict => StatusCode::CONFLICT,
         K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -63,7 +68,9 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::UpstreamBroken
         | K::AnswerRejected
         | K::ProviderDisabled => StatusCode::BAD_GATEWAY,
-        K::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        // The request is well-formed, and what it leads to cannot be done.
+        K::StepFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        K::UpstreamTimeout | K::WorkflowTimeout => StatusCode::GATEWAY_TIMEOUT,
         K::PluginFailed | K::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -42,6 +42,11 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {self:?}"))
     }
 
+    /// The `code` of the body's `error`, whatever else is in the body.
+    pub fn error_code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// The body's `error` object, its shape checked: exactly `message`, `type`, `param` and `code`.
     ///
     /// # Panics

@@ -10,5 +10,7 @@ pub mod catalogue;
 pub mod config;
 /// The meaning of one request, whoever sent it and whoever answers; and the seams.
 pub mod contract;
+/// What stands in `${…}`: CEL's words over JSON's values, bounded.
+pub mod expression;
 /// The log subscriber, the names of what it prints, and the metrics.
 pub mod telemetry;

@@ -10,5 +10,7 @@ mod charge;
 pub mod pipeline;
 /// Who decides which models may answer, and why.
 pub mod policy;
+/// Runs of workflows: graphs of calls through the pipeline.
+pub mod workflow;
 /// The immutable picture one request sees: configuration, rules, models, providers.
 pub mod world;

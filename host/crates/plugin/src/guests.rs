@@ -220,6 +220,7 @@ pub(crate) fn ask(prompt: &str) -> Ask {
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
         run: None,
+        step: None,
     };
     Ask { facts: Arc::new(facts), labels: Arc::from([]), view: Arc::new(OneModel), completer: None }
 }

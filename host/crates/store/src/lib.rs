@@ -8,6 +8,8 @@ pub mod cache;
 mod database;
 mod error;
 pub mod ledger;
+/// Runs of workflows, and what their calls answered.
+pub mod runs;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,12 +23,14 @@ pub use ledger::{
     Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
     UsageRow, usage,
 };
+use runs::Runs;
 
 /// Everything that is stored, of one gateway. Opened once, before the first world.
 #[derive(Debug, Default)]
 pub struct Store {
     ledger: Ledger,
     cache: Cache,
+    runs: Runs,
     database: Option<Database>,
 }
 
@@ -44,7 +48,7 @@ impl Store {
         let restored = ledger::Restored::read(&mut opening, &budgets)?;
         let database = opening.start()?;
         let ledger = Ledger::written_down(database.clone(), restored);
-        Ok(Self { ledger, cache: Cache::default(), database: Some(database) })
+        Ok(Self { ledger, cache: Cache::default(), runs: Runs::default(), database: Some(database) })
     }
 
     /// The file that this configuration writes to; `None`: none.
@@ -67,6 +71,11 @@ impl Store {
     /// Kept answers. Always in memory.
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The runs of workflows.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
     }
 
     /// What calls cost, and what may be spent.

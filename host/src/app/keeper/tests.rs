@@ -68,6 +68,7 @@ impl Bench {
             task: None,
             headers: axum::http::HeaderMap::new(),
             run: None,
+            step: None,
             started: Instant::now(),
             place: Arc::new(Load::default()).enter(1).unwrap(),
         };

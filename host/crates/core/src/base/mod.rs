@@ -11,7 +11,7 @@ mod template;
 mod text;
 
 pub use drain::{Drain, DrainGuard, Signal};
-pub use ids::RequestId;
+pub use ids::{RequestId, RunId};
 pub use money::NanoUsd;
 pub use object::{JsonObject, ObjectEdit, ObjectError};
 pub use pointer::json_pointer;

@@ -29,11 +29,12 @@ use super::source::Source;
 use super::state::State;
 use super::telemetry::Telemetry;
 use super::text::Text;
+use super::workflows::{self, Workflow, Workflows};
 use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
 const SECTIONS: &[&str] =
-    &["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"];
+    &["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "workflows", "telemetry"];
 
 /// One configuration file, checked as a whole. Immutable: a reload makes a new one.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub struct Config {
     keys: Keys,
     orchestrator: Orchestrator,
     plugins: Plugins,
+    workflows: Workflows,
     telemetry: Telemetry,
     warnings: Vec<Fault>,
     /// SHA-256 of the text.
@@ -84,7 +86,8 @@ impl Config {
         let known = Known::of(&document.value);
         let raw = shape::read(&mut document, &replaced.unusable, &mut found);
         let mut located = Located::new(&mut found, &document.places);
-        let mut config = Self::assemble(source, &raw, &known, &replaced, environment, &mut located);
+        let written = &document.value["workflows"];
+        let mut config = Self::assemble(source, &raw, written, &known, &replaced, environment, &mut located);
         config.warnings = found.finish()?;
         config.fingerprint = fingerprint;
         Ok(config)
@@ -93,6 +96,7 @@ impl Config {
     fn assemble(
         source: Source,
         raw: &RawConfig,
+        written: &Value,
         known: &Known,
         replaced: &Replaced,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -102,7 +106,9 @@ impl Config {
         let mut providers = Provider::check_all(&raw.providers, &replaced.keyless, found);
         let declared = ResolvedModel::check_all(&raw.models, known, &providers, found);
         let keys = Keys::check(&raw.keys, &mut names, found);
-        let orchestrator = Orchestrator::check(&raw.orchestrator, &keys, &mut names, found);
+        let mut orchestrator = Orchestrator::check(&raw.orchestrator, &keys, &mut names, found);
+        let workflows = workflows::check_all(&raw.workflows, written, &orchestrator, &mut names, found);
+        orchestrator.add_steps(&workflows);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
         let state = State::check(raw.state.as_deref(), found);
         task::check_abilities(orchestrator.routes(), &declared, found);
@@ -138,6 +144,7 @@ impl Config {
             keys,
             orchestrator,
             plugins,
+            workflows,
             telemetry,
             warnings,
             fingerprint: [0; 32],
@@ -183,6 +190,11 @@ impl Config {
     /// The plugin folder and its rules.
     pub fn plugins(&self) -> &Plugins {
         &self.plugins
+    }
+
+    /// Graphs of steps, by name.
+    pub fn workflows(&self) -> &BTreeMap<String, Arc<Workflow>> {
+        &self.workflows
     }
 
     /// How the gateway logs.
@@ -256,6 +268,7 @@ impl Config {
             "keys": self.keys.show(),
             "orchestrator": self.orchestrator.show(),
             "plugins": self.plugins.show(),
+            "workflows": workflows::show(&self.workflows),
             "telemetry": self.telemetry,
         });
         for pointer in &self.hidden {

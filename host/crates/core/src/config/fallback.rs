@@ -35,7 +35,7 @@ pub enum Fallback {
 pub(crate) struct ModelFallback(BTreeMap<String, Vec<String>>);
 
 impl Fallback {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         match text.strip_prefix(TASK_PREFIX) {
             Some(task) => Self::Task(task.to_owned()),
             None => Self::Model(text.to_owned()),

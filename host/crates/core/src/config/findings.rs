@@ -1,5 +1,6 @@
 //! Collects faults and warnings while a configuration is checked, so that no check stops the next.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +92,40 @@ impl<'a> Located<'a> {
         self.findings.add(fault);
     }
 
+    /// Where a part of a text value stands: `length` bytes from `offset` of `text`, which is what the value says. A value
+    /// that is written otherwise (escapes, folded lines) is taken as a whole.
+    pub(crate) fn within(&self, at: &Pointer, text: &str, offset: usize, length: usize) -> Range<usize> {
+        let place = self.places.nearest(at);
+        let whole = place.label();
+        let end = (offset.saturating_add(length.max(1))).min(text.len());
+        let part = text.get(offset..end).and_then(|part| part.lines().next()).unwrap_or_default();
+        let written = self.findings.text.raw().get(place.value.clone()).unwrap_or_default();
+        if part.is_empty() || written.matches(part).count() != text.matches(part).count() {
+            return whole;
+        }
+        let before = text.match_indices(part).take_while(|(found, _)| *found < offset).count();
+        match written.match_indices(part).nth(before) {
+            Some((from, _)) => place.value.start + from..place.value.start + from + part.len(),
+            None => whole,
+        }
+    }
+
+    /// Where a value stands.
+    pub(crate) fn range(&self, at: &Pointer) -> Range<usize> {
+        self.places.nearest(at).label()
+    }
+
+    /// A fault about these bytes of the file.
+    pub(crate) fn fault_at(
+        &mut self,
+        range: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let fault = Fault::new(&self.findings.text, Some(range), message).hint(hint);
+        self.findings.add(fault);
+    }
+
     /// Whether further faults are only counted: the time to work out a hint can be saved.
     pub(crate) fn is_full(&self) -> bool {
         self.findings.faults.len() >= MAX_TOLD
@@ -163,13 +198,30 @@ impl<'a> Located<'a> {
 
     /// An amount of dollars, to its last digit, as with prices.
     pub(crate) fn dollars(&mut self, at: &Pointer, dollars: &Dollars) -> NanoUsd {
-        let written = self.decimal(at).map(Dollars::read);
-        written.unwrap_or_else(|| dollars.amount()).unwrap_or_else(|error| {
+        self.amount(at, dollars).unwrap_or(NanoUsd::ZERO)
+    }
+
+    /// The same, above zero.
+    pub(crate) fn dollars_above_zero(&mut self, at: &Pointer, dollars: &Dollars) -> NanoUsd {
+        let amount = self.amount(at, dollars);
+        if amount == Some(NanoUsd::ZERO) {
             let path = self.path(at);
-            let message = format!("`{path}` is not {}: {error}", Dollars::WHAT);
-            self.fault(at, message, format!("write {}", Dollars::WRITE));
-            NanoUsd::ZERO
-        })
+            self.fault(at, format!("`{path}` must be more than zero"), "leave it out for no limit");
+        }
+        amount.unwrap_or(NanoUsd::ZERO)
+    }
+
+    fn amount(&mut self, at: &Pointer, dollars: &Dollars) -> Option<NanoUsd> {
+        let written = self.decimal(at).map(Dollars::read);
+        match written.unwrap_or_else(|| dollars.amount()) {
+            Ok(amount) => Some(amount),
+            Err(error) => {
+                let path = self.path(at);
+                let message = format!("`{path}` is not {}: {error}", Dollars::WHAT);
+                self.fault(at, message, format!("write {}", Dollars::WRITE));
+                None
+            }
+        }
     }
 
     /// What the file has at this place, if that is a decimal number.

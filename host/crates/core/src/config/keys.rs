@@ -34,7 +34,8 @@ pub(crate) struct RawKey {
     project: Option<String>,
     /// The user within the project.
     user: Option<String>,
-    /// The models this key may use, whoever chooses them. Left out: all of them.
+    /// The models this key may use, whoever chooses them; a workflow as `workflow/NAME`, whose steps' models it needs too.
+    /// Left out: all of them.
     models: Option<Vec<String>>,
 }
 
@@ -58,7 +59,7 @@ impl Keys {
                 }
             }
             for (nth, model) in raw.models.iter().flatten().enumerate() {
-                names.refer(model, &at.key("models").index(nth), found);
+                names.refer_or_workflow(model, &at.key("models").index(nth), found);
             }
             if raw.models.as_ref().is_some_and(Vec::is_empty) {
                 let hint = "name at least one model, or remove `models` to allow all";

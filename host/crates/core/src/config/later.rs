@@ -4,7 +4,7 @@
 use super::pointer::Pointer;
 
 /// Sections and the keys in them that are to come. `*` stands for any name.
-const LATER: &[(&[&str], &[&str])] = &[(&[], &["workflows"]), (&["telemetry"], &["otlp"])];
+const LATER: &[(&[&str], &[&str])] = &[(&["telemetry"], &["otlp"])];
 
 /// The hint for a key that is to come at this place.
 pub(crate) fn hint(section: &Pointer, key: &str) -> Option<String> {

@@ -38,10 +38,12 @@ mod providers;
 mod raw;
 mod rollout;
 mod server;
+mod simulated;
 mod state;
 mod task;
 mod telemetry;
 mod validators;
+mod workflows;
 
 // Names of models.
 mod families;
@@ -76,16 +78,21 @@ pub use orchestrator::{Orchestrator, Route};
 pub use plugin_compile::PluginCache;
 pub use plugin_limits::PluginLimits;
 pub use plugins::{Instances, OnError, PluginSettings, Plugins};
-pub use providers::{ApiKind, ApiProvider, Provider, ProviderKind, SimulatedProvider};
+pub use providers::{ApiKind, ApiProvider, Provider, ProviderKind};
 pub use report::Report;
 pub use rollout::{Rollback, Rollout};
 pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
+pub use simulated::{ScriptedReply, SimulatedProvider};
 pub use source::Source;
 pub use state::{DEFAULT_STATE, State, Synchronous};
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
 pub use validators::{AnswerPattern, MAX_REPAIRS, StreamMode, ValidatorOnError, ValidatorRule};
+pub use workflows::{
+    Ask, Call, Choose, Foreach, Input, InputKind, MAX_BATCH, MAX_ITEMS, MAX_ITERATIONS, MAX_NESTED,
+    OnDisconnect, Refine, Repeat, Step, StepFailure, StepOutput, Until, Workflow,
+};
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@ pub(crate) struct Known {
     pub(crate) providers: BTreeMap<String, bool>,
     /// Models.
     pub(crate) models: BTreeSet<String>,
+    /// Workflows.
+    pub(crate) workflows: BTreeSet<String>,
 }
 
 impl Known {
@@ -27,6 +29,7 @@ impl Known {
         Self {
             providers: members("providers").map(|(name, value)| (name.clone(), simulated(value))).collect(),
             models: members("models").map(|(name, _)| name.clone()).collect(),
+            workflows: members("workflows").map(|(name, _)| name.clone()).collect(),
         }
     }
 }
@@ -74,6 +77,16 @@ impl<'a> Names<'a> {
     /// Where a well-known name is first referred to.
     pub(crate) fn place(&self, name: &str) -> Option<&Pointer> {
         self.referenced.get(name)
+    }
+
+    /// Notes a reference to what a client may name as a model: a model, or a workflow as `workflow/NAME`.
+    pub(crate) fn refer_or_workflow(&mut self, name: &str, at: &Pointer, found: &mut Located<'_>) {
+        let Some(workflow) = name.strip_prefix("workflow/") else { return self.refer(name, at, found) };
+        if !self.known.workflows.contains(workflow) {
+            let names = self.known.workflows.iter().map(String::as_str);
+            let hint = suggest::undeclared(workflow, "workflows", names);
+            found.fault(at, format!("there is no workflow `{workflow}`"), hint);
+        }
     }
 
     /// The well-known names referred to, each with its home and its first place.

@@ -19,6 +19,7 @@ use super::pointer::Pointer;
 use super::task::{self, RawResult, RawSchema};
 use super::units::Count;
 use super::validators::{self, RawValidator, ValidatorRule};
+use super::workflows::Workflows;
 
 /// Which model answers which task.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -96,6 +97,8 @@ pub struct Orchestrator {
     fallback: ModelFallback,
     hedge: bool,
     validators: Vec<ValidatorRule>,
+    /// What the steps of workflows are put through besides: each list with the places of its entries.
+    of_steps: Vec<Vec<(ValidatorRule, Pointer)>>,
     max_repairs: u32,
     budgets: Option<Budgets>,
     cache: Cache,
@@ -172,9 +175,23 @@ impl Orchestrator {
             fallback,
             hedge,
             validators,
+            of_steps: Vec::new(),
             max_repairs,
             budgets,
             cache,
+        }
+    }
+
+    /// Takes in what the steps of workflows are put through: a plugin that is named only there is a validator too.
+    pub(crate) fn add_steps(&mut self, workflows: &Workflows) {
+        let all = Pointer::root().key("workflows");
+        for (name, workflow) in workflows {
+            for (index, step) in workflow.steps.iter().enumerate() {
+                let at = all.key(name).key("steps").index(index);
+                let place = |keys: Vec<String>| keys.iter().fold(at.clone(), |at, key| at.key(key));
+                let list = step.all_validators().map(|(rule, keys)| (rule.clone(), place(keys)));
+                self.of_steps.push(list.collect());
+            }
         }
     }
 
@@ -234,14 +251,22 @@ impl Orchestrator {
                 }
             }
         }
+        for (rule, at) in self.of_steps.iter().flatten() {
+            if let ValidatorRule::Plugin(name) = rule {
+                found.entry(name.as_str()).or_insert_with(|| at.clone());
+            }
+        }
         found
     }
 
-    /// The lists that answers are put through: for every request, and for each task.
+    /// The lists that answers are put through: for every request, for each task and for each step.
     pub(crate) fn validator_lists(&self) -> impl Iterator<Item = Vec<&ValidatorRule>> {
         let of_tasks =
             self.routes.iter().map(|route| self.validators.iter().chain(&route.validators).collect());
-        std::iter::once(self.validators.iter().collect()).chain(of_tasks)
+        let of_steps = self.of_steps.iter();
+        let of_steps =
+            of_steps.map(|list| self.validators.iter().chain(list.iter().map(|(rule, _)| rule)).collect());
+        std::iter::once(self.validators.iter().collect()).chain(of_tasks).chain(of_steps)
     }
 
     /// The plugins that are named as validators anywhere, by name.
@@ -303,18 +328,8 @@ impl Orchestrator {
 
 impl RawRoute {
     fn target(&self, route: &Pointer, found: &mut Located<'_>) -> Target {
-        let at = route.key("max_tokens");
-        let max_output_tokens = self.max_tokens.map(|count| {
-            found.count(&at, count);
-            u32::try_from(count.get()).unwrap_or_else(|_| {
-                found.fault(
-                    &at,
-                    format!("{count} tokens are more than any model gives"),
-                    "leave it out for no limit",
-                );
-                u32::MAX
-            })
-        });
+        let max_output_tokens =
+            self.max_tokens.map(|count| task::check_max_tokens(count, &route.key("max_tokens"), found));
         let overrides = Overrides {
             temperature: self.temperature,
             max_output_tokens,

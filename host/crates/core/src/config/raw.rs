@@ -12,6 +12,7 @@ use super::plugins::RawPlugins;
 use super::providers::RawProvider;
 use super::server::RawServer;
 use super::telemetry::Telemetry;
+use super::workflows::RawWorkflow;
 
 /// The configuration of Jackfield. Every key is optional; unknown keys are errors. `${NAME}` in an
 /// ordinary value is an environment variable, `${NAME:-default}` has a default, `$${` is literal.
@@ -35,6 +36,8 @@ pub(crate) struct RawConfig {
     pub(crate) orchestrator: RawOrchestrator,
     /// The folder of WebAssembly plugins, and what each may cost.
     pub(crate) plugins: RawPlugins,
+    /// Graphs of steps, each one call of a model, by name. A workflow is also a model: `workflow/NAME`.
+    pub(crate) workflows: BTreeMap<String, RawWorkflow>,
     /// What the gateway says about itself.
     pub(crate) telemetry: Telemetry,
 }

@@ -21,6 +21,7 @@ use super::findings::Located;
 use super::models::ResolvedModel;
 use super::orchestrator::Route;
 use super::pointer::Pointer;
+use super::units::Count;
 use crate::catalogue::Capability;
 
 /// What is made of an answer.
@@ -37,6 +38,13 @@ pub(crate) enum RawResult {
 /// A JSON schema, as written.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct RawSchema(Value);
+
+impl RawSchema {
+    /// The schema itself.
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+}
 
 impl JsonSchema for RawSchema {
     fn schema_name() -> Cow<'static, str> {
@@ -71,6 +79,16 @@ pub(crate) fn check_template(raw: Option<&str>, at: &Pointer, found: &mut Locate
         }
     }
     Some(template.to_owned())
+}
+
+/// Checks `max_tokens`.
+pub(crate) fn check_max_tokens(count: Count, at: &Pointer, found: &mut Located<'_>) -> u32 {
+    found.count(at, count);
+    u32::try_from(count.get()).unwrap_or_else(|_| {
+        let message = format!("{count} tokens are more than any model gives");
+        found.fault(at, message, "leave it out for no limit");
+        u32::MAX
+    })
 }
 
 /// Checks a route's `result` and `schema`.

@@ -259,11 +259,7 @@ pub(crate) fn check(raw: &[RawValidator], at: &Pointer, found: &mut Located<'_>)
     let mut rules: Vec<ValidatorRule> = Vec::with_capacity(raw.len());
     for (index, entry) in raw.iter().enumerate() {
         let here = at.index(index);
-        let rule = match entry {
-            RawValidator::Name(name) => check_name(name, &here, found),
-            RawValidator::Rule(rule) => check_rule(rule, &here, found),
-        };
-        let Some(rule) = rule else {
+        let Some(rule) = check_one(entry, &here, found) else {
             // Nothing runs with this list; the place of what follows must stay right.
             rules.push(UNREADABLE);
             continue;
@@ -275,6 +271,14 @@ pub(crate) fn check(raw: &[RawValidator], at: &Pointer, found: &mut Located<'_>)
         rules.push(rule);
     }
     rules
+}
+
+/// Checks an entry that stands by itself.
+pub(crate) fn check_one(raw: &RawValidator, at: &Pointer, found: &mut Located<'_>) -> Option<ValidatorRule> {
+    match raw {
+        RawValidator::Name(name) => check_name(name, at, found),
+        RawValidator::Rule(rule) => check_rule(rule, at, found),
+    }
 }
 
 fn check_name(name: &str, at: &Pointer, found: &mut Located<'_>) -> Option<ValidatorRule> {

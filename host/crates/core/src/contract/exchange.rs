@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::base::{NanoUsd, RequestId};
 
-use super::{ChatRequest, Trail};
+use super::{ChatRequest, Overrides, Trail};
 
 /// Who is asking. Known from the client key; empty where no keys are configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,22 @@ pub struct RunScope {
     pub budget: Option<NanoUsd>,
 }
 
+/// A call that a step of a workflow makes: what it wants besides what its messages say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunStep {
+    /// The workflow and the step of it that the configuration describes.
+    pub workflow: String,
+    /// The step's name.
+    pub step: String,
+    /// Which of the run's calls it is: `plan`, `cook[3]` (the third item, from 0), `draft#2` (the second version), behind
+    /// the steps it is nested in (`outer/plan`). The same in every attempt at the same run.
+    pub call: String,
+    /// It judges an answer of the step's and is none itself: the step's validators, fallback and router are not for it.
+    pub aside: bool,
+    /// What the step says of its call. Goes before what rules and rows say.
+    pub overrides: Overrides,
+}
+
 /// What is known about a request from the start. Never changes; shared with plugins by reference.
 #[derive(Debug)]
 pub struct Facts {
@@ -46,6 +62,8 @@ pub struct Facts {
     pub headers: http::HeaderMap,
     /// The run it is a step of, if it is one.
     pub run: Option<Arc<RunScope>>,
+    /// Which step of that run.
+    pub step: Option<Arc<RunStep>>,
 }
 
 /// One request: its facts, its clock, and the trail of what was done.

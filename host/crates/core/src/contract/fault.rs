@@ -71,6 +71,16 @@ pub enum FaultKind {
     NothingToPromote,
     /// No request of this id is kept.
     UnknownRequest,
+    /// No such workflow.
+    UnknownWorkflow,
+    /// No run of this id is kept.
+    UnknownRun,
+    /// The run cannot go on: it is under way, or its workflow has changed.
+    RunConflict,
+    /// The workflow's own time is up.
+    WorkflowTimeout,
+    /// A step of a workflow failed by itself: an expression, an answer of the wrong shape.
+    StepFailed,
     /// A routing rule called the request wrong.
     RejectedInvalid,
     /// A routing rule forbade the request.
@@ -135,6 +145,11 @@ impl FaultKind {
             | K::NothingToRollBack
             | K::NothingToPromote
             | K::UnknownRequest
+            | K::UnknownWorkflow
+            | K::UnknownRun
+            | K::RunConflict
+            | K::WorkflowTimeout
+            | K::StepFailed
             | K::Unsupported
             | K::BudgetExceeded
             | K::UpstreamRefused
@@ -192,6 +207,11 @@ impl FaultKind {
             K::NothingToRollBack => "nothing_to_roll_back",
             K::NothingToPromote => "nothing_to_promote",
             K::UnknownRequest => "request_not_found",
+            K::UnknownWorkflow => "workflow_not_found",
+            K::UnknownRun => "run_not_found",
+            K::RunConflict => "run_conflict",
+            K::WorkflowTimeout => "workflow_timeout",
+            K::StepFailed => "step_failed",
             K::RejectedInvalid | K::RejectedForbidden | K::RejectedRateLimited | K::RejectedUnavailable => {
                 "rejected_by_router"
             }

@@ -26,7 +26,7 @@ pub use bill::{Bill, Charged};
 pub use chat::{ChatRequest, Dialect};
 pub use chunk::{Chunk, Delta, ToolCallDelta};
 pub use completer::{Completer, Completion, CompletionError, CompletionRequest};
-pub use exchange::{Caller, Exchange, Facts, RunScope};
+pub use exchange::{Caller, Exchange, Facts, RunScope, RunStep};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};
 pub use message::{Content, Message, Part, Role};
 pub use provider::{Answer, Call, ChunkStream, KeyPick, Provider, Timeouts};

@@ -57,10 +57,15 @@ fn type_of(kind: FaultKind) -> &'static str {
     match kind {
         K::Unauthenticated | K::InvalidToken => "authentication_error",
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => "permission_error",
-        K::UnknownPath | K::UnknownModel | K::UnknownPlugin | K::UnknownRequest => "not_found_error",
+        K::UnknownPath
+        | K::UnknownModel
+        | K::UnknownPlugin
+        | K::UnknownRequest
+        | K::UnknownWorkflow
+        | K::UnknownRun => "not_found_error",
         K::BodyTooLarge => "request_too_large",
         K::RejectedRateLimited | K::UpstreamRateLimited => "rate_limit_error",
-        K::UpstreamTimeout => "timeout_error",
+        K::UpstreamTimeout | K::WorkflowTimeout => "timeout_error",
         K::Overloaded | K::Stopping | K::RejectedUnavailable => "overloaded_error",
         K::RejectedInvalid => "invalid_request_error",
         K::BudgetExceeded => "billing_error",

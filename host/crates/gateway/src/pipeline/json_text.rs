@@ -11,7 +11,7 @@ const FENCE: &str = "```";
 
 /// The values in a text, the likeliest first: all of the text, what a fence around it holds, then the objects and lists
 /// in it, longest first.
-pub(super) fn json_in(text: &str) -> Vec<&str> {
+pub(crate) fn json_in(text: &str) -> Vec<&str> {
     let all = text.trim();
     for whole in [Some(all), unfenced(all)].into_iter().flatten() {
         if serde_json::from_str::<IgnoredAny>(whole).is_ok() {

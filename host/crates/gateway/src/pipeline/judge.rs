@@ -23,8 +23,8 @@ use jackfield_core::base::{CompiledSchema, excerpt};
 use jackfield_core::catalogue::Capability;
 use jackfield_core::config::StreamMode;
 use jackfield_core::contract::{
-    AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Fault, FaultKind, FinishReason,
-    PluginFault, Reply, Review, Step, Validation, Verdict,
+    AnswerFormat, Ask, Choice, Chunk, ChunkStream, Delta, Draft, Exchange, Facts, Fault, FaultKind,
+    FinishReason, PluginFault, Reply, Review, Step, Validation, Verdict,
 };
 use jackfield_dialect::client;
 use jackfield_dialect::openai::render_reply;
@@ -179,7 +179,7 @@ impl Judge {
             match as_result(format, &reply, model, &mut closing.exchange) {
                 Ok(None) => {}
                 Ok(Some(cut)) => (reply, replaced) = (cut, true),
-                Err(fault) => return Judged::Failed(fault),
+                Err(fault) => return self.unfit(fault, &reply, &ask.facts),
             }
         }
         let draft = |reply| Arc::new(Draft::new(reply, model.clone(), *attempt, render_reply));
@@ -214,6 +214,19 @@ impl Judge {
             Some(_) => Proven::Stream { held: chunks_of(&reply), rest: stream::empty().boxed() },
             None => Proven::Whole(reply),
         })
+    }
+
+    /// An answer that is not the JSON that is wanted of it. A step of a workflow asks the same model once more; a row has
+    /// its fallback for that.
+    fn unfit(&mut self, fault: Fault, reply: &Reply, facts: &Facts) -> Judged {
+        if facts.step.is_none() || self.repairs == 0 {
+            return Judged::Failed(fault);
+        }
+        self.repairs -= 1;
+        let said = reply.choices.first().and_then(|choice| choice.text.clone()).unwrap_or_default();
+        let instruction =
+            format!("{fault}. Answer again, with nothing but the whole JSON, and put that right.");
+        Judged::Repair { said, instruction, fault }
     }
 
     fn opinion(
@@ -268,6 +281,7 @@ impl Judge {
                 slots.push(slot.clone());
             }
         }
+        slots.extend(world.policy().validators_of_step(&exchange.facts).iter().cloned());
         let request = &exchange.facts.request;
         if !request.has_response_schema || model.spec().capabilities.contains(&Capability::ResponseSchema) {
             return slots;

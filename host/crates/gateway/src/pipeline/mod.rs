@@ -13,8 +13,10 @@ mod flight;
 mod hold;
 mod json_text;
 mod judge;
+mod made;
 mod record;
 mod result;
+mod review;
 mod settle;
 mod tries;
 mod verdict;
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, RunScope, Trail};
+use jackfield_core::contract::{Caller, ChatRequest, Exchange, Facts, Fault, RunScope, RunStep, Trail};
 
 use crate::policy::Plan;
 use crate::world::{LoadGuard, World};
@@ -34,6 +36,9 @@ use crate::world::{LoadGuard, World};
 pub use delivery::{Body, Delivery, Failure, Head, ReplyStream};
 pub use explain::{Explained, explain, first_ask};
 pub use fit::fitted;
+pub(crate) use json_text::json_in;
+pub use made::{Made, MadeAnswer, run_made};
+pub(crate) use review::review;
 use settle::Closing;
 pub use settle::refused;
 
@@ -54,6 +59,8 @@ pub struct Incoming {
     pub headers: http::HeaderMap,
     /// The run it is a step of, if it is one.
     pub run: Option<Arc<RunScope>>,
+    /// Which step of that run.
+    pub step: Option<Arc<RunStep>>,
     /// When it arrived.
     pub started: Instant,
     /// Its place among the requests under way.
@@ -91,14 +98,14 @@ async fn steps(world: &Arc<World>, closing: &mut Closing) -> Result<attempt::Ans
 
 /// Settles what is known about a request before anybody decides.
 fn admit(world: &World, incoming: Incoming) -> (Exchange, LoadGuard) {
-    let Incoming { id, mut request, caller, task, headers, run, started, place } = incoming;
+    let Incoming { id, mut request, caller, task, headers, run, step, started, place } = incoming;
     let by_model = request.model.as_deref().and_then(|m| m.strip_prefix(TASK_PREFIX)).map(str::to_owned);
     if by_model.is_some() {
         request.model = None;
     }
     let task = task.or_else(|| request.task.clone()).or(by_model);
     let timeout = world.config().server().limits().request_timeout;
-    let facts = Arc::new(Facts { id, request, task, caller, headers, run });
+    let facts = Arc::new(Facts { id, request, task, caller, headers, run, step });
     let deadline = started.checked_add(timeout).unwrap_or(started);
     (Exchange { facts, started, deadline, trail: Trail::default() }, place)
 }

@@ -84,6 +84,7 @@ pub(super) fn incoming() -> Incoming {
         task: None,
         headers,
         run: None,
+        step: None,
         started: Instant::now(),
         place,
     }

@@ -10,6 +10,7 @@ mod routers;
 mod shadow;
 mod slot;
 mod stats;
+mod steps;
 mod validators;
 
 use std::collections::BTreeMap;
@@ -31,12 +32,15 @@ pub(crate) use validators::RESPONSE_FORMAT;
 pub use validators::ValidatorSlot;
 
 use routers::{Generations, Heard};
+use steps::Steps;
 use validators::Validators;
 
 /// The rules of one configuration.
 pub struct Policy {
     rules: Rules,
     validators: Validators,
+    /// What the steps of workflows say of their calls.
+    steps: Steps,
     /// What to try by task, its own model first.
     routes: BTreeMap<String, Vec<Target>>,
     /// A model that rates prompts.
@@ -63,7 +67,9 @@ impl Policy {
         let default_model = config.orchestrator().default_model().map(str::to_owned);
         let validators = Validators::new(&rules.validators, config);
         let dynamic = config.orchestrator().router().cloned();
-        Self { rules, validators, routes: candidates::of_tasks(config), dynamic, default_model }
+        let routes = candidates::of_tasks(config);
+        let steps = Steps::new(&rules.validators, &routes, config);
+        Self { rules, validators, steps, routes, dynamic, default_model }
     }
 
     /// What an answer must pass that was tried for this task's row, in order.
@@ -203,6 +209,7 @@ fn candidates_of(
     decided: usize,
     targets: Vec<Target>,
 ) -> Result<Plan, Fault> {
+    let targets = world.policy().for_step(&exchange.facts, targets);
     let before = targets.get(..decided).unwrap_or_default().to_vec();
     // A way that was decided on and is closed to the key is a refusal, whatever it could fall back to.
     allowed(Plan::Candidates(before.clone()), &exchange.facts)?;

@@ -10,6 +10,7 @@ use jackfield_core::contract::{
     Target,
 };
 
+use super::steps::asks;
 use super::{Plan, Policy, RouterSlot, Seat, decided};
 use crate::world::World;
 
@@ -38,8 +39,13 @@ impl Policy {
         heard: &mut Heard,
         asked: Generations,
     ) -> Result<Option<Plan>, Fault> {
+        let facts = Arc::clone(&exchange.facts);
+        let only = self.router_of_step(&facts)?;
         for slot in &self.rules.routers {
             let labels: Arc<[(String, String)]> = heard.asking().into();
+            if !asks(only, slot) {
+                continue;
+            }
             if asked == Generations::All
                 && let Some(canary) = slot.canary_for(exchange.facts.id)
             {

@@ -104,6 +104,7 @@ fn exchange() -> Exchange {
         caller: Caller::default(),
         headers: http::HeaderMap::new(),
         run: None,
+        step: None,
     };
     let started = Instant::now();
     Exchange { facts: Arc::new(facts), started, deadline: started, trail: Trail::default() }

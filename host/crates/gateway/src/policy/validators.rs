@@ -121,14 +121,7 @@ impl ValidatorSlot {
 impl Validators {
     /// Puts the lists together. `plugins` are those that are loaded, by name.
     pub(super) fn new(plugins: &BTreeMap<String, ValidatorSlot>, config: &Config) -> Self {
-        let slot = |rule: &ValidatorRule| match rule {
-            ValidatorRule::Plugin(name) => {
-                let settings = config.plugins().settings(name);
-                let missing = || missing(name, settings.validator_on_error, settings.stream);
-                plugins.get(name).cloned().unwrap_or_else(missing)
-            }
-            rule => ValidatorSlot::builtin(Builtin::of(rule)),
-        };
+        let slot = |rule: &ValidatorRule| slot_of(rule, plugins, config);
         let orchestrator = config.orchestrator();
         let every = orchestrator.validators();
         let mut by_name = BTreeMap::from([("not_empty".to_owned(), slot(&ValidatorRule::NotEmpty))]);
@@ -175,6 +168,22 @@ impl Validators {
             }
         }
         Ok(slots)
+    }
+}
+
+/// What a rule asks.
+pub(super) fn slot_of(
+    rule: &ValidatorRule,
+    plugins: &BTreeMap<String, ValidatorSlot>,
+    config: &Config,
+) -> ValidatorSlot {
+    match rule {
+        ValidatorRule::Plugin(name) => {
+            let settings = config.plugins().settings(name);
+            let missing = || missing(name, settings.validator_on_error, settings.stream);
+            plugins.get(name).cloned().unwrap_or_else(missing)
+        }
+        rule => ValidatorSlot::builtin(Builtin::of(rule)),
     }
 }
 

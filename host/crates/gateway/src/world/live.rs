@@ -19,6 +19,7 @@ use super::ratings::Ratings;
 use super::requests::Requests;
 use super::retry_budget::RetryBudget;
 use crate::breaker::Breaker;
+use crate::workflow::Runs;
 
 /// Models remembered.
 const MAX_MODELS: usize = 1_024;
@@ -38,6 +39,7 @@ pub struct LiveTable {
     retries: RetryBudget,
     ratings: Ratings,
     requests: Arc<Requests>,
+    runs: Arc<Runs>,
     store: Arc<Store>,
     flights: Arc<Flights>,
 }
@@ -129,6 +131,11 @@ impl LiveTable {
     /// What is known about the complexity of prompts.
     pub(crate) fn ratings(&self) -> &Ratings {
         &self.ratings
+    }
+
+    /// The runs of workflows under way.
+    pub fn runs(&self) -> &Arc<Runs> {
+        &self.runs
     }
 
     /// The last requests.

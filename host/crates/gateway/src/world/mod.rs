@@ -22,6 +22,7 @@ use jackfield_core::telemetry::metrics::Metrics;
 use jackfield_store::Store;
 
 use crate::policy::{Policy, Rules};
+use crate::workflow::Runs;
 
 use origins::Origins;
 
@@ -43,6 +44,7 @@ pub struct World {
     models: Arc<Models>,
     view: Arc<dyn HostView>,
     live: Arc<LiveTable>,
+    load: Arc<Load>,
     metrics: Arc<Metrics>,
     origins: Origins,
 }
@@ -68,8 +70,8 @@ impl World {
         let view =
             Arc::new(view::WorldView::new(Arc::clone(&models), Arc::clone(load), Arc::clone(live.store())));
         let policy = Policy::new(rules, &config);
-        let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
-        Self { generation, config, policy, models, view, live, metrics, origins }
+        let (live, load, metrics) = (Arc::clone(live), Arc::clone(load), Arc::clone(metrics));
+        Self { generation, config, policy, models, view, live, load, metrics, origins }
     }
 
     /// Which world of this process it is; the first is 1.
@@ -115,6 +117,16 @@ impl World {
     /// What each provider is.
     pub(crate) fn origins(&self) -> &Origins {
         &self.origins
+    }
+
+    /// The runs of workflows under way, of this world and those before.
+    pub fn runs(&self) -> &Arc<Runs> {
+        self.live.runs()
+    }
+
+    /// Requests under way.
+    pub(crate) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// What is known about the complexity of prompts.

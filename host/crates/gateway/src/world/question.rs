@@ -86,6 +86,7 @@ impl Model {
             caller: Caller::default(),
             headers: http::HeaderMap::new(),
             run: None,
+            step: None,
         };
         let id = &self.spec().id;
         Ok(Call {

@@ -47,6 +47,12 @@ pub struct RequestRecord {
     pub user: Option<String>,
     /// The task the client named.
     pub task: Option<String>,
+    /// The run of a workflow that it is a step of.
+    pub run: Option<String>,
+    /// That run's workflow.
+    pub workflow: Option<String>,
+    /// Which of the run's calls it is.
+    pub run_step: Option<String>,
     /// The model the client named.
     pub asked_model: Option<String>,
     /// Who decided where it goes.
@@ -270,6 +276,9 @@ impl RequestRecord {
             &self.project,
             &self.user,
             &self.task,
+            &self.run,
+            &self.workflow,
+            &self.run_step,
             &self.asked_model,
             &self.route,
             &self.route_reason,

@@ -358,7 +358,17 @@ fn sections_are_shown_in_the_order_people_read_them() {
         shown.lines().filter_map(|l| l.split(':').next()).filter(|l| !l.starts_with([' ', '-'])).collect();
     assert_eq!(
         sections,
-        ["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "telemetry"]
+        [
+            "server",
+            "state",
+            "providers",
+            "models",
+            "keys",
+            "orchestrator",
+            "plugins",
+            "workflows",
+            "telemetry"
+        ]
     );
     let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
     assert_eq!(sections.len(), all, "a section is not shown");

@@ -6,6 +6,7 @@ mod fuzz;
 mod good;
 mod resolve;
 mod shipped;
+mod workflows;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ mod plugins;
 mod requests;
 mod resolved;
 mod upstream;
+mod workflows;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
@@ -25,6 +26,7 @@ pub use host::{HostMetrics, ReloadChange};
 pub use plugins::{Compared, PluginMetrics, PluginSeries};
 pub use requests::{ClosedRequest, Outcome, RequestMetrics};
 pub use upstream::{OTHER_MODEL, UpstreamMetrics, UpstreamSeries};
+pub use workflows::WorkflowMetrics;
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     /// Worlds and what changes them.
     pub host: HostMetrics,
+    /// Runs of workflows.
+    pub workflows: WorkflowMetrics,
 }
 
 impl Default for Metrics {
@@ -58,7 +62,8 @@ impl Default for Metrics {
         let budgets = BudgetMetrics::register(&mut registry);
         let cache = CacheMetrics::register(&mut registry);
         let host = HostMetrics::register(&mut registry);
-        Self { registry, requests, plugins, upstream, budgets, cache, host }
+        let workflows = WorkflowMetrics::register(&mut registry);
+        Self { registry, requests, plugins, upstream, budgets, cache, host, workflows }
     }
 }
 

@@ -1,0 +1,182 @@
+//! Reads the expressions of one workflow: every variable in them is there, every field that is known not to be there is
+//! told, and what a step refers to it needs. Faults stand under the very words they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::expression::{Expression, ExpressionFault, Path, ValueTemplate};
+
+use super::super::findings::Located;
+use super::super::pointer::Pointer;
+use super::super::suggest;
+use super::shape::Shape;
+use super::types::{Input, InputKind};
+
+/// What expressions of one place see besides the run's input and the steps' outputs.
+pub(super) type Locals<'a> = &'a [&'a str];
+
+/// What one step refers to, by index, each with the first place.
+pub(super) type Needs = BTreeMap<usize, Range<usize>>;
+
+/// What all expressions of a workflow are read against.
+pub(super) struct Reader<'a> {
+    /// The steps' names, in the file's order.
+    pub(super) steps: Vec<&'a str>,
+    /// What their outputs look like.
+    pub(super) shapes: Vec<Shape<'a>>,
+    /// What a run is given.
+    pub(super) inputs: &'a BTreeMap<String, Input>,
+}
+
+impl Reader<'_> {
+    /// Reads a field that is an expression as a whole.
+    pub(super) fn expression(
+        &self,
+        text: &str,
+        at: &Pointer,
+        locals: Locals<'_>,
+        needs: &mut Needs,
+        found: &mut Located<'_>,
+    ) -> Option<Expression> {
+        match Expression::parse_whole(text) {
+            Ok(expression) => {
+                let base = text.find(expression.as_str()).unwrap_or(0);
+                self.check(&expression, text, base, at, locals, needs, found);
+                Some(expression)
+            }
+            Err(fault) => {
+                tell(&fault, text, at, found);
+                None
+            }
+        }
+    }
+
+    /// Reads a text with expressions in it.
+    pub(super) fn text(
+        &self,
+        text: &str,
+        at: &Pointer,
+        locals: Locals<'_>,
+        needs: &mut Needs,
+        found: &mut Located<'_>,
+    ) -> Option<ValueTemplate> {
+        self.template(&Value::String(text.to_owned()), at, locals, needs, found)
+    }
+
+    /// Reads any value with expressions in its texts.
+    pub(super) fn template(
+        &self,
+        value: &Value,
+        at: &Pointer,
+        locals: Locals<'_>,
+        needs: &mut Needs,
+        found: &mut Located<'_>,
+    ) -> Option<ValueTemplate> {
+        let text_at = |path: &[String]| {
+            let inner = path.iter().try_fold(value, |value, key| match value {
+                Value::Array(list) => list.get(key.parse::<usize>().ok()?),
+                other => other.get(key.as_str()),
+            });
+            inner.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let place = |path: &[String]| path.iter().fold(at.clone(), |at, key| at.key(key));
+        match ValueTemplate::parse(value) {
+            Ok(template) => {
+                for placed in template.expressions() {
+                    let text = text_at(&placed.path);
+                    let at = place(&placed.path);
+                    self.check(placed.expression, &text, placed.offset, &at, locals, needs, found);
+                }
+                Some(template)
+            }
+            Err(faults) => {
+                for fault in faults {
+                    tell(&fault.fault, &text_at(&fault.path), &place(&fault.path), found);
+                }
+                None
+            }
+        }
+    }
+
+    /// Checks what an expression refers to. It begins at `base` of `text`.
+    #[allow(clippy::too_many_arguments)] // One journey, and every one of them is another thing.
+    fn check(
+        &self,
+        expression: &Expression,
+        text: &str,
+        base: usize,
+        at: &Pointer,
+        locals: Locals<'_>,
+        needs: &mut Needs,
+        found: &mut Located<'_>,
+    ) {
+        for path in expression.paths() {
+            let range = found.within(at, text, base + path.offset, path.length);
+            if locals.contains(&path.name.as_str()) {
+                continue;
+            }
+            let told = match (path.name.as_str(), self.steps.iter().position(|step| *step == path.name)) {
+                ("input", _) => self.input(path),
+                (_, Some(step)) => {
+                    needs.entry(step).or_insert_with(|| range.clone());
+                    self.output(step, path)
+                }
+                (name, None) => Err(self.unknown(name, locals)),
+            };
+            if let Err((message, hint)) = told {
+                found.fault_at(range, message, hint);
+            }
+        }
+    }
+
+    fn unknown(&self, name: &str, locals: Locals<'_>) -> (String, String) {
+        let known: BTreeSet<&str> =
+            locals.iter().copied().chain(["input"]).chain(self.steps.iter().copied()).collect();
+        let hint = suggest::hint(name, "what an expression here can name", known);
+        (format!("there is no step or variable `{name}` here"), hint)
+    }
+
+    fn input(&self, path: &Path) -> Result<(), (String, String)> {
+        let Some(first) = path.fields.first().filter(|_| !self.inputs.is_empty()) else { return Ok(()) };
+        let Some(input) = self.inputs.get(first) else {
+            let known = self.inputs.keys().map(String::as_str);
+            return Err((
+                format!("the workflow has no input `{first}`"),
+                suggest::undeclared(first, "inputs", known),
+            ));
+        };
+        let plain = !matches!(input.kind, InputKind::Any | InputKind::List | InputKind::Object);
+        match path.fields.get(1).filter(|_| plain && !path.optional) {
+            Some(field) => Err((
+                format!("the input `{first}` is {}: it has no `{field}`", input.kind.with_article()),
+                format!("write `${{input.{first}}}`, or give it another `type`"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn output(&self, step: usize, path: &Path) -> Result<(), (String, String)> {
+        let name = &path.name;
+        let Some((first, rest)) = path.fields.split_first() else {
+            return match path.optional {
+                true => Ok(()),
+                false => Err((format!("`{name}` is a step, not a value"), format!("write `{name}.output`"))),
+            };
+        };
+        if first != "output" {
+            return Err((format!("a step has no `{first}`"), format!("write `{name}.output`")));
+        }
+        let shape = self.shapes.get(step).unwrap_or(&Shape::Anything);
+        shape
+            .lacks(rest, path.optional)
+            .map_or(Ok(()), |(what, hint)| Err((format!("the output of `{name}` {what}"), hint)))
+    }
+}
+
+/// Tells what is wrong with an expression, under it.
+fn tell(fault: &ExpressionFault, text: &str, at: &Pointer, found: &mut Located<'_>) {
+    let range = found.within(at, text, fault.offset, fault.length);
+    found.fault_at(range, fault.message.clone(), fault.hint.clone());
+}

@@ -1,0 +1,118 @@
+//! A workflow that answers as a model does: `model: workflow/NAME`. The last user message is its input, its output is the answer.
+//!
+//! A streamed answer is the last step's text as it comes, where the workflow gives that as it is; else the output in one piece.
+//! Nothing has been sent before the first of it, so a run that fails before is an error like any other.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
+use jackfield_core::base::DrainGuard;
+use jackfield_core::contract::{Chunk, ChunkStream, Delta, Facts, Fault, FaultKind, FinishReason, Usage};
+
+use super::board::{Event, Listening};
+use super::prompt::text_of;
+use super::registry::{RunAsk, Started, ended_from_outside};
+use super::{input, named};
+use crate::pipeline::{self, Delivery, Failure, Incoming, Made, MadeAnswer};
+use crate::world::World;
+
+/// Brings a request for the model `workflow/NAME` to its answer.
+pub async fn answer(
+    world: Arc<World>,
+    incoming: Incoming,
+    name: String,
+    guard: DrainGuard,
+) -> Result<Delivery, Failure> {
+    let asked = Arc::clone(&world);
+    pipeline::run_made(world, incoming, |facts| async move { make(asked, &facts, &name, guard).await }).await
+}
+
+async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -> Result<Made, Fault> {
+    let request = &facts.request;
+    if !request.dialect.converses() {
+        let message = "a workflow answers conversations: chat completions, responses and messages";
+        return Err(Fault::new(FaultKind::Unsupported, message).with_param("model"));
+    }
+    // Whoever may not name it is not told whether it is there.
+    named::may_run(&facts.caller, name)?;
+    let workflow = named::workflow(&world, name)
+        .map_err(|fault| Fault { kind: FaultKind::UnknownModel, ..fault.with_param("model") })?;
+    let input = input::said(&workflow, request.last_user_text())?;
+    let ask = RunAsk {
+        caller: facts.caller.clone(),
+        headers: facts.headers.clone(),
+        listening: Listening { steps: false, deltas: request.stream },
+        guard,
+    };
+    let runs = Arc::clone(world.runs());
+    let mut run = runs.start(world, &workflow, input, ask).await?;
+    let (id, model) = (run.id().to_owned(), format!("{}{name}", named::WORKFLOW_PREFIX));
+    let answer = if request.stream {
+        MadeAnswer::Stream(streamed(run).await?)
+    } else {
+        loop {
+            match run.next().await {
+                Some(Event::RunFinished(record)) => {
+                    break MadeAnswer::Whole { text: text_of(record.output), usage: record.spent.usage() };
+                }
+                Some(Event::RunFailed { fault, .. }) => return Err(*fault),
+                Some(_) => {}
+                None => return Err(ended_from_outside()),
+            }
+        }
+    };
+    Ok(Made { by: ("workflow", id), model, answer })
+}
+
+/// The answer as it comes, once it has begun. Holds the run: dropped, the client has left.
+async fn streamed(mut run: Started) -> Result<ChunkStream, Fault> {
+    let first = loop {
+        match run.next().await {
+            Some(Event::StepDelta { text, .. }) => break vec![said(text)],
+            Some(Event::RunFinished(record)) => {
+                return Ok(
+                    stream::iter(last(Some(record.output), record.spent.usage()).into_iter().map(Ok)).boxed()
+                );
+            }
+            Some(Event::RunFailed { fault, .. }) => return Err(*fault),
+            Some(_) => {}
+            None => return Err(ended_from_outside()),
+        }
+    };
+    let rest = stream::unfold(Some(run), |run| async move {
+        let mut run = run?;
+        loop {
+            match run.next().await {
+                Some(Event::StepDelta { text, .. }) => return Some((vec![Ok(said(text))], Some(run))),
+                Some(Event::RunFinished(record)) => {
+                    return Some((
+                        last(None, record.spent.usage()).into_iter().map(Ok).collect::<Vec<_>>(),
+                        None,
+                    ));
+                }
+                Some(Event::RunFailed { fault, .. }) => return Some((vec![Err(*fault)], None)),
+                Some(_) => {}
+                None => return Some((vec![Err(ended_from_outside())], None)),
+            }
+        }
+    });
+    Ok(stream::iter(first.into_iter().map(Ok)).chain(rest.flat_map(stream::iter)).boxed())
+}
+
+fn said(text: String) -> Chunk {
+    Chunk { deltas: vec![Delta { text: Some(text), ..Delta::default() }], ..Chunk::default() }
+}
+
+/// The end of an answer, with all of it before where nothing of it was said.
+fn last(output: Option<Value>, usage: Option<Usage>) -> Vec<Chunk> {
+    let finish = Delta { finish_reason: Some(FinishReason::Stop), finished: true, ..Delta::default() };
+    let mut chunks: Vec<Chunk> = output.map(|output| said(text_of(output))).into_iter().collect();
+    chunks.extend([
+        Chunk { deltas: vec![finish], ..Chunk::default() },
+        Chunk { usage, ..Chunk::default() },
+        Chunk { done: true, ..Chunk::default() },
+    ]);
+    chunks
+}

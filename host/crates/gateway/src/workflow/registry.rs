@@ -1,0 +1,372 @@
+//! The runs under way: who begins one, who goes on with one that broke off, and who asks how one stands.
+//!
+//! Each run is a task of its own, owned here: it ends with its last step, when its client leaves (`on_disconnect: cancel`), when
+//! its time is up, or when serving ends. At most `MAX_RUNS` at once. What is over is in the store.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use jackfield_core::base::{DrainGuard, NanoUsd, RunId};
+use jackfield_core::config::{OnDisconnect, Workflow};
+use jackfield_core::contract::{Caller, Fault, FaultKind, RunScope};
+use jackfield_store::runs::{Standing, StoredCall, StoredRun};
+
+use super::board::{Board, Event, Listening};
+use super::context::Context;
+use super::journal::Journal;
+use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
+use super::run::{Frame, FrameEnd, run_frame};
+use super::tally::Tally;
+use super::{late, named, wait_for};
+use crate::world::World;
+
+/// Runs under way at once.
+const MAX_RUNS: usize = 256;
+
+/// All runs under way. One for the life of the process.
+#[derive(Debug, Default)]
+pub struct Runs {
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    boards: HashMap<String, Arc<Board>>,
+    tasks: JoinSet<()>,
+    /// Serving has ended: nothing begins any more.
+    ended: bool,
+}
+
+/// A run that is to begin, or to go on.
+pub struct RunAsk {
+    /// In whose name.
+    pub caller: Caller,
+    /// The headers that plugins may see.
+    pub headers: http::HeaderMap,
+    /// What its client wants to hear on the way.
+    pub listening: Listening,
+    /// Keeps shutdown waiting for it.
+    pub guard: DrainGuard,
+}
+
+/// A run that has begun. Dropped, its client has left: that cancels it, unless its workflow says `on_disconnect: detach`.
+#[derive(Debug)]
+pub struct Started {
+    id: String,
+    events: mpsc::Receiver<Event>,
+    leave: Option<watch::Sender<bool>>,
+}
+
+/// A run that was asked to go on.
+pub enum Resumed {
+    /// It goes on.
+    Started(Started),
+    /// It is whole already: nothing is left to do.
+    Whole(Box<RunRecord>),
+}
+
+impl Started {
+    /// The run's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What happens next. The last event is the run's end; nothing after it, or when it was ended from outside.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Waits for the run's end: its record, and why it has not come to its end if it has not.
+    pub async fn end(mut self) -> (Option<Box<RunRecord>>, Option<Fault>) {
+        loop {
+            match self.next().await {
+                Some(Event::RunFinished(record)) => return (Some(record), None),
+                Some(Event::RunFailed { record, fault }) => return (Some(record), Some(*fault)),
+                Some(_) => {}
+                None => return (None, Some(ended_from_outside())),
+            }
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(leave) = &self.leave {
+            leave.send_replace(true);
+        }
+    }
+}
+
+/// What is said of a run that ended without a word.
+pub(super) fn ended_from_outside() -> Fault {
+    Fault::new(
+        FaultKind::Stopping,
+        "the gateway is stopping and could wait no longer; the run can be resumed",
+    )
+}
+
+impl Runs {
+    /// How many are under way.
+    pub fn under_way(&self) -> usize {
+        self.lock().boards.len()
+    }
+
+    /// Begins a run of a workflow with an input that is checked.
+    ///
+    /// # Errors
+    /// The caller may not run it, or too many are under way.
+    pub async fn start(
+        self: &Arc<Self>,
+        world: Arc<World>,
+        workflow: &Arc<Workflow>,
+        input: Value,
+        ask: RunAsk,
+    ) -> Result<Started, Fault> {
+        named::may_run(&ask.caller, &workflow.name)?;
+        let run = StoredRun {
+            id: RunId::generate().to_string(),
+            workflow: workflow.name.clone(),
+            digest: workflow.digest,
+            project: ask.caller.project.clone(),
+            user: ask.caller.user.clone(),
+            started_ms: now_ms(),
+            input: input.to_string(),
+            standing: Standing::Open,
+            record: None,
+        };
+        self.launch(world, workflow, run, Vec::new(), input, ask).await
+    }
+
+    /// Goes on with a run that broke off. What its calls answered is not asked for again.
+    ///
+    /// # Errors
+    /// It is not the caller's, it is under way, or its workflow has changed since.
+    pub async fn resume(
+        self: &Arc<Self>,
+        world: Arc<World>,
+        workflow: &Arc<Workflow>,
+        id: &str,
+        ask: RunAsk,
+    ) -> Result<Resumed, Fault> {
+        named::may_run(&ask.caller, &workflow.name)?;
+        let unknown = || named::unknown_run(id);
+        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        if run.project != ask.caller.project || run.workflow != workflow.name {
+            return Err(unknown());
+        }
+        if self.lock().boards.contains_key(id) {
+            return Err(Fault::new(FaultKind::RunConflict, format!("the run {id} is under way")));
+        }
+        let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
+        if let (Standing::Whole, Some(record)) = (run.standing, record) {
+            return Ok(Resumed::Whole(Box::new(record)));
+        }
+        if run.digest != workflow.digest {
+            let message = format!(
+                "the workflow '{}' has changed since the run {id} began: begin a new run, or put the definition back",
+                workflow.name
+            );
+            return Err(Fault::new(FaultKind::RunConflict, message));
+        }
+        let input = serde_json::from_str(&run.input).unwrap_or(Value::Null);
+        let run = StoredRun { standing: Standing::Open, record: None, ..run };
+        self.launch(world, workflow, run, calls, input, ask).await.map(Resumed::Started)
+    }
+
+    /// How a run stands, if it is kept and this caller's project's.
+    ///
+    /// # Errors
+    /// There is no such run.
+    pub fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
+        let unknown = || named::unknown_run(id);
+        let board = self.lock().boards.get(id).cloned();
+        if let Some(board) = board.filter(|board| board.is_of(caller.project.as_deref())) {
+            return Ok(board.record());
+        }
+        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        if run.project != caller.project {
+            return Err(unknown());
+        }
+        let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
+        Ok(record.unwrap_or_else(|| interrupted(run, calls)))
+    }
+
+    /// Ends what is still under way, and waits for it: it can be resumed. Nothing begins afterwards.
+    pub async fn end(&self) {
+        let mut tasks = {
+            let mut live = self.lock();
+            live.ended = true;
+            std::mem::take(&mut live.tasks)
+        };
+        tasks.shutdown().await;
+    }
+
+    async fn launch(
+        self: &Arc<Self>,
+        world: Arc<World>,
+        workflow: &Arc<Workflow>,
+        run: StoredRun,
+        calls: Vec<StoredCall>,
+        input: Value,
+        ask: RunAsk,
+    ) -> Result<Started, Fault> {
+        let RunAsk { caller, headers, listening, guard } = ask;
+        let record = RunRecord::begun(run.id.clone(), workflow.name.clone(), run.started_ms, input.clone());
+        let (board, events) = Board::new(record, caller.project.clone(), listening);
+        let board = Arc::new(board);
+        let place = Place::take(self, &run.id, &board)?;
+        let store = Arc::clone(world.store());
+        let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
+        let id = run.id.clone();
+        store.runs().begin(run);
+        let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
+        let context = Context {
+            world,
+            scope: Arc::new(scope),
+            caller,
+            headers: named::passed_on(headers),
+            journal,
+            board,
+            partial: AtomicBool::new(false),
+        };
+        let (leave, left) = watch::channel(false);
+        let leave = (workflow.on_disconnect == OnDisconnect::Cancel).then_some(leave);
+        let workflow = Arc::clone(workflow);
+        self.lock().tasks.spawn(async move {
+            let _guard = guard;
+            drive(&context, workflow, input, left).await;
+            drop(place);
+        });
+        Ok(Started { id, events, leave })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's place among those under way, for as long as its task lives.
+struct Place {
+    runs: Arc<Runs>,
+    id: String,
+}
+
+impl Place {
+    fn take(runs: &Arc<Runs>, id: &str, board: &Arc<Board>) -> Result<Self, Fault> {
+        let mut live = runs.lock();
+        // Finished tasks are collected as we go, so that the set does not grow.
+        while live.tasks.try_join_next().is_some() {}
+        if live.ended {
+            return Err(Fault::new(FaultKind::Stopping, "the gateway is stopping: no run begins any more"));
+        }
+        if live.boards.len() >= MAX_RUNS {
+            let message = format!("{MAX_RUNS} runs of workflows are under way already");
+            return Err(Fault::new(FaultKind::Overloaded, message));
+        }
+        if live.boards.insert(id.to_owned(), Arc::clone(board)).is_some() {
+            return Err(Fault::new(FaultKind::RunConflict, format!("the run {id} is under way")));
+        }
+        Ok(Self { runs: Arc::clone(runs), id: id.to_owned() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.runs.lock().boards.remove(&self.id);
+    }
+}
+
+/// Takes a run to its end, whatever that is, and tells it.
+async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut left: watch::Receiver<bool>) {
+    let began = Instant::now();
+    let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
+    let tally = Tally::new(budget, None);
+    let frame = Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally));
+    context.board.begins(workflow.steps.iter().map(|step| step.name.to_string()).collect()).await;
+    // The sender is gone when nobody may cancel the run.
+    let gone = async {
+        if left.wait_for(|left| *left).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let end = tokio::select! {
+        biased;
+        end = wait_for(workflow.timeout, run_frame(context, &frame)) => end.unwrap_or_else(|| FrameEnd::failed(late(&workflow))),
+        () = gone => {
+            let fault = Fault::new(FaultKind::Stopping, "its client left");
+            finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
+            return;
+        }
+    };
+    let status = match &end.result {
+        Ok(_) if context.partial.load(Ordering::Relaxed) => RunStatus::Partial,
+        Ok(_) => RunStatus::Succeeded,
+        Err(fault) if fault.kind == FaultKind::BudgetExceeded => RunStatus::BudgetExceeded,
+        Err(_) => RunStatus::Failed,
+    };
+    finish(context, &workflow, began, status, end, &tally).await;
+}
+
+async fn finish(
+    context: &Context,
+    workflow: &Workflow,
+    began: Instant,
+    status: RunStatus,
+    end: FrameEnd,
+    tally: &Tally,
+) {
+    let (output, fault) = match end.result {
+        Ok(output) => (output, None),
+        Err(fault) => (end.so_far, Some(fault)),
+    };
+    let spent = tally.spent();
+    let record = context.board.ends(status, output, spent, fault.as_ref());
+    let standing = if status.is_whole() { Standing::Whole } else { Standing::Broken };
+    let json = serde_json::to_string(&record).unwrap_or_default();
+    context.world.store().runs().end(&record.id, standing, json);
+    let metrics = &context.world.metrics().workflows;
+    metrics.ran(&workflow.name, status.name(), began.elapsed());
+    for step in &record.steps {
+        let took = step.took_ms.map(std::time::Duration::from_millis);
+        metrics.stepped(&workflow.name, step.status.name(), took);
+    }
+    tracing::info!(
+        target: "jackfield::run",
+        run = record.id,
+        workflow = record.workflow,
+        outcome = status.name(),
+        reason = fault.as_ref().map(|fault| fault.kind.reason()),
+        fault = fault.as_ref().map(|fault| fault.message.as_str()),
+        project = context.caller.project.as_deref(),
+        user = context.caller.user.as_deref(),
+        calls = record.spent.calls,
+        resumed_calls = record.spent.resumed_calls,
+        input_tokens = record.spent.input_tokens,
+        output_tokens = record.spent.output_tokens,
+        cost_usd = record.spent.cost_usd,
+        total_ms = record.took_ms,
+        "run"
+    );
+    context.board.tell_end(record, fault).await;
+}
+
+/// A run whose process ended before it did.
+fn interrupted(run: StoredRun, calls: Vec<StoredCall>) -> RunRecord {
+    let input = serde_json::from_str(&run.input).unwrap_or(Value::Null);
+    let mut record = RunRecord::begun(run.id, run.workflow, run.started_ms, input);
+    record.status = RunStatus::Interrupted;
+    for kept in &calls {
+        if let Ok(said) = serde_json::from_str::<super::journal::Said>(&kept.answer) {
+            record.spent.add(said.usage(), said.cost().or(Some(NanoUsd::ZERO)), false);
+        }
+    }
+    let message = "the gateway ended before the run did: resume it".to_owned();
+    record.error = Some(ErrorRecord { code: "interrupted".to_owned(), message, param: None });
+    record
+}

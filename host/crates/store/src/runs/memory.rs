@@ -1,0 +1,81 @@
+//! Runs in memory: gone with the process. Bounded as its room says; a run that is open is never let go.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{MAX_BYTES, MAX_ENDED, Standing, StoredCall, StoredRun};
+
+/// Runs by id.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    runs: HashMap<String, Kept>,
+    /// Those that are over, the oldest first. One that went on stands in it no more.
+    ended: VecDeque<String>,
+    /// What those take, in bytes.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    run: StoredRun,
+    calls: Vec<StoredCall>,
+}
+
+impl Kept {
+    fn weight(&self) -> usize {
+        let calls: usize = self.calls.iter().map(|kept| kept.call.len() + kept.answer.len()).sum();
+        let record = self.run.record.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.run.input.len() + record + calls
+    }
+}
+
+impl Memory {
+    pub(super) fn begin(&mut self, run: StoredRun) {
+        let calls = match self.runs.remove(&run.id) {
+            Some(before) => {
+                if let Some(at) = self.ended.iter().position(|id| *id == run.id) {
+                    self.ended.remove(at);
+                    self.bytes -= before.weight();
+                }
+                before.calls
+            }
+            None => Vec::new(),
+        };
+        self.runs.insert(run.id.clone(), Kept { run, calls });
+    }
+
+    pub(super) fn keep(&mut self, run: &str, call: StoredCall) {
+        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
+            return;
+        };
+        kept.calls.retain(|before| before.call != call.call);
+        kept.calls.push(call);
+    }
+
+    pub(super) fn end(&mut self, run: &str, standing: Standing, record: String) {
+        let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
+            return;
+        };
+        kept.run.standing = standing;
+        kept.run.record = Some(record);
+        if standing == Standing::Whole {
+            kept.calls = Vec::new();
+        }
+        self.bytes += kept.weight();
+        self.ended.push_back(run.to_owned());
+        while self.ended.len() > MAX_ENDED || self.bytes > MAX_BYTES {
+            let Some(oldest) = self.ended.pop_front() else { break };
+            self.bytes -= self.runs.remove(&oldest).map_or(0, |kept| kept.weight());
+        }
+    }
+
+    pub(super) fn find(&self, run: &str) -> Option<(StoredRun, Vec<StoredCall>)> {
+        self.runs.get(run).map(|kept| (kept.run.clone(), kept.calls.clone()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn total(&self) -> usize {
+        let weights: usize = self.ended.iter().filter_map(|id| self.runs.get(id)).map(Kept::weight).sum();
+        assert_eq!(weights, self.bytes);
+        weights
+    }
+}

@@ -1,0 +1,630 @@
+//! Graphs of calls: what each step asks whom, when it runs, and what becomes of a run that does not come to its end.
+
+use std::collections::BTreeMap;
+
+use jackfield_tests::gateway::{Gateway, Reply};
+use jackfield_tests::soon;
+use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// Four models of the scripted provider: its ready-made answers take 11 tokens in and 7 out, so one costs a dollar at a
+/// million dollars for eighteen tokens; here $0.000025.
+const MODELS: &str = "
+models:
+  planner: { provider: up, retries: 0, price: { input: 1, output: 2 } }
+  worker: { provider: up, retries: 0 }
+  expert: { provider: up, retries: 0 }
+  judge: { provider: up, retries: 0 }
+orchestrator:
+  default_model: worker
+  routes:
+    - { task: formatting, model: worker, template: \"Format: ${input}\" }
+";
+
+async fn world(workflows: &str) -> World {
+    World::start(&format!("{MODELS}\nworkflows:\n{workflows}")).await
+}
+
+async fn run(gateway: &Gateway, name: &str, input: Value) -> Reply {
+    gateway.post_json(&format!("/v1/workflows/{name}/runs"), &json!({ "input": input })).await
+}
+
+/// A run that comes to its end: its record.
+async fn done(gateway: &Gateway, name: &str, input: Value) -> Value {
+    let reply = run(gateway, name, input).await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let record = reply.json();
+    assert_eq!(record["status"], "succeeded", "{record:#}");
+    record
+}
+
+/// The next answer of a model.
+fn says(upstream: &Upstream, model: &str, text: &str) {
+    upstream.push_for(&Match::model(model), openai::chat(text));
+}
+
+/// What was asked so far: the model and the last message, in order.
+fn asked(upstream: &Upstream) -> Vec<(String, String)> {
+    let asked = upstream.requests().into_iter().map(|sent| {
+        let body = sent.json();
+        let last =
+            body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
+        (body["model"].as_str().unwrap().to_owned(), last)
+    });
+    asked.collect()
+}
+
+fn pairs(want: &[(&str, &str)]) -> Vec<(String, String)> {
+    want.iter().map(|(model, text)| ((*model).to_owned(), (*text).to_owned())).collect()
+}
+
+/// Each step's status, by name.
+fn statuses(record: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    record["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (text(&step["name"]), text(&step["status"])))
+        .collect()
+}
+
+fn status(record: &Value, step: &str) -> String {
+    statuses(record)[step].clone()
+}
+
+const CATERING: &str = r#"
+  catering:
+    steps:
+      - name: plan
+        model: planner
+        system: You plan.
+        prompt: Plan this.
+        output: json
+        schema: { type: object, required: [steps], properties: { overview: { type: string }, steps: { type: array } } }
+        temperature: 0.2
+      - name: execute
+        foreach: ${plan.output.steps}
+        as: step
+        sequential: true
+        choose: { on: "${step.complexity}", cases: { high: expert }, else: task/formatting }
+        prompt: "Do ${step.id} after ${results}."
+    output: { overview: "${plan.output.overview}", done: "${execute.output}" }
+"#;
+
+#[tokio::test]
+async fn a_plan_is_carried_out_step_by_step_each_by_the_model_that_its_complexity_calls_for() {
+    let World { upstream, gateway, .. } = world(CATERING).await;
+    let plan = r#"Here: {"overview":"soup","steps":[{"id":"menu","complexity":"high"},{"id":"buy","complexity":"low"}]}"#;
+    says(&upstream, "planner", plan);
+    says(&upstream, "expert", "a menu");
+    says(&upstream, "worker", "a list");
+    let record = done(&gateway, "catering", json!({ "guests": 40 })).await;
+    assert_eq!(record["output"], json!({ "overview": "soup", "done": ["a menu", "a list"] }));
+    let want = [
+        ("planner", "Plan this.\n\n{\"guests\":40}"),
+        ("expert", "Do menu after []."),
+        ("worker", "Format: Do buy after [\"a menu\"]."),
+    ];
+    let sent = asked(&upstream);
+    assert_eq!(sent[0], pairs(&want)[0]);
+    assert!(sent[1].1.starts_with(want[1].1) && sent[1].0 == "expert", "{sent:?}");
+    assert!(sent[2].1.starts_with(want[2].1) && sent[2].0 == "worker", "{sent:?}");
+    let first = upstream.requests()[0].json();
+    assert_eq!(first["messages"][0], json!({ "role": "system", "content": "You plan." }));
+    assert_eq!(first["temperature"], 0.2);
+    // What it took: three calls, one of a model with a price.
+    assert_eq!(
+        (&record["calls"], &record["input_tokens"], &record["cost_usd"]),
+        (&json!(3), &json!(33), &json!("0.000025"))
+    );
+    // Each call is a request of its own, and says of what.
+    let kept = gateway.records();
+    let steps: Vec<_> = kept.iter().rev().map(|kept| kept["run_step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["plan", "execute[0]", "execute[1]"]);
+    assert!(
+        kept.iter().all(|kept| kept["run"] == record["id"] && kept["workflow"] == "catering"),
+        "{kept:#?}"
+    );
+    let again = gateway.get(&format!("/v1/workflows/catering/runs/{}", record["id"].as_str().unwrap())).await;
+    assert_eq!(again.json(), record);
+}
+
+#[tokio::test]
+async fn steps_that_do_not_need_each_other_run_at_once_and_no_more_calls_than_may() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  fan:
+    max_parallel: 2
+    steps:
+      - { name: a, model: worker, prompt: a }
+      - { name: b, model: worker, prompt: b }
+      - { name: c, foreach: "${[1, 2, 3]}", model: worker, prompt: "c${item}" }
+      - { name: all, model: planner, prompt: "${a.output}${b.output}${c.output}" }
+"#,
+    )
+    .await;
+    for answer in ["1", "2", "3", "4", "5"] {
+        upstream.push_for(&Match::model("worker"), openai::chat(answer).hang_before_head(answer));
+    }
+    says(&upstream, "planner", "end");
+    let running = run(&gateway, "fan", Value::Null);
+    let watching = async {
+        // Two calls are there together; the third comes when one of them is over.
+        soon("two calls", async { tokio::join!(upstream.at_gate("1"), upstream.at_gate("2")) }).await;
+        assert_eq!(upstream.requests().len(), 2);
+        upstream.open("2");
+        upstream.at_gate("3").await;
+        assert_eq!(upstream.requests().len(), 3);
+        ["1", "3", "4", "5"].iter().for_each(|gate| upstream.open(gate));
+    };
+    let (reply, ()) = tokio::join!(running, watching);
+    assert_eq!(reply.json()["output"], "end", "{}", reply.text());
+    assert_eq!(upstream.requests().len(), 6);
+}
+
+const SCALING: &str = r#"
+  scaling:
+    steps:
+      - name: scale
+        foreach: ${input}
+        batch: 2
+        model: worker
+        prompt: Scale these.
+        output: json
+        schema: { type: object, required: [n] }
+"#;
+
+#[tokio::test]
+async fn items_share_a_call_and_its_answer_is_taken_apart_one_of_the_wrong_length_is_mended() {
+    let World { upstream, gateway, .. } = world(SCALING).await;
+    says(&upstream, "worker", r#"[{"n":1},{"n":2}]"#);
+    // The last has one element; two answers are one too many, and it is told so.
+    says(&upstream, "worker", r#"[{"n":3},{"n":4}]"#);
+    says(&upstream, "worker", r#"[{"n":3}]"#);
+    let record = done(&gateway, "scaling", json!(["a", "b", "c"])).await;
+    assert_eq!(record["output"], json!([{ "n": 1 }, { "n": 2 }, { "n": 3 }]));
+    let sent = upstream.requests();
+    let texts: Vec<String> = sent
+        .iter()
+        .map(|sent| sent.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string())
+        .collect();
+    let batches: Vec<bool> = texts.iter().map(|text| text.contains(r#"[\"a\",\"b\"]"#)).collect();
+    assert_eq!(batches.iter().filter(|first| **first).count(), 1, "{texts:?}");
+    assert!(texts[2].contains("more than 1 item"), "{texts:?}");
+    assert_eq!(
+        sent[2].json()["messages"][1],
+        json!({ "role": "assistant", "content": r#"[{"n":3},{"n":4}]"# })
+    );
+    // Never mended: it fails, and says how.
+    upstream.always_for(&Match::model("worker"), openai::chat("[]"));
+    let reply = run(&gateway, "scaling", json!(["a", "b"])).await;
+    assert_eq!(reply.status, 502, "{}", reply.text());
+    let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("the step 'scale' failed: element 0") && message.contains("less than 2 items"),
+        "{message}"
+    );
+}
+
+const REFINING: &str = r#"
+  refining:
+    steps:
+      - name: draft
+        model: planner
+        prompt: Plan it.
+        repeat:
+          max_iterations: 3
+          evaluate: { model: judge, prompt: "Judge: ${output}", schema: { type: object, required: [score, issues] } }
+          until: ${evaluation.score > 0.9}
+          score: ${evaluation.score}
+          improve: { prompt: "Improve ${output}: ${evaluation.issues}" }
+"#;
+
+fn verdict(score: f64, issue: &str) -> String {
+    json!({ "score": score, "issues": [issue] }).to_string()
+}
+
+#[tokio::test]
+async fn an_answer_is_improved_until_it_is_good_enough_and_the_best_is_kept() {
+    let World { upstream, gateway, .. } = world(REFINING).await;
+    let script = |plans: &[&str], scores: &[f64]| {
+        plans.iter().for_each(|plan| says(&upstream, "planner", plan));
+        scores.iter().for_each(|score| says(&upstream, "judge", &verdict(*score, "dull")));
+    };
+    script(&["one", "two"], &[0.5, 0.95]);
+    let record = done(&gateway, "refining", Value::Null).await;
+    assert_eq!(record["output"], "two");
+    let want = pairs(&[
+        ("planner", "Plan it."),
+        ("judge", "Judge: one"),
+        ("planner", "Improve one: [\"dull\"]"),
+        ("judge", "Judge: two"),
+    ]);
+    assert_eq!(asked(&upstream), want);
+    // Never good enough: the best of four, the second.
+    script(&["one", "two", "three", "four"], &[0.5, 0.8, 0.7, 0.6]);
+    let record = done(&gateway, "refining", Value::Null).await;
+    assert_eq!((&record["output"], &record["calls"]), (&json!("two"), &json!(8)));
+    assert_eq!(upstream.unscripted(), 0);
+}
+
+#[tokio::test]
+async fn a_validator_says_when_it_is_good_enough_and_its_issues_are_fed_back() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  brief:
+    steps:
+      - name: note
+        model: planner
+        prompt: Note it.
+        repeat: { max_iterations: 2, until: { validator: { max_length: 5 } }, improve: { prompt: "Shorter: ${issues}" } }
+"#,
+    )
+    .await;
+    says(&upstream, "planner", "much too long");
+    says(&upstream, "planner", "short");
+    let record = done(&gateway, "brief", Value::Null).await;
+    assert_eq!((&record["output"], &record["calls"]), (&json!("short"), &json!(2)));
+    assert!(asked(&upstream)[1].1.starts_with("Shorter: [\""), "{:?}", asked(&upstream));
+}
+
+#[tokio::test]
+async fn a_draft_is_worked_out_where_that_is_called_for_and_what_is_not_wanted_is_skipped() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  detail:
+    inputs: { wanted: { type: boolean }, topics: { type: list } }
+    steps:
+      - { name: extra, model: planner, prompt: extra, when: "${input.wanted}" }
+      - name: drafts
+        foreach: ${input.topics}
+        as: topic
+        model: worker
+        prompt: "Draft ${topic}, ${extra.output == null}"
+        refine: { when: "${output.contains('rough')}", model: expert, prompt: "Work out ${output}" }
+"#,
+    )
+    .await;
+    upstream.push_for(&Match::model("worker"), openai::chat("rough soup"));
+    says(&upstream, "expert", "fine soup");
+    let record = done(&gateway, "detail", json!({ "wanted": false, "topics": ["soup"] })).await;
+    assert_eq!(record["output"], json!(["fine soup"]));
+    assert_eq!(status(&record, "extra"), "skipped");
+    assert_eq!(asked(&upstream), pairs(&[("worker", "Draft soup, true"), ("expert", "Work out rough soup")]));
+    says(&upstream, "planner", "more");
+    says(&upstream, "worker", "good soup");
+    let record = done(&gateway, "detail", json!({ "wanted": true, "topics": ["soup"] })).await;
+    assert_eq!(
+        (&record["output"], status(&record, "extra")),
+        (&json!(["good soup"]), "succeeded".to_owned())
+    );
+}
+
+const NESTED: &str = r#"
+  outer:
+    steps:
+      - { name: parts, workflow: inner, foreach: "${input}", input: { topic: "${item}" } }
+      - { name: whole, model: planner, prompt: "Join ${parts.output}" }
+  inner:
+    inputs: { topic: { type: text } }
+    steps:
+      - { name: think, model: worker, prompt: "Think about ${input.topic}" }
+      - { name: write, model: expert, prompt: "Write ${think.output}" }
+"#;
+
+#[tokio::test]
+async fn a_workflow_is_a_step_of_another() {
+    let World { upstream, gateway, .. } = world(NESTED).await;
+    upstream.always_for(&Match::model("worker"), openai::chat("a thought"));
+    upstream.always_for(&Match::model("expert"), openai::chat("a text"));
+    says(&upstream, "planner", "all of it");
+    let record = done(&gateway, "outer", json!(["soup", "fish"])).await;
+    assert_eq!((&record["output"], &record["calls"]), (&json!("all of it"), &json!(5)));
+    let names: Vec<String> = statuses(&record).into_keys().collect();
+    let want = ["parts", "parts[0]/think", "parts[0]/write", "parts[1]/think", "parts[1]/write", "whole"];
+    assert_eq!(names, want);
+    assert_eq!(asked(&upstream).last().unwrap().1, r#"Join ["a text","a text"]"#);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_ends_the_run_or_leaves_a_gap_as_the_workflow_says() {
+    let steps = r#"
+    steps:
+      - { name: a, model: worker, prompt: a }
+      - { name: b, model: expert, prompt: "b ${a.output}" }
+      - { name: c, model: planner, prompt: "c ${b.output}", fallback: [judge] }
+"#;
+    let yaml = format!("\n  strict:{steps}  lenient:\n    on_error: continue{steps}");
+    let World { upstream, gateway, .. } = world(&yaml).await;
+    upstream.always_for(&Match::model("worker"), openai::chat("fine"));
+    upstream.always_for(
+        &Match::model("expert"),
+        Answer::json(500, &json!({ "error": { "message": "private" } })),
+    );
+    let reply = run(&gateway, "strict", Value::Null).await;
+    assert_eq!(reply.status, 502, "{}", reply.text());
+    let record = reply.json();
+    assert_eq!((&record["status"], &record["error"]["code"]), (&json!("failed"), &json!("upstream_failed")));
+    let want = [("a", "succeeded"), ("b", "failed"), ("c", "not_run")];
+    assert_eq!(statuses(&record), want.map(|(name, status)| (name.to_owned(), status.to_owned())).into());
+    // The step's own fallback answers for its model.
+    upstream.push_for(&Match::model("planner"), Answer::json(500, &json!({})));
+    says(&upstream, "judge", "all the same");
+    let reply = run(&gateway, "lenient", Value::Null).await;
+    assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("partial")), "{}", reply.text());
+    assert_eq!(reply.json()["output"], "all the same");
+    assert_eq!(asked(&upstream).last().unwrap(), &pairs(&[("judge", "c null")])[0]);
+}
+
+#[tokio::test]
+async fn what_a_run_may_spend_and_how_long_it_may_take_ends_it_with_what_it_has() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  dear:
+    budget_usd: 0.00003
+    steps:
+      - { name: a, model: planner, prompt: a }
+      - { name: b, model: planner, prompt: "b ${a.output}" }
+      - { name: c, model: planner, prompt: "c ${b.output}" }
+    output: { a: "${a.output}", b: "${b.output}" }
+  slow:
+    timeout: 100ms
+    steps:
+      - { name: a, model: worker, prompt: a }
+"#,
+    )
+    .await;
+    upstream.always_for(&Match::model("planner"), openai::chat("said"));
+    let reply = run(&gateway, "dear", Value::Null).await;
+    let record = reply.json();
+    assert_eq!((reply.status, &record["status"]), (402, &json!("budget_exceeded")), "{record:#}");
+    assert_eq!(record["error"]["code"], "budget_exceeded");
+    assert!(record["error"]["message"].as_str().unwrap().contains("workflows.dear.budget_usd"), "{record:#}");
+    assert_eq!(record["output"], json!({ "a": "said", "b": "said" }));
+    assert_eq!((status(&record, "b"), status(&record, "c")), ("succeeded".to_owned(), "failed".to_owned()));
+    assert_eq!(upstream.requests().len(), 2);
+    upstream.push_for(&Match::model("worker"), openai::chat("late").hang_before_head("never"));
+    let reply = run(&gateway, "slow", Value::Null).await;
+    assert_eq!((reply.status, reply.error_code()), (504, "workflow_timeout".to_owned()), "{}", reply.text());
+    assert_eq!(status(&reply.json(), "a"), "cancelled");
+    upstream.disconnected(2).await;
+}
+
+const TWO: &str = r#"
+  two:
+    steps:
+      - { name: a, model: worker, prompt: "a" }
+      - { name: b, model: expert, prompt: "b ${a.output}" }
+  kept:
+    on_disconnect: detach
+    steps:
+      - { name: a, model: worker, prompt: "a" }
+"#;
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_run_unless_the_workflow_says_otherwise() {
+    let World { upstream, gateway, .. } = world(TWO).await;
+    upstream.push_for(&Match::model("worker"), openai::chat("late").hang_before_head("never"));
+    let mut stream = gateway.open_stream_from("/v1/workflows/two/runs", r#"{"stream":true}"#).await;
+    let started = stream.next_frame().await.unwrap();
+    upstream.at_gate("never").await;
+    drop(stream);
+    upstream.disconnected(0).await;
+    let id = |frame: &[u8]| {
+        let text = String::from_utf8_lossy(frame);
+        let data: Value = serde_json::from_str(text.split("data: ").nth(1).unwrap()).unwrap();
+        data["id"].as_str().unwrap().to_owned()
+    };
+    let two = format!("/v1/workflows/two/runs/{}", id(&started));
+    assert_eq!(ended(&gateway, &two).await["status"], "cancelled");
+    upstream.push_for(&Match::model("worker"), openai::stream(&["ke", "pt"]).hang_before_head("later"));
+    let mut stream = gateway.open_stream_from("/v1/workflows/kept/runs", r#"{"stream":true}"#).await;
+    let started = stream.next_frame().await.unwrap();
+    upstream.at_gate("later").await;
+    drop(stream);
+    upstream.open("later");
+    let kept = ended(&gateway, &format!("/v1/runs/{}", id(&started))).await;
+    assert_eq!((&kept["status"], &kept["output"]), (&json!("succeeded"), &json!("kept")));
+}
+
+/// The record of a run once it is over.
+async fn ended(gateway: &Gateway, path: &str) -> Value {
+    soon("the run's end", async {
+        loop {
+            let record = gateway.get(path).await.json();
+            if record["status"] != "running" {
+                return record;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_that_broke_off_goes_on_and_asks_nobody_twice() {
+    let World { upstream, gateway, .. } = world(TWO).await;
+    says(&upstream, "worker", "first");
+    upstream.push_for(&Match::model("expert"), Answer::json(500, &json!({})));
+    let broken = run(&gateway, "two", Value::Null).await.json();
+    let id = broken["id"].as_str().unwrap();
+    assert_eq!((&broken["status"], upstream.requests().len()), (&json!("failed"), 2));
+    says(&upstream, "expert", "second");
+    let resume = format!("/v1/workflows/two/runs/{id}/resume");
+    let reply = gateway.post_json(&resume, &json!({})).await;
+    let record = reply.json();
+    assert_eq!((reply.status, &record["id"], &record["output"]), (200, &broken["id"], &json!("second")));
+    assert_eq!((&record["calls"], &record["resumed_calls"]), (&json!(2), &json!(1)));
+    assert_eq!(asked(&upstream)[1..], pairs(&[("expert", "b first"), ("expert", "b first")]));
+    // What is whole is told again.
+    assert_eq!(gateway.post_json(&resume, &json!({})).await.json(), record);
+    assert_eq!(upstream.requests().len(), 3);
+    for (path, status, code) in [
+        ("/v1/workflows/kept/runs/ID/resume", 404, "run_not_found"),
+        ("/v1/workflows/two/runs/run_nobody/resume", 404, "run_not_found"),
+        ("/v1/workflows/none/runs/ID/resume", 404, "workflow_not_found"),
+    ] {
+        let reply = gateway.post_json(&path.replace("ID", id), &json!({})).await;
+        assert_eq!((reply.status, reply.error_code()), (status, code.to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn inputs_are_held_against_their_types_and_the_field_is_named() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  typed:
+    inputs:
+      guests: { type: integer }
+      dish: { type: text, default: soup }
+    steps:
+      - { name: a, model: worker, prompt: "${input.dish} for ${input.guests}" }
+"#,
+    )
+    .await;
+    for (body, param) in [
+        (json!({ "input": { "guests": "many" } }), "input.guests"),
+        (json!({ "input": { "dish": "soup" } }), "input.guests"),
+        (json!({ "input": { "guests": 1, "wine": "red" } }), "input.wine"),
+        (json!({ "input": "a text" }), "input"),
+        (json!({ "inputs": {} }), "inputs"),
+        (json!({ "input": { "guests": 1 }, "stream": 1 }), "stream"),
+    ] {
+        let reply = gateway.post_json("/v1/workflows/typed/runs", &body).await;
+        let error = reply.error();
+        assert_eq!((reply.status, error.param.as_deref()), (400, Some(param)), "{body}: {error:?}");
+    }
+    assert_eq!(upstream.requests().len(), 0);
+    says(&upstream, "worker", "yum");
+    done(&gateway, "typed", json!({ "guests": 4 })).await;
+    assert_eq!(asked(&upstream), pairs(&[("worker", "soup for 4")]));
+    let listed = gateway.get("/v1/workflows").await.json();
+    assert_eq!(
+        listed["data"][0]["inputs"]["dish"],
+        json!({ "type": "text", "required": false, "default": "soup", "description": null })
+    );
+}
+
+/// How each API asks for a model's answer, and where in the answer its text is.
+const DIALECTS: [(&str, &str); 3] = [
+    ("/v1/chat/completions", "/choices/0/message/content"),
+    ("/v1/messages", "/content/0/text"),
+    ("/v1/responses", "/output/0/content/0/text"),
+];
+
+#[tokio::test]
+async fn a_workflow_answers_as_a_model_does_in_every_dialect_whole_and_streamed() {
+    let World { upstream, gateway, .. } = world(TWO).await;
+    upstream.always_for(&Match::model("worker"), openai::chat("first"));
+    for (path, at) in DIALECTS {
+        says(&upstream, "expert", "second");
+        let message = json!([{ "role": "user", "content": "go" }]);
+        let field = if path.ends_with("responses") { "input" } else { "messages" };
+        let mut body = json!({ "model": "workflow/two", field: message, "max_tokens": 50 });
+        if path.ends_with("responses") {
+            body.as_object_mut().unwrap().remove("max_tokens");
+        }
+        let reply = gateway.post_json(path, &body).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        assert_eq!(reply.json().pointer(at).unwrap(), "second", "{path}: {}", reply.text());
+        assert_eq!(reply.header("x-jackfield-route"), Some("workflow"));
+        assert!(reply.header("x-jackfield-reason").unwrap().starts_with("run_"));
+        upstream.push_for(&Match::model("expert"), openai::stream(&["sec", "ond"]));
+        body["stream"] = json!(true);
+        let streamed = gateway.stream_from(path, body.to_string()).await;
+        let text = String::from_utf8_lossy(&streamed.body).into_owned();
+        assert!(
+            streamed.status == 200 && text.contains("\"sec\"") && text.contains("\"ond\""),
+            "{path}: {text}"
+        );
+    }
+    let chat = gateway
+        .post_json(
+            "/v1/chat/completions",
+            &json!({ "model": "workflow/none", "messages": [{ "role": "user", "content": "x" }] }),
+        )
+        .await;
+    assert_eq!((chat.status, chat.error_code()), (404, "model_not_found".to_owned()));
+    let models = gateway.get("/v1/models").await.json();
+    let ids: Vec<&str> =
+        models["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"workflow/two") && ids.contains(&"workflow/kept"), "{ids:?}");
+    assert_eq!(gateway.get("/v1/models/workflow/two").await.json()["id"], "workflow/two");
+}
+
+#[tokio::test]
+async fn the_last_steps_text_streams_as_it_comes_and_events_tell_each_step() {
+    let World { upstream, gateway, .. } = world(TWO).await;
+    says(&upstream, "worker", "first");
+    let frames = openai::stream_frames(&["sec", "ond"]);
+    let (before, after) = frames.split_at(2);
+    let half = after.iter().cloned().fold(Answer::sse(before.to_vec()).gate("rest"), Answer::bytes);
+    upstream.push_for(&Match::model("expert"), half);
+    let mut stream = gateway.open_stream_from("/v1/workflows/two/runs", r#"{"stream":true}"#).await;
+    let mut seen = Vec::new();
+    loop {
+        let frame = stream.next_frame().await.unwrap();
+        let text = String::from_utf8_lossy(&frame).into_owned();
+        let delta = text.contains("step.delta");
+        seen.push(text);
+        if delta {
+            break;
+        }
+    }
+    // The provider has not said the rest.
+    upstream.open("rest");
+    let rest = stream.collect().await;
+    seen.extend(rest.frames.iter().map(|frame| String::from_utf8_lossy(frame).into_owned()));
+    let names: Vec<&str> =
+        seen.iter().map(|frame| frame.lines().next().unwrap().trim_start_matches("event: ")).collect();
+    let want = [
+        "run.started",
+        "step.started",
+        "step.finished",
+        "step.started",
+        "step.delta",
+        "step.delta",
+        "step.finished",
+        "run.finished",
+    ];
+    assert_eq!(names, want, "{seen:#?}");
+}
+
+#[tokio::test]
+async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use() {
+    let keys = r#"keys:
+  - { key: key-for-all-of-it-1, project: one, models: [workflow/two, worker, expert] }
+  - { key: key-for-half-of-it-2, project: two, models: [workflow/two, worker] }
+  - { key: key-for-models-only-3, models: [worker, expert] }
+"#;
+    let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;
+    upstream.always(openai::chat("said"));
+    let post = async |key: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        gateway
+            .post_raw(path, "{}", &[("authorization", &bearer), ("content-type", "application/json")])
+            .await
+    };
+    let runs = "/v1/workflows/two/runs";
+    let whole = post("key-for-all-of-it-1", runs).await;
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let half = post("key-for-half-of-it-2", runs).await;
+    assert_eq!(
+        (half.status, half.error_code(), status(&half.json(), "a")),
+        (403, "model_not_allowed".to_owned(), "succeeded".to_owned())
+    );
+    for path in [runs, "/v1/workflows/none/runs"] {
+        let none = post("key-for-models-only-3", path).await;
+        assert_eq!((none.status, none.error_code()), (403, "model_not_allowed".to_owned()));
+    }
+    // A run is its project's.
+    let path = format!("/v1/runs/{}", whole.json()["id"].as_str().unwrap());
+    for (key, status) in [("key-for-all-of-it-1", 200), ("key-for-half-of-it-2", 404)] {
+        let bearer = format!("Bearer {key}");
+        assert_eq!(gateway.send("GET", &path, &[("authorization", &bearer)], "").await.status, status);
+    }
+    assert_eq!(gateway.get(&path).await.status, 401);
+}
