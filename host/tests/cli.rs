@@ -21,6 +21,8 @@ mod guest;
 mod restart;
 #[path = "cli/served.rs"]
 mod served;
+#[path = "cli/workflows.rs"]
+mod workflows;
 
 /// Limits are generous: the machine may be busy, and no row is about them.
 const CONFIG: &str = "

@@ -15,6 +15,7 @@ use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks, Vali
 use jackfield_gateway::world::{LiveTable, Load, World};
 use jackfield_plugin_host::{Catalog, Change, Memory, Plugin, PluginEngine, PluginSettings, Scan};
 use jackfield_provider::Registry;
+use jackfield_store::Store;
 
 use super::generations::{Generations, Serving};
 use super::report::{LoadedCanary, LoadedPlugin, PluginReport};
@@ -85,6 +86,12 @@ impl Keeper {
     pub(super) fn remembering(mut self) -> Self {
         self.remembers = true;
         self.memory = self.memory.write_changes();
+        self
+    }
+
+    /// Stores what outlives worlds here: for the one that serves.
+    pub(super) fn storing(mut self, store: Store) -> Self {
+        self.live = Arc::new(LiveTable::with_store(Arc::new(store)));
         self
     }
 

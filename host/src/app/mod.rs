@@ -28,6 +28,7 @@ use jackfield_gateway::policy::ShadowTasks;
 use jackfield_gateway::world::{Load, World};
 use jackfield_plugin_host::{EngineError, PluginEngine};
 use jackfield_provider::{Registry, RegistryError};
+use jackfield_store::{StateError, Store};
 
 use crate::admin::{self, Admin, Command};
 use crate::http::{self, Api, Server, ServerOptions};
@@ -52,6 +53,17 @@ pub enum BuildError {
 }
 
 /// The house could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What must be written down cannot be.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// The house could not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("listen on {address} ({key}): {error}")]
 pub struct BindError {
@@ -112,12 +124,14 @@ impl App {
         Ok(Self { config: Arc::new(config), providers, engine })
     }
 
-    /// Loads the plugins, puts the first world together, and listens.
-    pub async fn bind(self) -> Result<Bound, BindError> {
+    /// Opens what is stored, loads the plugins, puts the first world together, and listens.
+    pub async fn bind(self) -> Result<Bound, OpenError> {
         let Self { config, providers, engine } = self;
+        // Reading and locking a file may take a moment; nothing is served yet.
+        let store = Store::open(&config)?;
         let load = Arc::new(Load::reading(cpu::times));
         let keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
-        let mut keeper = keeper.remembering();
+        let mut keeper = keeper.remembering().storing(store);
         let world = Arc::new(ArcSwap::from_pointee(keeper.first().await));
         let (drain, signal) = Drain::pair();
         let (cut, cutting) = flag::channel(false);

@@ -107,6 +107,11 @@ impl Home {
 }
 
 impl Served {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        self.address.as_deref().unwrap()
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

@@ -77,7 +77,7 @@ pub use rollout::{Rollback, Rollout};
 pub use schema::schema;
 pub use server::{OpenListen, Server, ServerLimits};
 pub use source::Source;
-pub use state::{DEFAULT_STATE, State};
+pub use state::{DEFAULT_STATE, State, Synchronous};
 pub use telemetry::Telemetry;
 pub use units::{Count, Period, Share, Size, UnitError};
 pub use validators::{AnswerPattern, MAX_REPAIRS, StreamMode, ValidatorOnError, ValidatorRule};

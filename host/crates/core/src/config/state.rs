@@ -7,6 +7,8 @@ use super::pointer::Pointer;
 
 /// How a file is named.
 const SQLITE: &str = "sqlite:";
+/// What says when something is safe.
+const QUESTION: &str = "?synchronous=";
 /// What shares counters between hosts.
 const REDIS: [&str; 2] = ["redis:", "rediss:"];
 /// Nothing is written down.
@@ -23,7 +25,28 @@ pub enum State {
     /// In memory: it does not outlive the process.
     Memory,
     /// In this SQLite file. A relative path starts at the directory the gateway runs in.
-    Sqlite(PathBuf),
+    Sqlite(PathBuf, Synchronous),
+}
+
+/// When something that is written down is safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// It survives the end of the process at any moment; when the machine loses power, the last moments may be lost, and what is
+    /// older is whole.
+    #[default]
+    Normal,
+    /// It survives the loss of power too: every commit waits for the disk.
+    Full,
+}
+
+impl Synchronous {
+    /// `normal` or `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Full => "full",
+        }
+    }
 }
 
 impl State {
@@ -38,12 +61,21 @@ impl State {
             found.fault(&at, "a state that hosts share is not in this version yet", hint);
             return Self::Unset;
         }
-        match raw.strip_prefix(SQLITE) {
-            Some(path) if !path.trim().is_empty() && !path.contains(['\0', '?']) => {
-                Self::Sqlite(PathBuf::from(path))
-            }
-            _ => {
-                let hint = "write `sqlite:PATH`, as in `sqlite:jackfield.db`, or `:memory:`";
+        let read = |text: &str| {
+            let (path, asked) = text.split_once(QUESTION).unwrap_or((text, ""));
+            let synchronous = match asked {
+                "" | "normal" => Synchronous::Normal,
+                "full" => Synchronous::Full,
+                _ => return None,
+            };
+            let fits = !path.trim().is_empty() && !path.contains(['\0', '?']);
+            fits.then(|| Self::Sqlite(PathBuf::from(path), synchronous))
+        };
+        match raw.strip_prefix(SQLITE).and_then(read) {
+            Some(state) => state,
+            None => {
+                let hint = "write `sqlite:PATH`, as in `sqlite:jackfield.db`, with `?synchronous=full` behind it where it is \
+                            to survive the loss of power, or `:memory:`";
                 found.fault(&at, "`state` names no place", hint);
                 Self::Unset
             }
@@ -55,7 +87,10 @@ impl State {
         match self {
             Self::Unset => None,
             Self::Memory => Some(MEMORY.to_owned()),
-            Self::Sqlite(path) => Some(format!("{SQLITE}{}", path.display())),
+            Self::Sqlite(path, Synchronous::Normal) => Some(format!("{SQLITE}{}", path.display())),
+            Self::Sqlite(path, Synchronous::Full) => {
+                Some(format!("{SQLITE}{}{QUESTION}full", path.display()))
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use jackfield_store::runs::{Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
 use super::context::Context;
-use super::journal::Journal;
+use super::journal::{Journal, unavailable};
 use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
@@ -156,7 +156,7 @@ impl Runs {
     ) -> Result<Resumed, Fault> {
         named::may_run(&ask.caller, &workflow.name)?;
         let unknown = || named::unknown_run(id);
-        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         if run.project != ask.caller.project || run.workflow != workflow.name {
             return Err(unknown());
         }
@@ -183,13 +183,13 @@ impl Runs {
     ///
     /// # Errors
     /// There is no such run.
-    pub fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
+    pub async fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
         let unknown = || named::unknown_run(id);
         let board = self.lock().boards.get(id).cloned();
         if let Some(board) = board.filter(|board| board.is_of(caller.project.as_deref())) {
             return Ok(board.record());
         }
-        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         if run.project != caller.project {
             return Err(unknown());
         }
@@ -224,7 +224,7 @@ impl Runs {
         let store = Arc::clone(world.store());
         let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
         let id = run.id.clone();
-        store.runs().begin(run);
+        store.runs().begin(run).await.map_err(unavailable)?;
         let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
         let context = Context {
             world,
@@ -329,7 +329,10 @@ async fn finish(
     let record = context.board.ends(status, output, spent, fault.as_ref());
     let standing = if status.is_whole() { Standing::Whole } else { Standing::Broken };
     let json = serde_json::to_string(&record).unwrap_or_default();
-    context.world.store().runs().end(&record.id, standing, json);
+    if let Err(error) = context.world.store().runs().end(&record.id, standing, json).await {
+        // The run's end is told all the same; whoever asks after a restart finds it broken off.
+        tracing::warn!(target: "jackfield::run", run = record.id, %error, "the end of a run is not written down");
+    }
     let metrics = &context.world.metrics().workflows;
     metrics.ran(&workflow.name, status.name(), began.elapsed());
     for step in &record.steps {
