@@ -55,7 +55,7 @@ impl Registry {
                     };
                     Arc::new(Api::build(name, kind, settings, connect_deadlines(config, name).into_iter())?)
                 }
-                (None, ProviderKind::Simulated(settings)) => Arc::new(Simulated::new(name, *settings)),
+                (None, ProviderKind::Simulated(settings)) => Arc::new(Simulated::new(name, settings.clone())),
             };
             providers.insert(name.to_owned(), built);
         }

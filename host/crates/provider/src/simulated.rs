@@ -1,7 +1,7 @@
 //! The built-in simulation: answers without any provider, the same for the same seed and request.
 //!
 //! It shows the gateway at work without a key. It never pretends: its answers, its model ids and its
-//! fingerprints say `simulated`.
+//! fingerprints say `simulated`. What the configuration has it say instead of its echo is the configuration's word.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,6 +78,9 @@ impl Simulated {
         // Asked again, it answers what it was told last.
         let told = call.appended.iter().rev().find(|(role, _)| *role == Role::User);
         let prompt = told.map_or_else(|| prompt(call), |(_, said)| said.clone());
+        if let Some(reply) = self.settings.reply(&call.model_id, &prompt) {
+            return reply.to_owned();
+        }
         let words = prompt.split_whitespace().count();
         let echo = excerpt(&prompt, MAX_ECHO);
         let more = if prompt.chars().count() > MAX_ECHO { "…" } else { "" };
@@ -97,7 +100,7 @@ impl Simulated {
         script.push(delta(Delta { finish_reason: Some(finish), finished: true, ..Delta::default() }));
         script.push(Chunk { usage: Some(usage), ..Chunk::default() });
         script.push(Chunk { done: true, ..Chunk::default() });
-        let this = Self { name: Arc::clone(&self.name), settings: self.settings };
+        let this = Self { name: Arc::clone(&self.name), settings: self.settings.clone() };
         stream::unfold((script.into_iter(), true, this), move |(mut script, first, this)| async move {
             let chunk = script.next()?;
             if !first

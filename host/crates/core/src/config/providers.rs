@@ -2,7 +2,6 @@
 //! What only Amazon Bedrock has is in `bedrock.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -18,6 +17,7 @@ use super::bedrock::{AwsSigning, RawBedrock};
 use super::environment::Keyless;
 use super::findings::Located;
 use super::pointer::Pointer;
+use super::simulated::{self, ScriptedReply, SimulatedProvider};
 use super::units::{Count, Period};
 
 /// Headers that the adapter sets itself, or that belong to one connection.
@@ -70,6 +70,10 @@ pub(crate) enum RawProvider {
         #[serde(default)]
         #[schemars(range(min = 0.0, max = 1.0))]
         failure_rate: f64,
+        /// What is answered instead of an echo: the first that fits. For trying out what is made of an answer, such as the
+        /// steps of a workflow.
+        #[serde(default)]
+        replies: Vec<ScriptedReply>,
     },
 }
 
@@ -201,20 +205,6 @@ pub struct ApiProvider {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whose models these are; `None`: nobody's that the catalogue knows.
     pub vendor: Option<Vendor>,
-}
-
-/// How the simulation behaves.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct SimulatedProvider {
-    /// How long it takes to begin an answer.
-    pub latency: Duration,
-    /// How long it takes between two pieces of a streamed answer.
-    pub chunk_latency: Duration,
-    /// The same seed gives the same answers.
-    pub seed: u64,
-    /// The share of calls that fail, 0 to 1.
-    pub failure_rate: f64,
 }
 
 impl ProviderKind {
@@ -353,6 +343,7 @@ impl Provider {
                 "chunk_latency": Period::from(sim.chunk_latency),
                 "seed": sim.seed,
                 "failure_rate": sim.failure_rate,
+                "replies": sim.replies,
             }),
         }
     }
@@ -370,12 +361,13 @@ impl RawProvider {
             Self::Bedrock(raw) => ProviderKind::Api(raw.check(at, found)),
             Self::Gemini(raw) => ProviderKind::Api(raw.check(ApiKind::Gemini, at, found)),
             Self::OpenAi(raw) => ProviderKind::Api(raw.check(ApiKind::OpenAi, at, found)),
-            Self::Simulated { latency, chunk_latency, seed, failure_rate } => {
+            Self::Simulated { latency, chunk_latency, seed, failure_rate, replies } => {
                 ProviderKind::Simulated(SimulatedProvider {
                     latency: latency.get(),
                     chunk_latency: chunk_latency.get(),
                     seed: seed.get(),
                     failure_rate: *failure_rate,
+                    replies: simulated::check(replies, &at.key("replies"), found),
                 })
             }
         }

@@ -30,6 +30,14 @@ impl Lowering<'_> {
         let (start, stop) = self.source.offset_for(id).unwrap_or_default();
         let start = (start as usize).min(self.text.len());
         let end = (stop as usize + 1).clamp(start, self.text.len());
+        // A call stands at its bracket: people look at its name.
+        if self.text.get(start..end) == Some("(") {
+            let before = self.text.get(..start).unwrap_or_default().trim_end();
+            let name = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
+            if name < before.len() {
+                return (name, before.len() - name);
+            }
+        }
         (start, end - start)
     }
 

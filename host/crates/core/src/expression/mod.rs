@@ -45,7 +45,7 @@ pub const MAX_EXPRESSION: usize = 4 << 10;
 /// Brackets inside brackets.
 pub const MAX_NESTING: usize = 16;
 /// Operators, dots and brackets of one expression.
-pub const MAX_OPERATORS: usize = 200;
+pub const MAX_OPERATORS: usize = 100;
 /// Steps of one evaluation: each part of the expression, each time it is looked at.
 pub const MAX_STEPS: u32 = 1_000_000;
 /// Bytes one evaluation may build, copy or compare.

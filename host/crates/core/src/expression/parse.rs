@@ -213,8 +213,10 @@ const HINT: &str =
 fn said(message: &str) -> String {
     let message = message.trim_start_matches("Syntax error: ");
     let message = message.split(" expecting ").next().unwrap_or(message);
-    let shown = crate::base::excerpt(message, 160).replace("'<EOF>'", "the end");
-    format!("the expression cannot be read: {shown}")
+    if message.contains("<EOF>") {
+        return "the expression cannot be read: it ends too early".to_owned();
+    }
+    format!("the expression cannot be read: {}", crate::base::excerpt(message, 160))
 }
 
 /// How long the word or sign is that begins here.

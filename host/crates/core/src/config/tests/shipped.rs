@@ -62,6 +62,7 @@ fn what_the_default_has_in_comments_loads() {
     assert_eq!(config.keys().len(), 1, "{text}");
     assert_eq!(config.providers().len(), 6, "{text}");
     assert_eq!(config.orchestrator().routes().len(), 3, "{text}");
+    assert_eq!(config.workflows()["plan_and_do"].steps.len(), 3, "{text}");
 }
 
 fn is_setting(text: &str) -> bool {

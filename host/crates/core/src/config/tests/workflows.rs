@@ -172,3 +172,14 @@ fn a_plugin_that_only_a_step_names_is_a_validator() {
     let config = parse(&text).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(config.orchestrator().validator_names(), ["judge", "polite"]);
 }
+
+#[test]
+fn a_simulation_says_what_its_first_fitting_reply_says() {
+    let text = "providers: { sim: { kind: simulated, replies: [{ model: a, contains: plan, text: one }, { contains: plan, text: two }, { model: b, text: three }] } }";
+    let config = parse(text).unwrap();
+    let crate::config::ProviderKind::Simulated(sim) = config.providers()["sim"].kind() else { panic!() };
+    let said = [("a", "a plan"), ("b", "a plan"), ("b", "x"), ("a", "x")].map(|(id, ask)| sim.reply(id, ask));
+    assert_eq!(said, [Some("one"), Some("two"), Some("three"), None]);
+    let shown = config.show().unwrap();
+    assert_eq!(parse(&shown).unwrap().show().unwrap(), shown);
+}
