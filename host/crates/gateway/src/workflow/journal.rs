@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use jackfield_core::base::NanoUsd;
 use jackfield_core::contract::{Fault, FaultKind, Usage};
-use jackfield_store::{StateError, Store};
 use jackfield_store::runs::StoredCall;
+use jackfield_store::{StateError, Store};
 
 /// What one call answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -240,8 +240,10 @@ impl Runs {
         let workflow = Arc::clone(workflow);
         self.lock().tasks.spawn(async move {
             let _guard = guard;
-            drive(&context, workflow, input, left).await;
+            let (record, fault) = drive(&context, workflow, input, left).await;
+            // Whoever hears of the end may go on with it at once.
             drop(place);
+            context.board.tell_end(record, fault).await;
         });
         Ok(Started { id, events, leave })
     }
@@ -282,8 +284,13 @@ impl Drop for Place {
     }
 }
 
-/// Takes a run to its end, whatever that is, and tells it.
-async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut left: watch::Receiver<bool>) {
+/// Takes a run to its end, whatever that is, and writes it down.
+async fn drive(
+    context: &Context,
+    workflow: Arc<Workflow>,
+    input: Value,
+    mut left: watch::Receiver<bool>,
+) -> (RunRecord, Option<Fault>) {
     let began = Instant::now();
     let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
     let tally = Tally::new(budget, None);
@@ -300,8 +307,7 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
         end = wait_for(workflow.timeout, run_frame(context, &frame)) => end.unwrap_or_else(|| FrameEnd::failed(late(&workflow))),
         () = gone => {
             let fault = Fault::new(FaultKind::Stopping, "its client left");
-            finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
-            return;
+            return finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
         }
     };
     let status = match &end.result {
@@ -310,7 +316,7 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
         Err(fault) if fault.kind == FaultKind::BudgetExceeded => RunStatus::BudgetExceeded,
         Err(_) => RunStatus::Failed,
     };
-    finish(context, &workflow, began, status, end, &tally).await;
+    finish(context, &workflow, began, status, end, &tally).await
 }
 
 async fn finish(
@@ -320,7 +326,7 @@ async fn finish(
     status: RunStatus,
     end: FrameEnd,
     tally: &Tally,
-) {
+) -> (RunRecord, Option<Fault>) {
     let (output, fault) = match end.result {
         Ok(output) => (output, None),
         Err(fault) => (end.so_far, Some(fault)),
@@ -356,7 +362,7 @@ async fn finish(
         total_ms = record.took_ms,
         "run"
     );
-    context.board.tell_end(record, fault).await;
+    (record, fault)
 }
 
 /// A run whose process ended before it did.

@@ -81,7 +81,9 @@ pub(super) fn end(run: &str, standing: Standing, record: String) -> Job {
         // What was open when its process died is kept as what broke off is; the oldest go first.
         let old = "id IN (SELECT id FROM runs ORDER BY started_ms DESC, id DESC LIMIT -1 OFFSET ?1)";
         let most = i64::try_from(MAX_ENDED).unwrap_or(i64::MAX);
-        let gone = connection.prepare_cached(&format!("DELETE FROM runs WHERE {old} AND id <> ?2"))?.execute(params![most, run])?;
+        let gone = connection
+            .prepare_cached(&format!("DELETE FROM runs WHERE {old} AND id <> ?2"))?
+            .execute(params![most, run])?;
         if gone > 0 {
             connection.execute("DELETE FROM run_calls WHERE run NOT IN (SELECT id FROM runs)", ())?;
         }
@@ -96,8 +98,10 @@ pub(super) fn find(
     move |connection| {
         let found = connection.query_row("SELECT * FROM runs WHERE id = ?1", [&run], read).optional()?;
         let Some(found) = found else { return Ok(None) };
-        let mut calls = connection.prepare("SELECT call, answer FROM run_calls WHERE run = ?1 ORDER BY call")?;
-        let calls = calls.query_map([&run], |row| Ok(StoredCall { call: row.get(0)?, answer: row.get(1)? }))?;
+        let mut calls =
+            connection.prepare("SELECT call, answer FROM run_calls WHERE run = ?1 ORDER BY call")?;
+        let calls =
+            calls.query_map([&run], |row| Ok(StoredCall { call: row.get(0)?, answer: row.get(1)? }))?;
         Ok(Some((found, calls.collect::<Result<_, _>>()?)))
     }
 }

@@ -49,7 +49,10 @@ async fn a_broken_run_keeps_its_calls_and_a_whole_one_its_record_alone() {
         runs.keep("a", call("late", "4")).await.unwrap();
         runs.end("a", Standing::Broken, "late".to_owned()).await.unwrap();
         let (ended, calls) = runs.find("a").await.unwrap().unwrap();
-        assert_eq!((ended.standing, ended.record.as_deref(), calls.len()), (Standing::Whole, Some("whole"), 0));
+        assert_eq!(
+            (ended.standing, ended.record.as_deref(), calls.len()),
+            (Standing::Whole, Some("whole"), 0)
+        );
     }
 }
 
