@@ -24,6 +24,9 @@ orchestrator:
     - { task: formatting, model: worker, template: \"Format: ${input}\" }
 ";
 
+/// An admin port with the token of its own tests.
+const ADMIN: &str = "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: jf-admin-5c21d9f07be4 }";
+
 async fn world(workflows: &str) -> World {
     World::start(&format!("{MODELS}\nworkflows:\n{workflows}")).await
 }
@@ -667,7 +670,8 @@ fn broken_record(answer: &Value) -> Value {
 
 #[tokio::test]
 async fn shutdown_waits_for_a_run_that_nobody_waits_for() {
-    let World { upstream, mut gateway, .. } = world(TWO).await;
+    let yaml = format!("{ADMIN}\n{MODELS}\nworkflows:\n{TWO}");
+    let World { upstream, mut gateway, .. } = World::start(&yaml).await;
     upstream.push_for(&Match::model("worker"), openai::stream(&["kept"]).hang_before_head("later"));
     let mut stream = gateway.open_stream_from("/v1/workflows/kept/runs", r#"{"stream":true}"#).await;
     stream.next_frame().await.unwrap();
@@ -682,6 +686,11 @@ async fn shutdown_waits_for_a_run_that_nobody_waits_for() {
         }
     })
     .await;
+    // Would it end without the run, the admin port would be closed by now.
+    for _ in 0..100 {
+        let metrics = ask(&gateway, "GET", "/metrics").await.text();
+        assert!(metrics.contains("jackfield_workflow_runs_in_flight 1"), "{metrics}");
+    }
     upstream.open("later");
     let log = gateway.log().clone();
     gateway.stopped().await;
@@ -691,9 +700,8 @@ async fn shutdown_waits_for_a_run_that_nobody_waits_for() {
 
 #[tokio::test]
 async fn runs_and_steps_are_counted_by_how_they_ended_and_logged() {
-    let server = "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: jf-admin-5c21d9f07be4 }";
     let World { upstream, gateway, .. } =
-        World::start(&format!("{server}\n{MODELS}\nworkflows:\n{TWO}")).await;
+        World::start(&format!("{ADMIN}\n{MODELS}\nworkflows:\n{TWO}")).await;
     says(&upstream, "worker", "first");
     says(&upstream, "expert", "second");
     let id = done(&gateway, "two", Value::Null).await["id"].clone();
