@@ -659,3 +659,58 @@ fn an_idle_gateway_wakes_nobody() {
     }
     panic!("some thread ran in every one of {WINDOWS} seconds: {seen:?}");
 }
+
+#[test]
+fn workflows_are_listed_and_shown_as_they_are_declared() {
+    let folder = folder();
+    let example =
+        |name: &str| format!("{}/../config/examples/workflow-{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    // An example, what is asked, the exit code, what is said.
+    let rows: [(&str, &[&str], i32, &[&str]); 6] = [
+        ("catering", &["list"], 0, &["process_catering_order", "order", "0.50", "Plans a catering order"]),
+        ("recipe-scaling", &["list"], 0, &["process_recipes_in_batches", "guests, recipes"]),
+        (
+            "catering",
+            &["show", "process_catering_order"],
+            0,
+            &[
+                "input order (object, required): what is ordered",
+                "at most 0.50 USD, 5m, 8 calls at a time",
+                "planner or efficient by step.complexity",
+                "for each step of plan.output.steps, one after the other",
+                "json, by a schema",
+            ],
+        ),
+        (
+            "hierarchical-planning",
+            &["show", "hierarchical_planning"],
+            0,
+            &["workflow/resource_planning", "strategic"],
+        ),
+        ("refinement", &["show", "generate_catering_plan"], 0, &["improved up to 3 times"]),
+        (
+            "catering",
+            &["show", "nothing"],
+            1,
+            &["there is no workflow `nothing`", "workflows: process_catering_order"],
+        ),
+    ];
+    for (file, ask, code, said) in rows {
+        let file = example(file);
+        let args: Vec<&str> = ["workflow"].iter().chain(ask).copied().chain(["--config", &file]).collect();
+        let output = jackfield(&folder, &args);
+        let text =
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+        for part in said {
+            assert!(text.contains(part), "{args:?} lacks `{part}`: {text}");
+        }
+    }
+    let shown = |name: &str| {
+        ask(&folder, &format!("workflow show {name} --config {}", example("hierarchical-planning")))
+    };
+    assert_eq!(shown("hierarchical_planning")["waves"], json!([["strategic"], ["resources", "timeline"]]));
+    assert_eq!(shown("resource_planning")["steps"][2]["needs"], json!(["plan"]));
+    let none = jackfield(&folder, &["workflow", "list"]);
+    assert!(String::from_utf8_lossy(&none.stdout).contains("no workflow is declared"));
+}

@@ -51,7 +51,7 @@ enum Command {
     /// Make, look at and try plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
-    /// Run workflows through a running gateway
+    /// Look at workflows, and run them through a running gateway
     #[command(subcommand)]
     Workflow(WorkflowCommand),
     /// Print a completion script for a shell
@@ -78,10 +78,14 @@ enum PluginCommand {
 
 #[derive(Subcommand)]
 enum WorkflowCommand {
+    /// List the configuration's workflows
+    List(workflow::list::ListArgs),
     /// Go on with a run that broke off; what was paid for is not paid for again
     Resume(workflow::resume::ResumeArgs),
     /// Run a workflow and print what it gives
     Run(workflow::run::RunArgs),
+    /// Show a workflow's steps in the order in which they can run
+    Show(workflow::show::ShowArgs),
 }
 
 /// Which configuration file to use.
@@ -125,6 +129,8 @@ pub fn main() -> ExitCode {
         Command::Route(args) => route::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Plugin(command) => plugin_command(&command),
+        Command::Workflow(WorkflowCommand::List(args)) => workflow::list::run(&args),
+        Command::Workflow(WorkflowCommand::Show(args)) => workflow::show::run(&args),
         Command::Workflow(WorkflowCommand::Resume(args)) => workflow::resume::run(&args),
         Command::Workflow(WorkflowCommand::Run(args)) => workflow::run::run(&args),
         Command::CompilePlugin(args) => return compile::run(&args),

@@ -73,6 +73,8 @@ mod tasks;
 mod upstream_faults;
 /// What an answer must pass before anybody reads it.
 mod validators;
+/// The lab's workflows, from the files that ship.
+mod workflow_examples;
 /// Graphs of calls: what each is asked, and what becomes of a run.
 mod workflows;
 /// The ground that tests stand on.

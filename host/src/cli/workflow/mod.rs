@@ -1,6 +1,8 @@
-//! `jackfield workflow …`: runs of workflows through a running gateway.
+//! `jackfield workflow …`: the workflows of the configuration, and runs of them through a running gateway.
 
 mod follow;
 mod gateway;
+pub(super) mod list;
 pub(super) mod resume;
 pub(super) mod run;
+pub(super) mod show;

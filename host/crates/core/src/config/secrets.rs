@@ -59,6 +59,8 @@ fn collect(place: &Place, name: &str, guarded: bool, text: &Text, into: &mut Vec
         }
         Inside::Members(members) => {
             for (name, member) in members {
+                // What a simulation says is for everybody to read.
+                let guarded = guarded && name != "replies";
                 collect(member, name, guarded, text, into);
             }
         }

@@ -292,7 +292,7 @@ impl<'n> Paths<'_, 'n> {
                 self.bound.pop();
             }
             Kind::Call { arguments, .. } => {
-                arguments.iter().for_each(|argument| self.node(argument, optional))
+                arguments.iter().for_each(|argument| self.node(argument, optional));
             }
         }
     }

@@ -124,7 +124,7 @@ impl Part {
         match self {
             Self::Fixed(_) => {}
             Self::Whole(expression, offset) => {
-                found.push(Placed { path: path.clone(), expression, offset: *offset })
+                found.push(Placed { path: path.clone(), expression, offset: *offset });
             }
             Self::Text(pieces) => {
                 for piece in pieces {

@@ -4,6 +4,7 @@
 //! step waits for itself. Steps are in the file's order; what a step needs, said or implied by an expression, is in `needs`.
 
 // What comes out.
+mod describe;
 mod step;
 mod types;
 
