@@ -33,6 +33,7 @@ pub(super) struct Keeper {
     /// Whether what is learnt of plugins is written down.
     remembers: bool,
     live: Arc<LiveTable>,
+    store: Arc<Store>,
     load: Arc<Load>,
     report: Arc<ArcSwap<PluginReport>>,
     roster: Arc<ArcSwap<Roster>>,
@@ -59,6 +60,7 @@ impl Keeper {
         load: Arc<Load>,
     ) -> Self {
         let (live, report, metrics) = (Arc::default(), Arc::default(), Arc::<Metrics>::default());
+        let store = Arc::default();
         let generations = Generations::new(Arc::clone(&metrics));
         // The other half of the permits is for the routers that decide.
         let shadows = Arc::new(ShadowTasks::new(config.plugins().running() / 2));
@@ -71,6 +73,7 @@ impl Keeper {
             memory,
             remembers: false,
             live,
+            store,
             load,
             report,
             roster: Arc::default(),
@@ -89,9 +92,10 @@ impl Keeper {
         self
     }
 
-    /// Stores what outlives worlds here: for the one that serves.
-    pub(super) fn storing(mut self, store: Store) -> Self {
-        self.live = Arc::new(LiveTable::with_store(Arc::new(store)));
+    /// Keeps what requests leave behind here. To be called before the first world.
+    pub(super) fn storing(mut self, store: Arc<Store>) -> Self {
+        self.live = Arc::new(LiveTable::with_store(Arc::clone(&store)));
+        self.store = store;
         self
     }
 
@@ -195,6 +199,7 @@ impl Keeper {
             ("server.limits.header_timeout", limits.header_timeout != new.server().limits().header_timeout),
             ("server.limits.idle", limits.idle != new.server().limits().idle),
             ("telemetry", old.telemetry() != new.telemetry()),
+            ("state", old.state() != new.state()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
@@ -206,6 +211,9 @@ impl Keeper {
         if !changed.is_empty() {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
+        }
+        if self.store.path().is_none() && Store::file(old).is_none() && Store::file(new).is_some() {
+            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory until the next start, which writes them down");
         }
     }
 

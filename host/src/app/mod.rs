@@ -50,20 +50,12 @@ pub enum BuildError {
     /// The plugin engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What is written down.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// The house could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// What must be written down cannot be.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// It cannot listen.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-}
-
-/// The house could not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("listen on {address} ({key}): {error}")]
 pub struct BindError {
@@ -83,6 +75,7 @@ pub struct App {
     config: Arc<Config>,
     providers: Registry,
     engine: PluginEngine,
+    store: Arc<Store>,
 }
 
 /// A house that listens.
@@ -118,17 +111,21 @@ impl App {
         Self::with_engine(config, engine)
     }
 
-    /// Builds everything around this plugin engine.
+    /// Builds everything around this plugin engine, and opens what is written down.
     pub fn with_engine(config: Config, engine: PluginEngine) -> Result<Self, BuildError> {
-        let providers = Registry::build(&config)?;
-        Ok(Self { config: Arc::new(config), providers, engine })
+        let store = Arc::new(Store::open(&config)?);
+        Ok(Self { store, ..Self::offline(config, engine)? })
     }
 
-    /// Opens what is stored, loads the plugins, puts the first world together, and listens.
-    pub async fn bind(self) -> Result<Bound, OpenError> {
-        let Self { config, providers, engine } = self;
-        // Reading and locking a file may take a moment; nothing is served yet.
-        let store = Store::open(&config)?;
+    /// Builds everything for a command that serves nothing: no file is opened or made.
+    fn offline(config: Config, engine: PluginEngine) -> Result<Self, BuildError> {
+        let providers = Registry::build(&config)?;
+        Ok(Self { config: Arc::new(config), providers, engine, store: Arc::default() })
+    }
+
+    /// Loads the plugins, puts the first world together, and listens.
+    pub async fn bind(self) -> Result<Bound, BindError> {
+        let Self { config, providers, engine, store } = self;
         let load = Arc::new(Load::reading(cpu::times));
         let keeper = Keeper::new(Arc::clone(&config), providers, engine.clone(), Arc::clone(&load));
         let mut keeper = keeper.remembering().storing(store);

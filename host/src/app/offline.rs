@@ -13,7 +13,7 @@ use super::{App, BuildError, PluginReport};
 
 /// The world that `serve` would begin with, and what became of the plugin folder. Nothing is written down of it.
 pub async fn first_world(config: Config, engine: PluginEngine) -> Result<(World, PluginReport), BuildError> {
-    let App { config, providers, engine } = App::with_engine(config, engine)?;
+    let App { config, providers, engine, .. } = App::offline(config, engine)?;
     let mut keeper = Keeper::new(config, providers, engine, Arc::default());
     let world = keeper.first().await;
     Ok((world, PluginReport::clone(&keeper.report().load())))

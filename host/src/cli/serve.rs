@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use jackfield_core::telemetry;
 
 use super::{ConfigArg, Failed, Outcome, engine, out, runtime};
-use crate::app::{App, BindError, Bound, OpenError, Stopped};
+use crate::app::{App, BindError, Bound, Stopped};
 
 #[derive(Args)]
 pub(super) struct ServeArgs {
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ServeArgs) -> Outcome {
     runtime(true)?.block_on(async {
         let engine = engine::start(&config)?;
         let app = App::with_engine(config, engine.clone())?;
-        let bound = engine::watched(&engine, app.bind()).await.map_err(|error| cannot_open(&error))?;
+        let bound = engine::watched(&engine, app.bind()).await.map_err(|error| cannot_listen(&error))?;
         greet(&bound, &source, &model, keys)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -87,13 +87,6 @@ fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
         "try it:\n  curl http://{at}/v1/chat/completions -H 'content-type: application/json'{key} \\\n    \
          -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'"
     ))
-}
-
-fn cannot_open(refused: &OpenError) -> Failed {
-    match refused {
-        OpenError::State(error) => Failed(format!("error: {error}")),
-        OpenError::Bind(refused) => cannot_listen(refused),
-    }
 }
 
 fn cannot_listen(refused: &BindError) -> Failed {

@@ -257,7 +257,7 @@ fn write(connection: Connection, queue: &Queue, path: &Arc<str>) {
                 tracing::error!(target: "jackfield::store", state = &**path, %error, "the state cannot be written");
             }
             None if failing => {
-                tracing::info!(target: "jackfield::store", state = &**path, "the state is written again")
+                tracing::info!(target: "jackfield::store", state = &**path, "the state is written again");
             }
             _ => {}
         }
@@ -308,7 +308,6 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// A connection for looking at a file, also while a gateway writes it.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the command that shows usage"))]
 pub(crate) fn look(path: &Path) -> Result<Connection, StateError> {
     if !path.is_file() {
         let remedy = "nothing was written down yet, or `state` in the configuration names another file";
