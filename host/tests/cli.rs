@@ -25,6 +25,8 @@ mod restart;
 mod served;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/workflows.rs"]
+mod workflows;
 
 /// Limits are generous: the machine may be busy, and no row is about them.
 const CONFIG: &str = "

@@ -212,9 +212,8 @@ impl Keeper {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
-        let first = old.orchestrator().budgets().is_none() && new.orchestrator().budgets().is_some();
-        if first && self.store.path().is_none() && Store::file(new).is_some() {
-            tracing::warn!(target: "jackfield::world", "budgets are counted in memory until the next start, which writes them down");
+        if self.store.path().is_none() && Store::file(old).is_none() && Store::file(new).is_some() {
+            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory until the next start, which writes them down");
         }
     }
 

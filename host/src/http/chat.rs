@@ -66,7 +66,7 @@ async fn answer(dialect: Dialect, api: &Api, request: Request) -> Response<Body>
         None => pipeline::run(world, incoming).await,
     };
     match answered {
-        Ok(Delivery { head, body, facts }) => {
+        Ok(Delivery { head, body, facts, .. }) => {
             let asked = &facts.request;
             // What is kept or shared has the same bytes for everybody, the id and the time in them included.
             let (answer, created) = match &head.given {

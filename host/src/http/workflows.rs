@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use jackfield_core::base::excerpt;
 use jackfield_core::config::Workflow;
-use jackfield_core::contract::{Caller, Dialect, Fault, FaultKind};
+use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_dialect::client;
 use jackfield_gateway::workflow::{self, Event, Listening, Resumed, RunAsk, RunRecord, Started, named};
 use jackfield_gateway::world::{LoadGuard, World};
@@ -102,7 +102,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Response<Body> {
     let (name, id) = path.map_or_else(|_| ("?".to_owned(), "?".to_owned()), |Path(path)| path);
-    find(&api, Some(&name), &id, &headers)
+    find(&api, Some(&name), &id, &headers).await
 }
 
 /// `GET /v1/runs/{id}`: the same, for whoever knows no more than the id.
@@ -112,13 +112,14 @@ pub(super) async fn any(
     headers: HeaderMap,
 ) -> Response<Body> {
     let id = id.map_or_else(|_| "?".to_owned(), |Path(id)| id);
-    find(&api, None, &id, &headers)
+    find(&api, None, &id, &headers).await
 }
 
-fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> Response<Body> {
+async fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> Response<Body> {
     let world = api.world.load_full();
-    let found = auth::caller(world.config().keys(), headers).and_then(|caller: Caller| {
-        let record = world.runs().find(&world, id, &caller)?;
+    let found = async {
+        let caller = auth::caller(world.config().keys(), headers)?;
+        let record = world.runs().find(&world, id, &caller).await?;
         match name.is_none_or(|name| name == record.workflow) {
             true => Ok(record),
             false => {
@@ -126,8 +127,8 @@ fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> Respons
                 Err(Fault::new(FaultKind::UnknownRun, message))
             }
         }
-    });
-    match found {
+    };
+    match found.await {
         Ok(record) => told(&record, None),
         Err(fault) => refused(api, fault),
     }

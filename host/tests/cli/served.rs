@@ -107,13 +107,13 @@ impl Home {
 }
 
 impl Served {
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         self.address.as_deref().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything on its standard error so far.

@@ -88,6 +88,10 @@ impl Setup {
         if !yaml.lines().any(|line| line.starts_with("server:")) {
             yaml.push_str("\nserver: { listen: 127.0.0.1:0 }\n");
         }
+        if file.is_none() && !yaml.lines().any(|line| line.starts_with("state:")) {
+            // Many gateways share this directory.
+            yaml.push_str("\nstate: \":memory:\"\n");
+        }
         assert!(yaml.contains("127.0.0.1:0"), "a test listens on a port the system picks:\n{yaml}");
         let log = if quiet { Log::quiet() } else { Log::default() };
         let runtime = log.runtime();

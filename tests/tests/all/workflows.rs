@@ -7,7 +7,8 @@ use jackfield_tests::soon;
 use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::admin::ask;
+use crate::world::{World, example_plugin};
 
 /// Four models of the scripted provider: its ready-made answers take 11 tokens in and 7 out, so one costs a dollar at a
 /// million dollars for eighteen tokens; here $0.000025.
@@ -22,6 +23,9 @@ orchestrator:
   routes:
     - { task: formatting, model: worker, template: \"Format: ${input}\" }
 ";
+
+/// An admin port with the token of its own tests.
+const ADMIN: &str = "server: { listen: 127.0.0.1:0, admin: 127.0.0.1:0, admin_token: jf-admin-5c21d9f07be4 }";
 
 async fn world(workflows: &str) -> World {
     World::start(&format!("{MODELS}\nworkflows:\n{workflows}")).await
@@ -627,4 +631,116 @@ async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use
         assert_eq!(gateway.send("GET", &path, &[("authorization", &bearer)], "").await.status, status);
     }
     assert_eq!(gateway.get(&path).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_changed_definition_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("state: sqlite:{}/state.db\n", folder.path().display());
+    let World { upstream, gateway, .. } = World::start(&format!("{state}{MODELS}\nworkflows:\n{TWO}")).await;
+    says(&upstream, "worker", "first");
+    upstream.push_for(&Match::model("expert"), Answer::json(500, &json!({})));
+    let broken = run(&gateway, "two", Value::Null).await.json();
+    let id = broken["id"].as_str().unwrap();
+    gateway.stop().await;
+    let changed = TWO.replace("b ${a.output}", "c ${a.output}");
+    let World { upstream, gateway, .. } =
+        World::start(&format!("{state}{MODELS}\nworkflows:\n{changed}")).await;
+    let reply = gateway.post_json(&format!("/v1/workflows/two/runs/{id}/resume"), &json!({})).await;
+    assert_eq!((reply.status, reply.error_code()), (409, "run_conflict".to_owned()), "{}", reply.text());
+    assert_eq!(gateway.get(&format!("/v1/runs/{id}")).await.json(), broken_record(&broken));
+    gateway.stop().await;
+    drop(upstream);
+    let World { upstream, gateway, .. } = World::start(&format!("{state}{MODELS}\nworkflows:\n{TWO}")).await;
+    says(&upstream, "expert", "second");
+    let reply = gateway.post_json(&format!("/v1/workflows/two/runs/{id}/resume"), &json!({})).await;
+    assert_eq!((reply.status, &reply.json()["output"]), (200, &json!("second")), "{}", reply.text());
+    assert_eq!(asked(&upstream), pairs(&[("expert", "b first")]));
+}
+
+/// A broken run as it is kept: its error without what only an answer to a request has.
+fn broken_record(answer: &Value) -> Value {
+    let mut record = answer.clone();
+    record["error"].as_object_mut().unwrap().remove("type");
+    if record["error"]["param"].is_null() {
+        record["error"].as_object_mut().unwrap().remove("param");
+    }
+    record
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_a_run_that_nobody_waits_for() {
+    let yaml = format!("{ADMIN}\n{MODELS}\nworkflows:\n{TWO}");
+    let World { upstream, mut gateway, .. } = World::start(&yaml).await;
+    upstream.push_for(&Match::model("worker"), openai::stream(&["kept"]).hang_before_head("later"));
+    let mut stream = gateway.open_stream_from("/v1/workflows/kept/runs", r#"{"stream":true}"#).await;
+    stream.next_frame().await.unwrap();
+    upstream.at_gate("later").await;
+    drop(stream);
+    gateway.ask_to_stop();
+    // It takes no connection any more, and the call is still there.
+    let address = gateway.address();
+    soon("connections to be refused", async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Would it end without the run, the admin port would be closed by now.
+    for _ in 0..100 {
+        let metrics = ask(&gateway, "GET", "/metrics").await.text();
+        assert!(metrics.contains("jackfield_workflow_runs_in_flight 1"), "{metrics}");
+    }
+    upstream.open("later");
+    let log = gateway.log().clone();
+    gateway.stopped().await;
+    let ended = log.lines().into_iter().find(|line| line.target == "jackfield::run").unwrap();
+    assert_eq!(ended.get("outcome"), "succeeded", "{ended:?}");
+}
+
+#[tokio::test]
+async fn runs_and_steps_are_counted_by_how_they_ended_and_logged() {
+    let World { upstream, gateway, .. } =
+        World::start(&format!("{ADMIN}\n{MODELS}\nworkflows:\n{TWO}")).await;
+    says(&upstream, "worker", "first");
+    says(&upstream, "expert", "second");
+    let id = done(&gateway, "two", Value::Null).await["id"].clone();
+    upstream.push_for(&Match::model("worker"), Answer::json(500, &json!({})));
+    run(&gateway, "two", Value::Null).await;
+    let metrics = ask(&gateway, "GET", "/metrics").await.text();
+    for line in [
+        "jackfield_workflow_runs_total{workflow=\"two\",outcome=\"succeeded\"} 1",
+        "jackfield_workflow_runs_total{workflow=\"two\",outcome=\"failed\"} 1",
+        "jackfield_workflow_steps_total{workflow=\"two\",outcome=\"succeeded\"} 2",
+        "jackfield_workflow_steps_total{workflow=\"two\",outcome=\"failed\"} 1",
+        "jackfield_workflow_steps_total{workflow=\"two\",outcome=\"not_run\"} 1",
+        "jackfield_workflow_runs_in_flight 0",
+        "jackfield_workflow_run_duration_seconds_count 2",
+        "jackfield_workflow_step_duration_seconds_count 3",
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}\n{metrics}");
+    }
+    let lines = gateway.log().lines();
+    let of = |target: &str| lines.iter().filter(|line| line.target == target).cloned().collect::<Vec<_>>();
+    let runs = of("jackfield::run");
+    let told: Vec<_> = runs.iter().map(|line| (line.get("outcome"), line.get("reason"))).collect();
+    assert_eq!(told, [(&json!("succeeded"), &Value::Null), (&json!("failed"), &json!("upstream_failed"))]);
+    let requests = of("jackfield::request");
+    assert_eq!((requests[1].get("run"), requests[1].get("step")), (&id, &json!("b")));
+}
+
+#[tokio::test]
+async fn a_plugin_decides_for_the_step_that_names_it() {
+    let yaml = format!(
+        "{MODELS}plugins:\n  dir: \"PLUGINS\"\n  router_defaults: {{ limits: {{ cpu: 5s, wall: 30s }} }}\n  settings: {{ urgent-router: {{ config: {{ keyword: urgent, model: expert }} }} }}\nworkflows:\n  routed:\n    steps:\n      - {{ name: a, router: urgent-router, prompt: \"${{input}}\", temperature: 0.5 }}\n"
+    );
+    let plugin = example_plugin("urgent-router.wasm");
+    let World { upstream, gateway, .. } =
+        World::with_plugins(&yaml, &[("urgent-router.wasm", &plugin)]).await;
+    says(&upstream, "expert", "at once");
+    says(&upstream, "worker", "in a while");
+    assert_eq!(done(&gateway, "routed", json!("urgent: soup")).await["output"], "at once");
+    // It has no opinion: what is decided for requests that name nothing.
+    assert_eq!(done(&gateway, "routed", json!("soup")).await["output"], "in a while");
+    assert!(upstream.requests().iter().all(|sent| sent.json()["temperature"] == 0.5));
 }

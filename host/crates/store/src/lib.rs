@@ -36,19 +36,20 @@ pub struct Store {
 
 impl Store {
     /// Opens what the configuration names; makes the file where there is none. Nothing is written down where nothing is
-    /// said of it and no budget needs it. Blocks for as long as reading the current month's charges takes.
+    /// said of it and no budget and no workflow needs it. Blocks for as long as reading the current month's charges takes.
     pub fn open(config: &Config) -> Result<Self, StateError> {
         let Some((path, synchronous)) = Self::file(config) else { return Ok(Self::default()) };
         Self::open_file(&path, synchronous, config)
     }
 
     fn open_file(path: &Path, synchronous: Synchronous, config: &Config) -> Result<Self, StateError> {
-        let mut opening = Opening::open(path, synchronous, &[ledger::TABLES])?;
+        let mut opening = Opening::open(path, synchronous, &[ledger::TABLES, runs::TABLES])?;
         let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
         let restored = ledger::Restored::read(&mut opening, &budgets)?;
         let database = opening.start()?;
         let ledger = Ledger::written_down(database.clone(), restored);
-        Ok(Self { ledger, cache: Cache::default(), runs: Runs::default(), database: Some(database) })
+        let runs = Runs::written_down(database.clone());
+        Ok(Self { ledger, cache: Cache::default(), runs, database: Some(database) })
     }
 
     /// The file that this configuration writes to; `None`: none.
@@ -57,7 +58,7 @@ impl Store {
             State::Memory => None,
             State::Sqlite(path, synchronous) => Some((path.clone(), *synchronous)),
             State::Unset => {
-                let needed = config.orchestrator().budgets().is_some();
+                let needed = config.orchestrator().budgets().is_some() || !config.workflows().is_empty();
                 needed.then(|| (PathBuf::from(DEFAULT_STATE), Synchronous::default()))
             }
         }

@@ -56,7 +56,7 @@ pub(super) fn keys(
     let key = |target: &Target| {
         let model = world.models().get(&target.model).ok_or("no_model")?;
         let key = answers(asked.clone(), settings, request, target, &model, world)?;
-        Ok((target.clone(), judged(key, world, request, target, &model, added).finish()))
+        Ok((target.clone(), judged(key, world, facts, target, &model, added).finish()))
     };
     targets.iter().map(key).collect()
 }
@@ -134,14 +134,15 @@ fn answers(
 fn judged(
     mut key: KeyBuilder,
     world: &World,
-    request: &ChatRequest,
+    facts: &Facts,
     target: &Target,
     model: &Model,
     added: &[ValidatorSlot],
 ) -> KeyBuilder {
-    let slots = world.policy().validators_of(target.task.as_deref());
-    let more = added.iter().filter(|slot| !slots.iter().any(|there| there.name() == slot.name()));
-    for slot in slots.iter().chain(more) {
+    let (policy, request) = (world.policy(), &facts.request);
+    let slots = policy.validators_of(target.task.as_deref()).iter().chain(policy.validators_of_step(facts));
+    let more = added.iter().filter(|slot| !slots.clone().any(|there| there.name() == slot.name()));
+    for slot in slots.clone().chain(more) {
         key = key.part("validator", slot.name()).part("identity", slot.identity.as_bytes());
     }
     let keeps_to_schemas = model.spec().capabilities.contains(&Capability::ResponseSchema);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 
 use jackfield_core::base::{NanoUsd, RequestId};
-use jackfield_core::contract::{CacheOutcome, Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
+use jackfield_core::contract::{Bill, CacheOutcome, Chunk, ChunkStream, Delta, Facts, Fault, Reply, Step};
 use jackfield_store::cache::Given;
 
 use super::settle::Closing;
@@ -47,6 +47,8 @@ pub struct Delivery {
     pub body: Body,
     /// What it answers.
     pub facts: Arc<Facts>,
+    /// What its calls cost: all of it once the answer is whole, or its stream has ended.
+    pub bill: Bill,
 }
 
 /// The body of an answer.

@@ -143,6 +143,7 @@ impl Closing {
         self.call = answered.call;
         let head = self.head();
         let facts = Arc::clone(&self.exchange.facts);
+        let bill = self.exchange.trail.bill().clone();
         let streaming = facts.request.stream;
         let body = match answered.answer {
             Proven::Whole(reply) => {
@@ -168,7 +169,7 @@ impl Closing {
                 Body::Stream(Box::new(ReplyStream::new(held, Rest::Watched(rest), self)))
             }
         };
-        Delivery { head, body, facts }
+        Delivery { head, body, facts, bill }
     }
 
     /// There is no answer.

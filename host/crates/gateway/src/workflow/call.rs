@@ -12,14 +12,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use jackfield_core::base::{NanoUsd, RequestId};
 use jackfield_core::contract::{
-    BoxFuture, ChatRequest, Delta, Fault, FaultKind, Overrides, Role, RunStep, Usage, Validation,
+    BoxFuture, CacheOutcome, ChatRequest, Delta, Fault, FaultKind, Overrides, Role, RunStep, Usage,
+    Validation,
 };
 use jackfield_dialect::openai::parse_request;
 
 use super::context::Context;
 use super::journal::Said;
 use super::tally::Tally;
-use crate::pipeline::{self, Body, Delivery, Failure, Head, Incoming, ReplyStream};
+use crate::pipeline::{self, Body, Delivery, Failure, Incoming, ReplyStream};
 use crate::world::World;
 
 /// The longest text of one call that is told as it comes, in bytes.
@@ -74,16 +75,24 @@ pub(super) async fn call(context: &Context, call: Call<'_>) -> Result<Said, Faul
     call.tally.check()?;
     let told = call.told.clone().filter(|_| context.board.wants_deltas());
     let incoming = incoming(context, &call, told.is_some())?;
-    let Delivery { head, body, .. } =
-        boxed(Arc::clone(&context.world), incoming).await.map_err(|failure| failure.fault)?;
+    let Delivery { head, body, bill, .. } =
+        boxed(Arc::clone(&context.world), incoming).await.map_err(|failure| {
+            // Answers that were not good enough are paid for too.
+            call.tally.pay(failure.head.cost);
+            failure.fault
+        })?;
     let (text, usage) = match body {
         Body::Whole(reply) => {
             let text = reply.choices.into_iter().next().and_then(|choice| choice.text);
             (text.unwrap_or_default(), reply.usage)
         }
-        Body::Stream(stream) => follow(context, *stream, told.as_deref().unwrap_or_default()).await?,
+        Body::Stream(stream) => {
+            let followed = follow(context, *stream, told.as_deref().unwrap_or_default()).await;
+            followed.inspect_err(|_| call.tally.pay(bill.total()))?
+        }
     };
-    let cost = cost(&context.world, &head, usage);
+    let paid = !matches!(head.cache, Some(CacheOutcome::Hit | CacheOutcome::Joined));
+    let (usage, cost) = (usage.filter(|_| paid), bill.total());
     let said = Said {
         text,
         tokens: usage.map(|usage| (usage.input_tokens, usage.output_tokens)),
@@ -203,17 +212,4 @@ async fn follow(
         }
     }
     Ok((text, usage))
-}
-
-/// What an answer cost, by what its provider said of it and its model's price: exact, rounded once. Not known without either.
-fn cost(world: &World, head: &Head, usage: Option<Usage>) -> Option<NanoUsd> {
-    let usage = usage?;
-    let price = world.models().get(head.model.as_deref()?)?.spec().price?;
-    let of = |tokens: u64, pico_usd: u64| u128::from(tokens) * u128::from(pico_usd);
-    let cached = price.cached_input.map_or(0, |_| usage.cached_input_tokens.min(usage.input_tokens));
-    let cached_price = price.cached_input.unwrap_or(price.input);
-    let pico = of(usage.input_tokens - cached, price.input.pico_usd())
-        .saturating_add(of(cached, cached_price.pico_usd()))
-        .saturating_add(of(usage.output_tokens, price.output.pico_usd()));
-    Some(NanoUsd::from_pico_usd(pico))
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use jackfield_core::base::NanoUsd;
 use jackfield_core::contract::{Fault, FaultKind, Usage};
-use jackfield_store::Store;
 use jackfield_store::runs::StoredCall;
+use jackfield_store::{StateError, Store};
 
 /// What one call answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,12 @@ impl Journal {
         let answer = serde_json::to_string(said).map_err(|error| {
             Fault::new(FaultKind::Internal, format!("the answer of `{call}` is not kept: {error}"))
         })?;
-        self.store.runs().keep(&self.run, StoredCall { call: call.to_owned(), answer });
-        Ok(())
+        let kept = self.store.runs().keep(&self.run, StoredCall { call: call.to_owned(), answer }).await;
+        kept.map_err(unavailable)
     }
+}
+
+/// What is said where a run cannot be written down or read.
+pub(super) fn unavailable(error: StateError) -> Fault {
+    Fault::new(FaultKind::StateUnavailable, error.to_string())
 }

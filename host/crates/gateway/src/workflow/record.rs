@@ -115,7 +115,7 @@ pub struct Spent {
     pub input_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
-    /// US dollars, exact, of the answers whose models have a known price.
+    /// US dollars, exact, of all calls but those of requests in which a model without a known price was called.
     pub cost_usd: String,
     /// The same in nano-dollars, for adding up.
     #[serde(skip)]
@@ -134,6 +134,11 @@ impl Spent {
         let usage = usage.unwrap_or_default();
         self.input_tokens = self.input_tokens.saturating_add(usage.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(usage.output_tokens);
+        self.pay(cost);
+    }
+
+    /// What calls cost.
+    pub(super) fn pay(&mut self, cost: Option<NanoUsd>) {
         self.cost = self.cost.plus(cost.unwrap_or_default());
         self.cost_usd = self.cost.to_string();
     }

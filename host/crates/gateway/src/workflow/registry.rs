@@ -19,7 +19,7 @@ use jackfield_store::runs::{Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
 use super::context::Context;
-use super::journal::Journal;
+use super::journal::{Journal, unavailable};
 use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
@@ -156,7 +156,7 @@ impl Runs {
     ) -> Result<Resumed, Fault> {
         named::may_run(&ask.caller, &workflow.name)?;
         let unknown = || named::unknown_run(id);
-        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         if run.project != ask.caller.project || run.workflow != workflow.name {
             return Err(unknown());
         }
@@ -183,13 +183,13 @@ impl Runs {
     ///
     /// # Errors
     /// There is no such run.
-    pub fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
+    pub async fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
         let unknown = || named::unknown_run(id);
         let board = self.lock().boards.get(id).cloned();
         if let Some(board) = board.filter(|board| board.is_of(caller.project.as_deref())) {
             return Ok(board.record());
         }
-        let (run, calls) = world.store().runs().find(id).ok_or_else(unknown)?;
+        let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
         if run.project != caller.project {
             return Err(unknown());
         }
@@ -224,11 +224,16 @@ impl Runs {
         let store = Arc::clone(world.store());
         let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
         let id = run.id.clone();
-        store.runs().begin(run);
+        store.runs().begin(run).await.map_err(unavailable)?;
         let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
+        let scope = Arc::new(scope);
+        if scope.budget.is_some() {
+            // What an earlier attempt spent is spent.
+            store.ledger().recall_run(&scope).await.map_err(unavailable)?;
+        }
         let context = Context {
             world,
-            scope: Arc::new(scope),
+            scope,
             caller,
             headers: named::passed_on(headers),
             journal,
@@ -240,8 +245,10 @@ impl Runs {
         let workflow = Arc::clone(workflow);
         self.lock().tasks.spawn(async move {
             let _guard = guard;
-            drive(&context, workflow, input, left).await;
+            let (record, fault) = drive(&context, workflow, input, left).await;
+            // Whoever hears of the end may go on with it at once.
             drop(place);
+            context.board.tell_end(record, fault).await;
         });
         Ok(Started { id, events, leave })
     }
@@ -282,8 +289,13 @@ impl Drop for Place {
     }
 }
 
-/// Takes a run to its end, whatever that is, and tells it.
-async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut left: watch::Receiver<bool>) {
+/// Takes a run to its end, whatever that is, and writes it down.
+async fn drive(
+    context: &Context,
+    workflow: Arc<Workflow>,
+    input: Value,
+    mut left: watch::Receiver<bool>,
+) -> (RunRecord, Option<Fault>) {
     let began = Instant::now();
     let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
     let tally = Tally::new(budget, None);
@@ -300,8 +312,7 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
         end = wait_for(workflow.timeout, run_frame(context, &frame)) => end.unwrap_or_else(|| FrameEnd::failed(late(&workflow))),
         () = gone => {
             let fault = Fault::new(FaultKind::Stopping, "its client left");
-            finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
-            return;
+            return finish(context, &workflow, began, RunStatus::Cancelled, FrameEnd::failed(fault), &tally).await;
         }
     };
     let status = match &end.result {
@@ -310,7 +321,7 @@ async fn drive(context: &Context, workflow: Arc<Workflow>, input: Value, mut lef
         Err(fault) if fault.kind == FaultKind::BudgetExceeded => RunStatus::BudgetExceeded,
         Err(_) => RunStatus::Failed,
     };
-    finish(context, &workflow, began, status, end, &tally).await;
+    finish(context, &workflow, began, status, end, &tally).await
 }
 
 async fn finish(
@@ -320,7 +331,7 @@ async fn finish(
     status: RunStatus,
     end: FrameEnd,
     tally: &Tally,
-) {
+) -> (RunRecord, Option<Fault>) {
     let (output, fault) = match end.result {
         Ok(output) => (output, None),
         Err(fault) => (end.so_far, Some(fault)),
@@ -329,7 +340,10 @@ async fn finish(
     let record = context.board.ends(status, output, spent, fault.as_ref());
     let standing = if status.is_whole() { Standing::Whole } else { Standing::Broken };
     let json = serde_json::to_string(&record).unwrap_or_default();
-    context.world.store().runs().end(&record.id, standing, json);
+    if let Err(error) = context.world.store().runs().end(&record.id, standing, json).await {
+        // The run's end is told all the same; whoever asks after a restart finds it broken off.
+        tracing::warn!(target: "jackfield::run", run = record.id, %error, "the end of a run is not written down");
+    }
     let metrics = &context.world.metrics().workflows;
     metrics.ran(&workflow.name, status.name(), began.elapsed());
     for step in &record.steps {
@@ -353,7 +367,7 @@ async fn finish(
         total_ms = record.took_ms,
         "run"
     );
-    context.board.tell_end(record, fault).await;
+    (record, fault)
 }
 
 /// A run whose process ended before it did.

@@ -34,6 +34,14 @@ impl Tally {
         }
     }
 
+    /// What calls cost that came to no answer.
+    pub(super) fn pay(&self, cost: Option<NanoUsd>) {
+        self.lock().pay(cost);
+        if let Some(whole) = &self.part_of {
+            whole.pay(cost);
+        }
+    }
+
     /// Whether anything is left to spend.
     pub(super) fn check(&self) -> Result<(), Fault> {
         if let Some((budget, workflow)) = &self.budget

@@ -4,11 +4,17 @@
 //! Texts and records are JSON that this room does not read. Bounded: at most `MAX_ENDED` runs that are over, the oldest
 //! go first, and in memory at most `MAX_BYTES` of them; a run that is whole keeps its record and not its calls.
 
+mod file;
 mod memory;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use memory::Memory;
+
+use crate::StateError;
+use crate::database::Database;
+
+pub(crate) use file::TABLES;
 
 /// Runs that are over and kept.
 const MAX_ENDED: usize = 1_000;
@@ -59,36 +65,79 @@ pub struct StoredCall {
 }
 
 /// All runs. Shared by every world.
-#[derive(Debug, Default)]
-pub struct Runs {
-    memory: Mutex<Memory>,
+#[derive(Debug)]
+pub struct Runs(Form);
+
+#[derive(Debug)]
+enum Form {
+    Memory(Mutex<Memory>),
+    File(Database),
+}
+
+impl Default for Runs {
+    /// In memory.
+    fn default() -> Self {
+        Self(Form::Memory(Mutex::default()))
+    }
 }
 
 impl Runs {
-    /// Writes down that a run begins, or that a broken one goes on.
-    pub fn begin(&self, run: StoredRun) {
-        self.memory().begin(run);
+    /// In this file.
+    pub(crate) fn written_down(database: Database) -> Self {
+        Self(Form::File(database))
     }
 
-    /// Writes down what a call of a run answered.
-    pub fn keep(&self, run: &str, call: StoredCall) {
-        self.memory().keep(run, call);
+    /// Writes down that a run begins, or that a broken one goes on.
+    ///
+    /// # Errors
+    /// It cannot be written: it must not begin.
+    pub async fn begin(&self, run: StoredRun) -> Result<(), StateError> {
+        match &self.0 {
+            Form::Memory(memory) => lock(memory).begin(run),
+            Form::File(database) => database.write(file::begin(run)).committed().await?,
+        }
+        Ok(())
+    }
+
+    /// Writes down what a call of a run answered. Returns when it is.
+    ///
+    /// # Errors
+    /// It cannot be written: the run must not go on, or it might pay twice.
+    pub async fn keep(&self, run: &str, call: StoredCall) -> Result<(), StateError> {
+        match &self.0 {
+            Form::Memory(memory) => lock(memory).keep(run, call),
+            Form::File(database) => database.write_owed(file::keep(run, call)).committed().await?,
+        }
+        Ok(())
     }
 
     /// Writes down how a run ended, with its record as JSON. The calls of one that is whole are forgotten.
-    pub fn end(&self, run: &str, standing: Standing, record: String) {
-        self.memory().end(run, standing, record);
+    ///
+    /// # Errors
+    /// It cannot be written: after a restart the run looks as if it had been broken off.
+    pub async fn end(&self, run: &str, standing: Standing, record: String) -> Result<(), StateError> {
+        match &self.0 {
+            Form::Memory(memory) => lock(memory).end(run, standing, record),
+            Form::File(database) => database.write_owed(file::end(run, standing, record)).committed().await?,
+        }
+        Ok(())
     }
 
     /// A run, and what its calls answered, if it is kept.
-    pub fn find(&self, run: &str) -> Option<(StoredRun, Vec<StoredCall>)> {
-        self.memory().find(run)
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn find(&self, run: &str) -> Result<Option<(StoredRun, Vec<StoredCall>)>, StateError> {
+        match &self.0 {
+            Form::Memory(memory) => Ok(lock(memory).find(run)),
+            Form::File(database) => database.read(file::find(run)).await,
+        }
     }
+}
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing under this lock can panic half-way through a change.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    // Nothing under this lock can panic half-way through a change.
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

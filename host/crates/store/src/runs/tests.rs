@@ -1,4 +1,11 @@
+//! Runs in memory and in a file do the same; those in a file are there when it is opened again.
+
+use std::path::Path;
+
+use jackfield_core::config::Synchronous;
+
 use super::*;
+use crate::database::Opening;
 
 fn run(id: &str) -> StoredRun {
     StoredRun {
@@ -18,42 +25,74 @@ fn call(call: &str, answer: &str) -> StoredCall {
     StoredCall { call: call.to_owned(), answer: answer.to_owned() }
 }
 
-#[test]
-fn a_broken_run_keeps_its_calls_and_a_whole_one_its_record_alone() {
-    let runs = Runs::default();
-    runs.begin(run("a"));
-    runs.keep("a", call("plan", "1"));
-    runs.keep("a", call("plan", "2"));
-    runs.keep("nobody", call("plan", "1"));
-    assert_eq!(runs.find("a"), Some((run("a"), vec![call("plan", "2")])));
-    runs.end("a", Standing::Broken, "broken".to_owned());
-    // It goes on with what it had.
-    runs.begin(run("a"));
-    runs.keep("a", call("code", "3"));
-    assert_eq!(runs.find("a").unwrap().1, [call("plan", "2"), call("code", "3")]);
-    runs.end("a", Standing::Whole, "whole".to_owned());
-    // What comes late of a run that is over is not taken.
-    runs.keep("a", call("late", "4"));
-    runs.end("a", Standing::Broken, "late".to_owned());
-    let (ended, calls) = runs.find("a").unwrap();
-    assert_eq!((ended.standing, ended.record.as_deref(), calls.len()), (Standing::Whole, Some("whole"), 0));
+fn file(path: &Path) -> Runs {
+    Runs::written_down(Opening::open(path, Synchronous::Normal, &[TABLES]).unwrap().start().unwrap())
 }
 
-#[test]
-fn the_oldest_that_are_over_go_first_by_number_and_by_size() {
+#[tokio::test]
+async fn a_broken_run_keeps_its_calls_and_a_whole_one_its_record_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for runs in [Runs::default(), file(&folder.path().join("state.db"))] {
+        runs.begin(run("a")).await.unwrap();
+        runs.keep("a", call("plan", "1")).await.unwrap();
+        runs.keep("a", call("plan", "2")).await.unwrap();
+        runs.keep("nobody", call("plan", "1")).await.unwrap();
+        assert_eq!(runs.find("a").await.unwrap(), Some((run("a"), vec![call("plan", "2")])));
+        assert_eq!(runs.find("nobody").await.unwrap(), None);
+        runs.end("a", Standing::Broken, "broken".to_owned()).await.unwrap();
+        // It goes on with what it had.
+        runs.begin(run("a")).await.unwrap();
+        runs.keep("a", call("then", "3")).await.unwrap();
+        assert_eq!(runs.find("a").await.unwrap().unwrap().1, [call("plan", "2"), call("then", "3")]);
+        runs.end("a", Standing::Whole, "whole".to_owned()).await.unwrap();
+        // What comes late of a run that is over is not taken.
+        runs.keep("a", call("late", "4")).await.unwrap();
+        runs.end("a", Standing::Broken, "late".to_owned()).await.unwrap();
+        let (ended, calls) = runs.find("a").await.unwrap().unwrap();
+        assert_eq!(
+            (ended.standing, ended.record.as_deref(), calls.len()),
+            (Standing::Whole, Some("whole"), 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_is_there_when_the_file_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let runs = file(&path);
+    runs.begin(run("a")).await.unwrap();
+    runs.keep("a", call("plan", "1")).await.unwrap();
+    drop(runs);
+    assert_eq!(file(&path).find("a").await.unwrap(), Some((run("a"), vec![call("plan", "1")])));
+}
+
+#[tokio::test]
+async fn the_oldest_go_first_by_number() {
+    let folder = tempfile::tempdir().unwrap();
+    for runs in [Runs::default(), file(&folder.path().join("state.db"))] {
+        for id in 0..MAX_ENDED + 5 {
+            let id = format!("{id:05}");
+            runs.begin(run(&id)).await.unwrap();
+            runs.keep(&id, call("plan", "1")).await.unwrap();
+            runs.end(&id, Standing::Broken, String::new()).await.unwrap();
+        }
+        assert!(runs.find("00004").await.unwrap().is_none());
+        assert_eq!(runs.find("00005").await.unwrap().unwrap().1.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_go_first_by_size_and_what_is_open_stays() {
     let runs = Runs::default();
-    runs.begin(run("open"));
-    for id in 0..MAX_ENDED + 5 {
-        runs.begin(run(&id.to_string()));
-        runs.end(&id.to_string(), Standing::Whole, String::new());
-    }
-    assert!(runs.find("4").is_none() && runs.find("5").is_some() && runs.find("open").is_some());
+    runs.begin(run("open")).await.unwrap();
     for id in ["x", "y", "z"] {
-        runs.begin(run(id));
-        runs.end(id, Standing::Whole, " ".repeat(MAX_BYTES / 2 - (1 << 10)));
+        runs.begin(run(id)).await.unwrap();
+        runs.end(id, Standing::Whole, " ".repeat(MAX_BYTES / 2 - (1 << 10))).await.unwrap();
     }
-    assert!(runs.find("x").is_none() && runs.find("y").is_some() && runs.find("open").is_some());
-    let memory = runs.memory();
-    let all: usize = memory.total();
-    assert!(all <= MAX_BYTES);
+    for (id, there) in [("x", false), ("y", true), ("open", true)] {
+        assert_eq!(runs.find(id).await.unwrap().is_some(), there, "{id}");
+    }
+    let Form::Memory(memory) = &runs.0 else { panic!("in memory") };
+    assert!(lock(memory).total() <= MAX_BYTES);
 }

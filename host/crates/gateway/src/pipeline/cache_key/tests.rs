@@ -14,7 +14,15 @@ fn facts(body: &Value) -> Facts {
     let mut request = incoming().request;
     request.body = JsonObject::parse(body.to_string().into()).unwrap();
     let headers = http::HeaderMap::new();
-    Facts { id: RequestId::generate(), request, task: None, caller: Caller::default(), headers, run: None, step: None }
+    Facts {
+        id: RequestId::generate(),
+        request,
+        task: None,
+        caller: Caller::default(),
+        headers,
+        run: None,
+        step: None,
+    }
 }
 
 fn key(world: &World, facts: &Facts, target: &Target) -> CacheKey {
