@@ -109,12 +109,17 @@ fn two_hundred_threads_never_exceed_a_nearly_spent_budget() {
     ledger.configure(&daily(100));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let runtime = runtime.handle();
+    // All ask before anybody uses what it got.
+    let barrier = std::sync::Barrier::new(200);
     thread::scope(|scope| {
         for n in 0..200_u64 {
-            let (ledger, caller) = (&ledger, &caller);
+            let (ledger, caller, barrier) = (&ledger, &caller, &barrier);
             scope.spawn(move || {
                 let streamed = n % 2 == 0;
-                let Ok(mut held) = ledger.reserve(Ask { streamed, ..ask(caller) }) else { return };
+                barrier.wait();
+                let held = ledger.reserve(Ask { streamed, ..ask(caller) });
+                barrier.wait();
+                let Ok(mut held) = held else { return };
                 held.sent();
                 // As long as is allowed.
                 let mut output = held.output_bound().unwrap_or(super::accounts::LONGEST);
