@@ -1,7 +1,8 @@
 //! `kill -9` at any moment loses nothing that was delivered: what clients received of each request, streamed or whole, is
 //! in the ledger after a restart, at its price or more.
 //!
-//! The moments are picked by what clients have received, so that they fall everywhere in an exchange.
+//! The moments are picked by what clients have received, so that they fall everywhere in an exchange; the simulation answers
+//! at once, so that an answer which did not wait for the file would be ahead of it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -22,7 +23,7 @@ const TOKEN: u64 = 10_000;
 
 const CONFIG: &str = "
 state: sqlite:state.db
-providers: { sim: { kind: simulated, latency: 1ms, chunk_latency: 1ms } }
+providers: { sim: { kind: simulated, latency: 0ms, chunk_latency: 0ms } }
 models: { m: { provider: sim, price: { input: 1, output: 10 } } }
 orchestrator: { default_model: m, budgets: { daily_limit_usd: 1000 } }
 plugins: { dir: none }

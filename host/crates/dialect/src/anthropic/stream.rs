@@ -204,10 +204,12 @@ impl Writer {
     fn end(&mut self, out: &mut Vec<u8>) {
         let stopped = match self.native {
             Some(native) => {
-                if native.open {
+                // Where the answer is cut here, and not by the provider, its frames lack their end.
+                let stopped = native.stopped || self.finish.is_none();
+                if native.open && !stopped {
                     event(out, &Event::ContentBlockStop { index: native.blocks.saturating_sub(1) });
                 }
-                native.stopped
+                stopped
             }
             None => {
                 self.begin(out);
