@@ -513,7 +513,7 @@ async fn it_is_counted_kept_within_its_size_and_told_in_log_and_record() {
     assert!(bytes <= 262_144.0 && bytes >= entries * 20_000.0, "{bytes}");
     assert_eq!(get(&end, "cache_evictions_total"), 40.0 - entries);
     // Paid once: a hit's record has no tokens, its trail says where the answer came from.
-    let tokens = get(&end, r#"tokens_total{model="model-default",direction="output"}"#);
+    let tokens = get(&end, r#"tokens_total{provider="up",model="model-default",direction="output"}"#);
     assert_eq!(tokens, 41.0 * 7.0);
     let record = |reply: &Reply| reply.header("x-jackfield-request-id").unwrap().to_owned();
     let (miss, kept) = (gateway.record(&record(&first)).await, gateway.record(&record(&hit)).await);

@@ -164,8 +164,8 @@ async fn the_daily_limit_binds_and_warns_at_four_fifths() {
     let mut answer = openai::chat_body("a long one");
     answer["usage"] =
         json!({ "prompt_tokens": 0, "completion_tokens": 14_000_000, "total_tokens": 14_000_000 });
-    upstream.always(Answer::json(200, &answer));
     for number in 1..=3 {
+        upstream.push_for(&Match::model("gpt-3.5-turbo"), Answer::json(200, &answer));
         let reply = gateway.chat(question("tell me all")).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(reply.header("x-jackfield-cost-usd"), Some("21.00"));

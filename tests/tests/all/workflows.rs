@@ -368,7 +368,7 @@ async fn what_a_run_may_spend_and_how_long_it_may_take_ends_it_with_what_it_has(
     let World { upstream, gateway, .. } = world(
         r#"
   dear:
-    budget_usd: 0.00003
+    budget_usd: 0.000222
     steps:
       - { name: a, model: planner, prompt: a }
       - { name: b, model: planner, prompt: "b ${a.output}" }
@@ -381,13 +381,17 @@ async fn what_a_run_may_spend_and_how_long_it_may_take_ends_it_with_what_it_has(
 "#,
     )
     .await;
-    upstream.always_for(&Match::model("planner"), openai::chat("said"));
+    // Half of the budget each: 11 and 50 tokens.
+    let mut said = openai::chat_body("said");
+    said["usage"] = json!({ "prompt_tokens": 11, "completion_tokens": 50, "total_tokens": 61 });
+    upstream.always_for(&Match::model("planner"), Answer::json(200, &said));
     let reply = run(&gateway, "dear", Value::Null).await;
     let record = reply.json();
     assert_eq!((reply.status, &record["status"]), (402, &json!("budget_exceeded")), "{record:#}");
     assert_eq!(record["error"]["code"], "budget_exceeded");
     assert!(record["error"]["message"].as_str().unwrap().contains("workflows.dear.budget_usd"), "{record:#}");
     assert_eq!(record["output"], json!({ "a": "said", "b": "said" }));
+    assert_eq!(record["cost_usd"], "0.000222");
     assert_eq!((status(&record, "b"), status(&record, "c")), ("succeeded".to_owned(), "failed".to_owned()));
     assert_eq!(upstream.requests().len(), 2);
     upstream.push_for(&Match::model("worker"), openai::chat("late").hang_before_head("never"));
