@@ -83,7 +83,11 @@ async fn fifty_at_once_make_one_call_whole_and_streamed() {
             ],
         )
         .await;
-        assert_eq!(get(&end, r#"tokens_total{provider="up",model="model-a",direction="output"}"#), 7.0, "counted once");
+        assert_eq!(
+            get(&end, r#"tokens_total{provider="up",model="model-a",direction="output"}"#),
+            7.0,
+            "counted once"
+        );
     }
 }
 
