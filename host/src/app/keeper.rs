@@ -213,7 +213,7 @@ impl Keeper {
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
         if self.store.path().is_none() && Store::file(old).is_none() && Store::file(new).is_some() {
-            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory until the next start, which writes them down");
+            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory alone, and are lost at the next start, which opens a file for them: restart soon");
         }
     }
 

@@ -68,7 +68,7 @@ impl What {
 pub(super) fn run(args: &UsageArgs) -> Outcome {
     let config = args.config.load()?;
     let Some((path, _)) = Store::file(&config) else {
-        let hint = "nothing is written down: add `state: sqlite:jackfield.db`, or a budget";
+        let hint = "nothing is written down: add `state: sqlite:jackfield.db`, a budget or a workflow";
         return Err(Failed(format!("error: {}: {hint}", config.source())));
     };
     let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();

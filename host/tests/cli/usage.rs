@@ -52,6 +52,7 @@ fn usage_is_read_from_the_file_of_a_gateway_that_runs() {
         input_tokens: 100,
         most_output: Some(50),
         streamed: false,
+        hidden: false,
     });
     let usage = Usage { input_tokens: 90, output_tokens: 20, ..Usage::default() };
     runtime.block_on(held.unwrap().settle(usage)).unwrap();

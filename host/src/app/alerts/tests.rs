@@ -62,6 +62,7 @@ async fn a_webhook_is_told_until_it_takes_it_and_the_counter_counts_once() {
         input_tokens: 800,
         most_output: Some(50),
         streamed: false,
+        hidden: false,
     });
     held.unwrap().settle(Usage { input_tokens: 800, output_tokens: 5, ..Usage::default() }).await.unwrap();
     hook.taken.notified().await;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use jackfield_tests::gateway::{Gateway, Reply};
+use jackfield_tests::gateway::{CHAT, Gateway, Reply};
 use jackfield_tests::soon;
-use jackfield_tests::upstream::{Answer, Match, Outcome, openai};
+use jackfield_tests::upstream::{Answer, Match, Outcome, Received, openai};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -368,4 +368,48 @@ async fn a_fallback_happens_inside_of_the_shared_call() {
     );
     let of_b = world.upstream.requests().iter().filter(|sent| sent.json()["model"] == "b").count();
     assert_eq!(of_b, 1);
+}
+
+#[tokio::test]
+async fn what_the_openers_budget_cut_short_is_nobody_elses_answer() {
+    let orchestrator = "  budgets: { users: { ana: { daily_limit_usd: 0.0005 } } }\n";
+    let cache = format!("orchestrator:\n  cache: {{ enabled: true }}\n{orchestrator}");
+    let yaml = ADMIN
+        .replace("orchestrator:\n", &cache)
+        .replace("model-a: { provider: up }", "model-a: { provider: up, price: { input: 1, output: 10 } }");
+    let keys =
+        "keys:\n  - { key: anas-key-0123456789, user: ana }\n  - { key: bobs-key-0123456789, user: bob }\n";
+    let world = World::start(&format!("state: \":memory:\"\n{keys}{yaml}")).await;
+    let mut cut = openai::chat_body("the begin");
+    cut["choices"][0]["finish_reason"] = json!("length");
+    world.upstream.push(Answer::json(200, &cut).hang_before_head("both here"));
+    world.upstream.push(openai::chat("the beginning and the end"));
+    let body = hello(false);
+    let asks = async |key: &str| {
+        let authorization = format!("Bearer {key}-key-0123456789");
+        world.gateway.post_raw(CHAT, body.clone(), &[("authorization", &authorization)]).await
+    };
+    let bob = async {
+        world.upstream.wait_for_requests(1).await;
+        asks("bobs").await
+    };
+    let both = async {
+        in_flight(&world.gateway, 2.0).await;
+        world.upstream.open("both here");
+    };
+    let (ana, bob, ()) = soon("all answers", Box::pin(async { tokio::join!(asks("anas"), bob, both) })).await;
+    let said = |reply: &Reply| {
+        let choice = reply.json()["choices"][0].clone();
+        (choice["message"]["content"].clone(), choice["finish_reason"].clone(), fared(reply).to_owned())
+    };
+    assert_eq!(said(&ana), (json!("the begin"), json!("length"), "miss".to_owned()));
+    assert_eq!(said(&bob), (json!("the beginning and the end"), json!("stop"), "miss".to_owned()));
+    let bounds: Vec<bool> = world.upstream.requests().iter().map(bound).collect();
+    assert_eq!(bounds, [true, false], "only hers was told where to stop");
+}
+
+/// Whether a provider was told where to stop.
+fn bound(sent: &Received) -> bool {
+    let sent = sent.json();
+    ["max_tokens", "max_completion_tokens"].iter().any(|name| sent.get(name).is_some())
 }

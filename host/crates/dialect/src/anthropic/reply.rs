@@ -183,6 +183,7 @@ impl WireUsage {
             input_tokens: self.input_tokens.unwrap_or(0).saturating_add(cached).saturating_add(written),
             output_tokens: self.output_tokens.unwrap_or(0),
             cached_input_tokens: cached,
+            cache_write_tokens: written,
             reasoning_tokens: thoughts.unwrap_or(0),
             estimated: false,
         }

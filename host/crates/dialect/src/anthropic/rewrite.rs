@@ -68,10 +68,18 @@ fn settings(
         }
     } else if let Some(budget) = budget(body).filter(|budget| *budget >= max_tokens) {
         // A lower bound of routing's must leave room to think, or the API refuses it.
-        let told = Told::Budget((max_tokens / 2).max(MIN_BUDGET).min(budget));
-        if max_tokens > MIN_BUDGET {
+        let room = max_tokens > MIN_BUDGET;
+        let told = match room {
+            true => Told::Budget((max_tokens / 2).max(MIN_BUDGET).min(budget)),
+            false => Told::Off("disabled"),
+        };
+        if room || overrides.max_output_tokens.is_some() {
             let field = told.thinking().and_then(|field| serde_json::to_string(&field).ok());
             edits.extend(field.map(|field| ObjectEdit::Set("thinking", field)));
+        }
+        if !room && overrides.max_output_tokens.is_some() {
+            thinks = false;
+            dropped.push("thinking".to_owned());
         }
     }
     if let Some(temperature) = overrides.temperature {

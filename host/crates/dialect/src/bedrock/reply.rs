@@ -123,6 +123,7 @@ impl From<WireUsage> for Usage {
             input_tokens: wire.input_tokens.saturating_add(read).saturating_add(written),
             output_tokens: wire.output_tokens,
             cached_input_tokens: read,
+            cache_write_tokens: written,
             reasoning_tokens: 0,
             estimated: false,
         }

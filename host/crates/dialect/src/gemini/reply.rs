@@ -108,6 +108,7 @@ impl From<WireUsage> for Usage {
             // Gemini counts thoughts apart.
             output_tokens: wire.candidates_token_count.saturating_add(wire.thoughts_token_count),
             cached_input_tokens: wire.cached_content_token_count,
+            cache_write_tokens: 0,
             reasoning_tokens: wire.thoughts_token_count,
             estimated: false,
         }

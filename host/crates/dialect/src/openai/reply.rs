@@ -150,6 +150,7 @@ impl From<WireUsage> for Usage {
             input_tokens: wire.prompt_tokens,
             output_tokens: wire.completion_tokens,
             cached_input_tokens: wire.prompt_tokens_details.and_then(|d| d.cached_tokens).unwrap_or(0),
+            cache_write_tokens: 0,
             reasoning_tokens: wire.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or(0),
             estimated: false,
         }

@@ -48,7 +48,9 @@ impl Meter {
         if let Some(chunk) = self.ready.pop_front() {
             return Some(Ok(chunk));
         }
-        if self.full {
+        // An answer that has ended needs no other end; what comes of it still is what it cost.
+        let ended = self.open.is_empty() && self.charge.as_ref().is_some_and(|c| c.output.tokens() > 0);
+        if self.full && !ended {
             return Some(self.cut().await);
         }
         let charge = self.charge.as_mut()?;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use jackfield_core::base::NanoUsd;
-use jackfield_core::catalogue::Price;
+use jackfield_core::catalogue::{Capability, Price};
 use jackfield_core::config::Window;
 use jackfield_core::contract::{
     Answer, Aside, Bill, Call, Charged, Dialect, Exchange, Facts, Fault, FaultKind, Provider, Reply, Step,
@@ -107,6 +107,7 @@ impl Model {
                 input_tokens,
                 most_output,
                 streamed,
+                hidden: spec.capabilities.contains(&Capability::Reasoning),
             });
             let reserved = reserved.map_err(|exceeded| {
                 let window = exceeded.window.map_or("none", Window::name);

@@ -102,7 +102,8 @@ impl Cached {
     /// This candidate's answer is delivered. `steps` are those of its judgement.
     pub(super) fn judged(&mut self, target: &Target, steps: &[Step]) {
         self.under = self.keys.iter().find(|(there, _)| there == target).map(|(_, key)| *key);
-        if steps.iter().any(failed_to_judge) {
+        let reached = |step: &Step| matches!(step, Step::BudgetReached { .. });
+        if steps.iter().any(|step| failed_to_judge(step) || reached(step)) {
             self.spoiled.set();
         }
     }
@@ -240,6 +241,11 @@ async fn share(
                 closing.waited(began.elapsed());
                 followed += 1;
                 match begun {
+                    // Another's budget says nothing about this one's.
+                    Ok(begun) if begun.own => {
+                        let why = format!("{opener}: its budget");
+                        tell(closing, CacheOutcome::Joined, Some(why), None, None);
+                    }
                     Ok(begun) => {
                         let model = begun.given.model.clone();
                         tell(closing, CacheOutcome::Joined, Some(opener), model, None);

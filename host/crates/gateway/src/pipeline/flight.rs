@@ -53,24 +53,32 @@ impl Flight {
             provider,
             score,
         });
-        let begun = |whole| Begun { given: given.clone(), whole, waited, age };
+        let begun = |whole, own| Begun { given: given.clone(), whole, waited, age, own };
         let keep = |kept| {
             if let Some(key) = key.filter(|_| !spoiled.is_set()) {
                 world.store().cache().keep(key, Entry::new(given.clone(), kept, began));
             }
         };
-        let clamped = closing.was_clamped();
+        let (clamped, downgraded) = (closing.was_clamped(), closing.exchange.trail.downgrade().is_some());
         match closing.deliver(answered).body {
             Body::Whole(reply) => {
-                let mut choices = reply.choices.iter();
-                if !choices.any(|c| is_stopped(c.finish_reason, c.refusal.as_deref(), clamped)) {
+                let stopped = |clamped| {
+                    reply.choices.iter().any(|c| is_stopped(c.finish_reason, c.refusal.as_deref(), clamped))
+                };
+                if !stopped(clamped) {
                     keep(Kept::Whole(reply.clone()));
                 }
+                let own = downgraded || (clamped && stopped(true));
                 departure.close();
-                departure.begin(begun(Some(reply)));
+                departure.begin(begun(Some(reply), own));
             }
             Body::Stream(stream) => {
-                departure.begin(begun(None));
+                let own = downgraded || clamped;
+                if own {
+                    // Who followed asks again, and must not find this one.
+                    departure.close();
+                }
+                departure.begin(begun(None, own));
                 if let Err(fault) =
                     tell(*stream, &departure, clamped, |chunks| keep(Kept::Stream(chunks))).await
                 {

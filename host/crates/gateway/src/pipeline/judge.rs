@@ -375,6 +375,9 @@ fn listened(after: After, answer: Proven) -> Proven {
 
 /// The same answer with another text. What it cost stays.
 fn with_text(reply: &Reply, text: String) -> Reply {
-    let choice = Choice { text: Some(text), finish_reason: Some(FinishReason::Stop), ..Choice::default() };
+    // What was cut short stays so, whatever stands for it.
+    let cut = reply.choices.iter().any(|choice| choice.finish_reason == Some(FinishReason::Length));
+    let finish_reason = Some(if cut { FinishReason::Length } else { FinishReason::Stop });
+    let choice = Choice { text: Some(text), finish_reason, ..Choice::default() };
     Reply { choices: vec![choice], wire: None, ..reply.clone() }
 }

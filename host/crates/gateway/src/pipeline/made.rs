@@ -1,10 +1,11 @@
 //! A request whose answer is made elsewhere: by a workflow, whose steps are requests of their own. It is admitted, counted, logged
-//! and kept like any other; nobody routes it, judges it or calls a model for it, so it costs nothing itself.
+//! and kept like any other; nobody routes it, judges it or calls a model for it, so it costs nothing itself: its bill says what the steps came to.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use jackfield_core::contract::{ChunkStream, Facts, Fault, Step, Usage};
+use jackfield_core::base::NanoUsd;
+use jackfield_core::contract::{Charged, ChunkStream, Facts, Fault, Step, Usage};
 
 use super::attempt::{Answered, Proven, text_reply};
 use super::settle::Closing;
@@ -29,6 +30,8 @@ pub enum MadeAnswer {
         text: String,
         /// What all calls for it consumed, as far as that is known.
         usage: Option<Usage>,
+        /// What they cost together.
+        cost: NanoUsd,
     },
     /// A stream. Dropping it ends what makes it.
     Stream(ChunkStream),
@@ -52,7 +55,11 @@ where
             closing.exchange.trail.push(Step::Decided { by: by.to_owned(), why, models: Vec::new() });
             closing.trying(&model, by);
             let answer = match answer {
-                MadeAnswer::Whole { text, usage } => {
+                MadeAnswer::Whole { text, usage, cost } => {
+                    // The calls are charged and counted where they were made; this says what the client's request came to.
+                    let bill = closing.exchange.trail.bill();
+                    let number = bill.next_number();
+                    bill.add(Charged { number, usage: usage.unwrap_or_default(), cost: Some(cost) });
                     let mut reply = text_reply(&model, text);
                     reply.id.clear();
                     reply.usage = usage;

@@ -24,7 +24,7 @@ pub(super) fn sentence(fault: &Fault) -> Option<String> {
 
 /// What was consumed.
 pub(super) fn usage(usage: Usage) -> UsageRecord {
-    let Usage { input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, estimated } = usage;
+    let Usage { input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, estimated, .. } = usage;
     UsageRecord { input_tokens, output_tokens, cached_input_tokens, reasoning_tokens, estimated }
 }
 

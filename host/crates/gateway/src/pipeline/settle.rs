@@ -331,11 +331,11 @@ impl Closing {
         }
     }
 
-    /// Whether the answering model was told to stop where the budget ends.
+    /// Whether the answering model was told to stop where the budget ends, or has been stopped there.
     pub(super) fn was_clamped(&mut self) -> bool {
         self.exchange.trail.catch_up();
         let answers = |at: &String| Some(at) == self.model.as_ref();
-        self.exchange.trail.steps().iter().any(|s| matches!(s, Step::Clamped { model, .. } if answers(model)))
+        self.exchange.trail.steps().iter().any(|s| matches!(s, Step::Clamped { model, .. } | Step::BudgetReached { model, .. } if answers(model)))
     }
 
     /// Keeps the request for whoever asks why.

@@ -111,6 +111,7 @@ pub(super) async fn walk(
         };
         let fault = match judged {
             Judged::Deliver(answer) => {
+                closing.exchange.trail.catch_up();
                 let steps = closing.exchange.trail.steps().get(judged_from..).unwrap_or_default();
                 closing.cached.judged(candidate.target(), steps);
                 if let Some(loser) = hedge {
@@ -312,9 +313,9 @@ impl Walk<'_> {
             closing.exchange.trail.push(Step::RetryDenied { model, why: "budget" });
             return None;
         }
-        let (target, model) = match next {
-            Some((at, model)) => (self.waiting.remove(at)?, model),
-            None => (slow.target().clone(), slow.model().clone()),
+        let (target, model, place) = match next {
+            Some((at, model)) => (self.waiting.remove(at)?, model, Some(at)),
+            None => (slow.target().clone(), slow.model().clone(), None),
         };
         let after =
             slow.called_since().map_or_else(Default::default, |began| now.saturating_duration_since(began));
@@ -323,6 +324,10 @@ impl Walk<'_> {
         let mut hedge = Candidate::new(target, model, closing.exchange.deadline, false);
         hedge.call(&closing.exchange, &mut closing.tries);
         if hedge.is_refused() {
+            if let Some(at) = place {
+                // There may be room once the slow one has failed.
+                self.waiting.insert(at, hedge.target().clone());
+            }
             closing.exchange.trail.push(Step::RetryDenied { model: beside, why: "budget_exceeded" });
             return None;
         }

@@ -55,7 +55,8 @@ async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -
         loop {
             match run.next().await {
                 Some(Event::RunFinished(record)) => {
-                    break MadeAnswer::Whole { text: text_of(record.output), usage: record.spent.usage() };
+                    let (usage, cost) = (record.spent.usage(), record.spent.cost);
+                    break MadeAnswer::Whole { text: text_of(record.output), usage, cost };
                 }
                 Some(Event::RunFailed { fault, .. }) => return Err(*fault),
                 Some(_) => {}

@@ -336,7 +336,10 @@ async fn finish(
         Ok(output) => (output, None),
         Err(fault) => (end.so_far, Some(fault)),
     };
-    let spent = tally.spent();
+    let mut spent = tally.spent();
+    // Calls that were given up on the way are in the ledger alone.
+    let charged = context.world.store().ledger().run_spent(&context.scope.id);
+    spent.pay(Some(charged.less(spent.cost)));
     let record = context.board.ends(status, output, spent, fault.as_ref());
     let standing = if status.is_whole() { Standing::Whole } else { Standing::Broken };
     let json = serde_json::to_string(&record).unwrap_or_default();

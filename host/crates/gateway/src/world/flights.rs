@@ -76,6 +76,8 @@ pub(crate) struct Begun {
     pub waited: Duration,
     /// How old it was, when it was kept: nobody was called for it.
     pub age: Option<Duration>,
+    /// Its opener's budget made it what it is: it is nobody else's answer.
+    pub own: bool,
 }
 
 /// A request's way to its answer.

@@ -104,6 +104,7 @@ orchestrator: { default_model: m, budgets: { daily_limit_usd: 2, projects: { sea
             input_tokens: 250_000,
             most_output: Some(250_000),
             streamed: false,
+            hidden: false,
         };
         let held = store.ledger().reserve(ask).unwrap();
         let (project, everyone) = (left(&search, BudgetScope::Project), left(&search, BudgetScope::Global));

@@ -1,6 +1,6 @@
 //! Answers that are kept for identical requests (`orchestrator.cache`): in memory, by key, each for a time.
 //!
-//! Bounded by the bytes that they really take, `max_size` together and [`MAX_ENTRY`] each. What leaves for want of room is
+//! Bounded by the bytes that they really take, `max_size` together and `MAX_ENTRY` each. What leaves for want of room is
 //! moka's choice (TinyLFU: what is asked for most stays). How old an answer may be is decided here, at each look, so that
 //! a shorter `ttl` holds at once. Knows nothing of requests: who builds keys must put all in that makes answers differ.
 

@@ -89,6 +89,7 @@ pub(super) struct Wish<'a> {
     pub(super) tariff: Tariff,
     pub(super) most_output: Option<u64>,
     pub(super) streamed: bool,
+    pub(super) hidden: bool,
 }
 
 /// What a call gets.
@@ -161,6 +162,12 @@ impl Accounts {
         self.calendar.starts()
     }
 
+    /// A run goes on under this scope: what is counted of it stays for as long as it lives. Whether anything was.
+    pub(super) fn adopt_run(&mut self, run: &Arc<RunScope>) -> bool {
+        let account = self.runs.get_mut(run.id.as_str());
+        account.map(|account| account.scope = Arc::downgrade(run)).is_some()
+    }
+
     /// Counts what a run spent before it was broken off.
     pub(super) fn restore_run(&mut self, run: &Arc<RunScope>, spent: NanoUsd) {
         let fresh = || RunAccount { scope: Arc::downgrade(run), spent, held: NanoUsd::ZERO };
@@ -209,22 +216,25 @@ impl Accounts {
             let part = limit.left / (u64::from(limit.open) + 2);
             share = share.min(limit.output(&wish.tariff, part).unwrap_or(0));
         }
+        // What is thought unseen is billed, and nobody can stop a stream that shows nothing.
+        let whole = !wish.streamed || wish.hidden;
         let (held, bound) = if limits.is_empty() {
             (expected, None)
-        } else if wish.streamed {
+        } else if !whole {
             (expected.min(left), (left < most).then_some(left))
         } else {
             let promised = share.max(expected.saturating_mul(AMPLE)).min(left).min(most);
             (promised, (promised < most).then_some(promised))
         };
-        let charged =
-            Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole: !wish.streamed };
+        let charged = Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole };
         self.change(&charged, |counter| {
             counter.held = counter.held.plus(wish.tariff.most(held));
             counter.open += u32::from(charged.whole);
         });
         self.change_run(&charged, |run| run.held = run.held.plus(wish.tariff.most(held).usd));
-        Ok(Granted { charged, expected: expected.min(held), held, bound })
+        // What of a stream goes out before it is settled must be in the file.
+        let expected = if wish.streamed { held } else { expected.min(held) };
+        Ok(Granted { charged, expected, held, bound })
     }
 
     /// Holds more for an answer that grows: `want` output tokens instead of `held`, or as many as are left, `need` at least.

@@ -81,6 +81,8 @@ pub struct Ask<'a> {
     pub most_output: Option<u64>,
     /// Whether the answer can be stopped while it grows ([`Reservation::grow`]). One that cannot is held in full.
     pub streamed: bool,
+    /// Whether the model may think at length before it shows anything: such a stream is held as a whole answer is.
+    pub hidden: bool,
 }
 
 impl Default for Ledger {
@@ -130,6 +132,7 @@ impl Ledger {
             tariff,
             most_output: ask.most_output,
             streamed: ask.streamed,
+            hidden: ask.hidden,
         };
         let mut accounts = self.shared.accounts();
         let (granted, time) = (accounts.reserve(&wish)?, accounts.now());
@@ -142,8 +145,9 @@ impl Ledger {
     /// Counts what a run spent before this process began, from what is written down: before a broken run goes on. Says how
     /// much that is. Whoever was counted already stays as it is.
     pub async fn recall_run(&self, run: &Arc<RunScope>) -> Result<NanoUsd, StateError> {
+        let known = self.shared.accounts().adopt_run(run);
         if let Some(database) = &self.shared.database
-            && self.shared.accounts().run_spent(&run.id).is_none()
+            && !known
         {
             let id = run.id.clone();
             let spent = database.read(move |connection| rows::spent_by_run(connection, &id)).await?;

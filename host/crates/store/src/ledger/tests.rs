@@ -40,6 +40,7 @@ fn ask(caller: &Caller) -> Ask<'_> {
         input_tokens: 100,
         most_output: None,
         streamed: false,
+        hidden: false,
     }
 }
 
@@ -303,6 +304,59 @@ async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
     );
     let other = run("b");
     assert!(ledger.reserve(Ask { run: Some(&other), ..ask(&caller) }).is_ok());
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_keeps_what_it_spent_however_many_others_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = in_file(&folder.path().join("state.db"), 1_000_000);
+    let run =
+        |id: String| Arc::new(RunScope { id, workflow: "w".into(), budget: Some(NanoUsd::new(10_000_000)) });
+    let caller = Caller::default();
+    let spend = async |run: &Arc<RunScope>| {
+        let held = ledger.reserve(Ask { run: Some(run), most_output: Some(600), ..ask(&caller) }).unwrap();
+        held.settle(used(100, 600)).await.unwrap();
+    };
+    spend(&run("a".into())).await;
+    let again = run("a".into());
+    ledger.recall_run(&again).await.unwrap();
+    for other in 0..600 {
+        spend(&run(format!("other-{other}"))).await;
+    }
+    assert_eq!(ledger.run_spent("a"), NanoUsd::new(6_100_000));
+}
+
+#[test]
+fn a_stream_that_may_think_unseen_is_held_as_a_whole_answer_is() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(10));
+    let asked = Ask { streamed: true, ..ask(&caller) };
+    let seen = ledger.reserve(asked).unwrap();
+    assert_eq!((seen.output_bound(), seen.covered_output()), (Some(990), 990));
+    drop(seen);
+    ledger.configure(&daily(1_000));
+    let (seen, hidden) =
+        (ledger.reserve(asked).unwrap(), ledger.reserve(Ask { hidden: true, ..asked }).unwrap());
+    assert!(seen.output_bound().is_some() && hidden.covered_output() > seen.covered_output());
+    assert_eq!(hidden.output_bound(), Some(hidden.covered_output()), "it is told where to stop");
+}
+
+#[tokio::test]
+async fn figures_beyond_reason_do_not_keep_the_ledger_from_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (ledger, caller) = (in_file(&path, 1_000), Caller::default());
+    for attempt in 1..=3 {
+        let held = ledger.reserve(Ask { attempt, most_output: Some(10), ..ask(&caller) }).unwrap();
+        if attempt < 3 {
+            drop(held);
+            continue;
+        }
+        held.settle(used(u64::MAX, u64::MAX)).await.unwrap();
+    }
+    drop(ledger);
+    let ledger = in_file(&path, 1_000);
+    assert!(ledger.reserve(Ask { most_output: Some(10), ..ask(&caller) }).is_err(), "all of it is spent");
 }
 
 #[tokio::test]

@@ -196,13 +196,20 @@ fn shown(mut source: Value, timeout: Duration, max_parallel: usize, raw: &RawWor
     source
 }
 
-/// Over the definition and all that it nests. What nests itself was told already; it is taken in once.
+/// What bounds a run and changes none of its calls: a run that one of these ended can go on with another.
+const ENVELOPE: [&str; 5] = ["budget_usd", "description", "max_parallel", "on_disconnect", "timeout"];
+
+/// Over the definition, but for its envelope, and all that it nests. What nests itself was told already; it is taken in once.
 fn digest(name: &str, all: &BTreeMap<String, Workflow>) -> [u8; 32] {
     let mut sum = Sha256::new();
     let (mut told, mut next) = (BTreeSet::new(), vec![name]);
     while let Some(name) = next.pop() {
         let Some(workflow) = all.get(name).filter(|_| told.insert(name)) else { continue };
-        let text = workflow.source.to_string();
+        let mut source = workflow.source.clone();
+        if let Some(source) = source.as_object_mut() {
+            source.retain(|key, _| !ENVELOPE.contains(&key.as_str()));
+        }
+        let text = source.to_string();
         // The lengths keep two definitions from running into each other.
         sum.update((name.len() as u64).to_le_bytes());
         sum.update(name.as_bytes());

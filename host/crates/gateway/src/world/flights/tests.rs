@@ -25,7 +25,7 @@ fn follow(flights: &Arc<Flights>) -> Reader {
 
 fn begun() -> Begun {
     let given = Given { request: "req_1".into(), created: 1, model: None, provider: None, score: None };
-    Begun { given, whole: None, waited: Duration::ZERO, age: None }
+    Begun { given, whole: None, waited: Duration::ZERO, age: None, own: false }
 }
 
 fn chunk(size: usize) -> Chunk {
