@@ -748,3 +748,43 @@ async fn a_plugin_decides_for_the_step_that_names_it() {
     assert_eq!(done(&gateway, "routed", json!("soup")).await["output"], "in a while");
     assert!(upstream.requests().iter().all(|sent| sent.json()["temperature"] == 0.5));
 }
+
+#[tokio::test]
+async fn a_workflow_as_a_model_says_what_it_cost_and_what_it_does_not_take() {
+    let yaml = "\n  one:\n    steps:\n      - { name: a, model: planner }\n";
+    let World { upstream, gateway, .. } = world(yaml).await;
+    let chat = |more: Value| {
+        let mut body = json!({ "model": "workflow/one", "messages": [{ "role": "user", "content": "go" }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let tool = json!([{ "type": "function", "function": { "name": "f", "parameters": {} } }]);
+    let schema =
+        json!({ "type": "json_schema", "json_schema": { "name": "s", "schema": { "type": "object" } } });
+    for (more, field) in [
+        (json!({ "tools": tool }), "tools"),
+        (json!({ "response_format": { "type": "json_object" } }), "response_format"),
+        (json!({ "response_format": schema }), "response_format"),
+        (json!({ "n": 2 }), "n"),
+    ] {
+        let reply = gateway.post_json("/v1/chat/completions", &chat(more)).await;
+        assert_eq!((reply.status, reply.error_code().as_str()), (400, "unsupported_parameter"), "{field}");
+        assert_eq!(reply.json()["error"]["param"], field);
+    }
+    assert!(upstream.requests().is_empty());
+    says(&upstream, "planner", "there");
+    let more = json!({ "n": 1, "response_format": { "type": "text" }, "max_tokens": 3, "user": "ana" });
+    let reply = gateway.post_json("/v1/chat/completions", &chat(more)).await;
+    // 11 tokens at one dollar a million and 7 at two.
+    assert_eq!(
+        (reply.status, reply.header("x-jackfield-cost-usd")),
+        (200, Some("0.000025")),
+        "{}",
+        reply.text()
+    );
+    let record = gateway.record(reply.header("x-jackfield-request-id").unwrap()).await;
+    let steps = record["steps"].as_array().unwrap();
+    let dropped = steps.iter().find(|step| step["step"] == "dropped").unwrap();
+    assert_eq!(dropped["fields"], json!(["max_tokens"]));
+    assert_eq!(record["cost_usd"], "0.000025");
+}

@@ -20,6 +20,8 @@ pub struct Made {
     pub model: String,
     /// The answer.
     pub answer: MadeAnswer,
+    /// What of the request was told to nobody.
+    pub dropped: Vec<String>,
 }
 
 /// A whole answer or a stream.
@@ -51,8 +53,11 @@ where
     // What is ours in it is in the steps' own overheads.
     closing.waited(began.elapsed());
     match made {
-        Ok(Made { by: (by, why), model, answer }) => {
+        Ok(Made { by: (by, why), model, answer, dropped }) => {
             closing.exchange.trail.push(Step::Decided { by: by.to_owned(), why, models: Vec::new() });
+            if !dropped.is_empty() {
+                closing.exchange.trail.push(Step::Dropped { model: model.clone(), fields: dropped });
+            }
             closing.trying(&model, by);
             let answer = match answer {
                 MadeAnswer::Whole { text, usage, cost } => {

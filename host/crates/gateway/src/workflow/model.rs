@@ -1,5 +1,8 @@
 //! A workflow that answers as a model does: `model: workflow/NAME`. The last user message is its input, its output is the answer.
 //!
+//! What a workflow has no place for and an answer would differ by is refused: tools, several answers, a format. All else that a client
+//! says besides is for the steps to say, and noted.
+//!
 //! A streamed answer is the last step's text as it comes, where the workflow gives that as it is; else the output in one piece.
 //! Nothing has been sent before the first of it, so a run that fails before is an error like any other.
 
@@ -8,8 +11,10 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use jackfield_core::base::DrainGuard;
-use jackfield_core::contract::{Chunk, ChunkStream, Delta, Facts, Fault, FaultKind, FinishReason, Usage};
+use jackfield_core::base::{DrainGuard, excerpt};
+use jackfield_core::contract::{
+    ChatRequest, Chunk, ChunkStream, Delta, Facts, Fault, FaultKind, FinishReason, Usage,
+};
 
 use super::board::{Event, Listening};
 use super::prompt::text_of;
@@ -34,6 +39,11 @@ async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -
     if !request.dialect.converses() {
         let message = "a workflow answers conversations: chat completions, responses and messages";
         return Err(Fault::new(FaultKind::Unsupported, message).with_param("model"));
+    }
+    if let Some(field) = unfit(request) {
+        let message =
+            format!("a workflow's steps say for themselves what they ask for: it takes no `{field}`");
+        return Err(Fault::new(FaultKind::Unsupported, message).with_param(field));
     }
     // Whoever may not name it is not told whether it is there.
     named::may_run(&facts.caller, name)?;
@@ -64,7 +74,48 @@ async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -
             }
         }
     };
-    Ok(Made { by: ("workflow", id), model, answer })
+    Ok(Made { by: ("workflow", id), model, answer, dropped: unsaid(request) })
+}
+
+/// Fields that say who asks and how the answer is to travel, or are heeded.
+const HEEDED: [&str; 11] = [
+    "input",
+    "messages",
+    "metadata",
+    "model",
+    "n",
+    "response_format",
+    "store",
+    "stream",
+    "stream_options",
+    "tools",
+    "user",
+];
+
+/// What the answer would differ by, and no workflow takes.
+fn unfit(request: &ChatRequest) -> Option<&'static str> {
+    let format = || {
+        let format = serde_json::from_slice::<Value>(&request.body.get("response_format")?).ok()?;
+        format["type"].as_str().filter(|kind| *kind != "text").map(drop)
+    };
+    let several = || serde_json::from_slice::<u64>(&request.body.get("n")?).ok().filter(|n| *n > 1);
+    if request.has_tools {
+        Some("tools")
+    } else if request.has_response_schema || format().is_some() {
+        Some("response_format")
+    } else {
+        several().map(|_| "n")
+    }
+}
+
+/// What is not told to any step.
+fn unsaid(request: &ChatRequest) -> Vec<String> {
+    let fields = request.body.iter().map(|(name, _)| name).filter(|name| !HEEDED.contains(name));
+    let mut unsaid: Vec<String> = fields.map(|name| excerpt(name, 64)).take(32).collect();
+    if request.messages.len() > 1 {
+        unsaid.push("messages".to_owned());
+    }
+    unsaid
 }
 
 /// The answer as it comes, once it has begun. Holds the run: dropped, the client has left.
