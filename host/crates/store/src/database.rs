@@ -277,22 +277,21 @@ fn write(connection: Connection, queue: &Queue, path: &Arc<str>) {
 fn commit(connection: &Connection, jobs: Vec<Job>) -> Vec<Result<(), Arc<rusqlite::Error>>> {
     let count = jobs.len();
     let all = |error: rusqlite::Error| vec![Err(Arc::new(error)); count];
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+    // Prepared once: these run with every write.
+    let run = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(drop);
+    if let Err(error) = run("BEGIN IMMEDIATE") {
         return all(error);
     }
     let mut told = Vec::with_capacity(count);
     for job in jobs {
-        let run = connection
-            .execute_batch("SAVEPOINT one")
-            .and_then(|()| job(connection))
-            .and_then(|()| connection.execute_batch("RELEASE one"));
-        if run.is_err() {
+        let done = run("SAVEPOINT one").and_then(|()| job(connection)).and_then(|()| run("RELEASE one"));
+        if done.is_err() {
             // Where the whole transaction is gone, the commit says so.
             let _ = connection.execute_batch("ROLLBACK TO one; RELEASE one");
         }
-        told.push(run.map_err(Arc::new));
+        told.push(done.map_err(Arc::new));
     }
-    match connection.execute_batch("COMMIT") {
+    match run("COMMIT") {
         Ok(()) => told,
         Err(error) => {
             let _ = connection.execute_batch("ROLLBACK");
