@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Map, Value, json};
 
 use jackfield_core::config::Period;
@@ -15,8 +16,8 @@ pub(super) struct UsageArgs {
     #[command(flatten)]
     config: ConfigArg,
     /// What to sum for, in this order
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "project,model")]
-    by: Vec<What>,
+    #[arg(long, value_parser = by(), value_delimiter = ',', default_value = "project,model")]
+    by: Vec<By>,
     /// How far to look back: 7d, 12h
     #[arg(long, default_value = "7d", value_name = "TIME")]
     since: Period,
@@ -25,44 +26,10 @@ pub(super) struct UsageArgs {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
-    Project,
-    User,
-    Key,
-    Model,
-    Provider,
-    Task,
-    Workflow,
-    Day,
-}
-
-impl What {
-    fn by(self) -> By {
-        match self {
-            Self::Project => By::Project,
-            Self::User => By::User,
-            Self::Key => By::Key,
-            Self::Model => By::Model,
-            Self::Provider => By::Provider,
-            Self::Task => By::Task,
-            Self::Workflow => By::Workflow,
-            Self::Day => By::Day,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Project => "project",
-            Self::User => "user",
-            Self::Key => "key",
-            Self::Model => "model",
-            Self::Provider => "provider",
-            Self::Task => "task",
-            Self::Workflow => "workflow",
-            Self::Day => "day",
-        }
-    }
+/// The words that sums may be asked for by.
+fn by() -> impl TypedValueParser<Value = By> {
+    let known = PossibleValuesParser::new(By::ALL.map(By::name));
+    known.try_map(|word| By::ALL.into_iter().find(|by| by.name() == word).ok_or("no such word"))
 }
 
 pub(super) fn run(args: &UsageArgs) -> Outcome {
@@ -73,19 +40,18 @@ pub(super) fn run(args: &UsageArgs) -> Outcome {
     };
     let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
     let since = SystemTime::now().checked_sub(args.since.get()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let by: Vec<By> = args.by.iter().map(|what| what.by()).collect();
-    let rows = usage(&path, &by, since, &budgets.timezone)?;
+    let rows = usage(&path, &args.by, since, &budgets.timezone)?;
     match args.json {
         true => out::line(&format!("{:#}", as_json(&rows, &args.by, since))),
         false => show(&rows, &args.by, args.since),
     }
 }
 
-fn as_json(rows: &[UsageRow], by: &[What], since: SystemTime) -> Value {
+fn as_json(rows: &[UsageRow], by: &[By], since: SystemTime) -> Value {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
-            let of = by.iter().zip(&row.of).map(|(what, of)| (what.name().to_owned(), json!(of)));
+            let of = by.iter().zip(&row.of).map(|(by, of)| (by.name().to_owned(), json!(of)));
             let mut shown: Map<String, Value> = of.collect();
             for (name, count) in [
                 ("calls", row.calls),
@@ -107,11 +73,11 @@ fn as_json(rows: &[UsageRow], by: &[What], since: SystemTime) -> Value {
     json!({ "since": show_time(since), "usage": rows })
 }
 
-fn show(rows: &[UsageRow], by: &[What], since: Period) -> Outcome {
+fn show(rows: &[UsageRow], by: &[By], since: Period) -> Outcome {
     if rows.is_empty() {
         return out::line(&format!("no call in the last {since}"));
     }
-    let mut header: Vec<&str> = by.iter().map(|what| what.name()).collect();
+    let mut header: Vec<&str> = by.iter().map(|by| by.name()).collect();
     header.extend(["calls", "input tokens", "output tokens", "USD", "notes"]);
     let mut table = out::table(&header);
     let mut whole = UsageRow::default();

@@ -9,7 +9,7 @@
 //!
 //! A prompt is overestimated, since its price is reserved; an answer is not, since it is cut where a budget ends.
 
-use jackfield_core::contract::{Call, Chunk, Content, Delta, Dialect, Message, Part, Reply};
+use jackfield_core::contract::{Call, ChatRequest, Chunk, Content, Delta, Dialect, Message, Part, Reply};
 
 /// Bytes of a prompt that are taken for a token.
 const BYTES_PER_TOKEN: u64 = 3;
@@ -47,7 +47,12 @@ pub(crate) fn choices(call: &Call) -> u64 {
     if call.facts.request.dialect != Dialect::OpenAiChat {
         return 1;
     }
-    let asked = call.facts.request.body.get("n").and_then(|n| serde_json::from_slice::<u64>(&n).ok());
+    asked_choices(&call.facts.request)
+}
+
+/// The answers that a request's `n` asks for, whatever its API makes of that: at least one.
+pub(crate) fn asked_choices(request: &ChatRequest) -> u64 {
+    let asked = request.body.get("n").and_then(|n| serde_json::from_slice::<u64>(&n).ok());
     asked.unwrap_or(1).max(1)
 }
 

@@ -29,6 +29,7 @@ use jackfield_core::telemetry::metrics::UpstreamSeries;
 use jackfield_store::{Ask, Exceeded, Reservation, StateError};
 
 use self::estimate::Output;
+pub(crate) use self::estimate::asked_choices;
 use crate::world::Model;
 
 /// On whose account one call is made: a request's.

@@ -51,25 +51,7 @@ impl Closing {
         requests: Arc<Requests>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self {
-            exchange,
-            tries: Tries::default(),
-            score: None,
-            cached: Cached::default(),
-            requests,
-            waited: Duration::ZERO,
-            model: None,
-            provider: None,
-            call: None,
-            usage: None,
-            overhead: None,
-            first_token: None,
-            charge: None,
-            metrics,
-            closed: false,
-            flight: false,
-            place: Arc::new(place),
-        }
+        Self::new(exchange, Cached::default(), requests, metrics, Arc::new(place), false)
     }
 
     /// A call on this request's behalf, which may outlive it. Its steps are told to this trail, its tokens are counted, and
@@ -82,12 +64,24 @@ impl Closing {
             deadline: *deadline,
             trail: Trail::mirrored(trail),
         };
+        let (requests, metrics) = (Arc::clone(&self.requests), Arc::clone(&self.metrics));
+        Self::new(exchange, self.cached.of_flight(), requests, metrics, Arc::clone(&self.place), true)
+    }
+
+    fn new(
+        exchange: Exchange,
+        cached: Cached,
+        requests: Arc<Requests>,
+        metrics: Arc<Metrics>,
+        place: Arc<LoadGuard>,
+        flight: bool,
+    ) -> Self {
         Self {
             exchange,
             tries: Tries::default(),
             score: None,
-            cached: self.cached.of_flight(),
-            requests: Arc::clone(&self.requests),
+            cached,
+            requests,
             waited: Duration::ZERO,
             model: None,
             provider: None,
@@ -96,10 +90,10 @@ impl Closing {
             overhead: None,
             first_token: None,
             charge: None,
-            metrics: Arc::clone(&self.metrics),
+            metrics,
             closed: false,
-            flight: true,
-            place: Arc::clone(&self.place),
+            flight,
+            place,
         }
     }
 

@@ -20,6 +20,7 @@ use super::board::{Event, Listening};
 use super::prompt::text_of;
 use super::registry::{RunAsk, Started, ended_from_outside};
 use super::{input, named};
+use crate::charge::asked_choices;
 use crate::pipeline::{self, Delivery, Failure, Incoming, Made, MadeAnswer};
 use crate::world::World;
 
@@ -98,13 +99,12 @@ fn unfit(request: &ChatRequest) -> Option<&'static str> {
         let format = serde_json::from_slice::<Value>(&request.body.get("response_format")?).ok()?;
         format["type"].as_str().filter(|kind| *kind != "text").map(drop)
     };
-    let several = || serde_json::from_slice::<u64>(&request.body.get("n")?).ok().filter(|n| *n > 1);
     if request.has_tools {
         Some("tools")
     } else if request.has_response_schema || format().is_some() {
         Some("response_format")
     } else {
-        several().map(|_| "n")
+        (asked_choices(request) > 1).then_some("n")
     }
 }
 

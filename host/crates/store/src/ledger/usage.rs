@@ -61,7 +61,20 @@ pub struct UsageRow {
 }
 
 impl By {
-    fn column(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Project,
+        Self::User,
+        Self::Key,
+        Self::Model,
+        Self::Provider,
+        Self::Task,
+        Self::Workflow,
+        Self::Day,
+    ];
+
+    /// Its word on the command line and in JSON.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Project => "project",
             Self::User => "user",
@@ -70,7 +83,14 @@ impl By {
             Self::Provider => "provider",
             Self::Task => "task",
             Self::Workflow => "workflow",
+            Self::Day => "day",
+        }
+    }
+
+    fn column(self) -> &'static str {
+        match self {
             Self::Day => "CAST(time / 900000 AS TEXT)",
+            by => by.name(),
         }
     }
 }
