@@ -141,17 +141,18 @@ impl Answer {
 pub struct Match {
     path: Option<String>,
     model: Option<String>,
+    text: Option<String>,
 }
 
 impl Match {
     /// Requests of this path, its query not counted.
     pub fn path(path: &str) -> Self {
-        Self { path: Some(path.to_owned()), model: None }
+        Self { path: Some(path.to_owned()), ..Self::default() }
     }
 
     /// Requests whose JSON body names this model.
     pub fn model(model: &str) -> Self {
-        Self { path: None, model: Some(model.to_owned()) }
+        Self { model: Some(model.to_owned()), ..Self::default() }
     }
 
     /// The same, and the path too.
@@ -160,9 +161,17 @@ impl Match {
         Self { path: Some(path.to_owned()), ..self }
     }
 
-    fn fits(&self, path: &str, model: Option<&str>) -> bool {
+    /// The same, and the body holds these very bytes: for requests that are sent side by side, which
+    /// arrive in any order.
+    #[must_use]
+    pub fn and_text(self, text: &str) -> Self {
+        Self { text: Some(text.to_owned()), ..self }
+    }
+
+    fn fits(&self, path: &str, model: Option<&str>, body: &[u8]) -> bool {
         self.path.as_deref().is_none_or(|want| path.split('?').next() == Some(want))
             && self.model.as_deref().is_none_or(|want| model == Some(want))
+            && self.text.as_deref().is_none_or(|want| memchr::memmem::find(body, want.as_bytes()).is_some())
     }
 }
 
@@ -195,7 +204,7 @@ impl Script {
             .and_then(|body| body.get("model").and_then(Value::as_str).map(str::to_owned));
         self.rules
             .iter_mut()
-            .filter(|(rule, _)| rule.fits(path, model.as_deref()))
+            .filter(|(rule, _)| rule.fits(path, model.as_deref(), body))
             .map(|(_, answers)| answers)
             .chain([&mut self.common])
             .find_map(|answers| answers.queue.pop_front().or_else(|| answers.default.clone()))

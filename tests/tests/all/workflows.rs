@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jackfield_tests::gateway::{Gateway, Reply};
 use jackfield_tests::soon;
-use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
+use jackfield_tests::upstream::{Answer, Match, Received, Upstream, openai};
 use serde_json::{Value, json};
 
 use crate::admin::ask;
@@ -184,24 +184,25 @@ const SCALING: &str = r#"
 #[tokio::test]
 async fn items_share_a_call_and_its_answer_is_taken_apart_one_of_the_wrong_length_is_mended() {
     let World { upstream, gateway, .. } = world(SCALING).await;
-    says(&upstream, "worker", r#"[{"n":1},{"n":2}]"#);
+    // The two batches are asked side by side: which is first is nobody's to say.
+    let asked_for = |items: &str| Match::model("worker").and_text(items);
+    let (first, last) = (r#"[\"a\",\"b\"]"#, r#"[\"c\"]"#);
+    upstream.push_for(&asked_for(first), openai::chat(r#"[{"n":1},{"n":2}]"#));
     // The last has one element; two answers are one too many, and it is told so.
-    says(&upstream, "worker", r#"[{"n":3},{"n":4}]"#);
-    says(&upstream, "worker", r#"[{"n":3}]"#);
+    upstream.push_for(&asked_for(last), openai::chat(r#"[{"n":3},{"n":4}]"#));
+    upstream.push_for(&asked_for(last), openai::chat(r#"[{"n":3}]"#));
     let record = done(&gateway, "scaling", json!(["a", "b", "c"])).await;
     assert_eq!(record["output"], json!([{ "n": 1 }, { "n": 2 }, { "n": 3 }]));
     let sent = upstream.requests();
-    let texts: Vec<String> = sent
-        .iter()
-        .map(|sent| sent.json()["messages"].as_array().unwrap().last().unwrap()["content"].to_string())
-        .collect();
-    let batches: Vec<bool> = texts.iter().map(|text| text.contains(r#"[\"a\",\"b\"]"#)).collect();
-    assert_eq!(batches.iter().filter(|first| **first).count(), 1, "{texts:?}");
-    assert!(texts[2].contains("more than 1 item"), "{texts:?}");
-    assert_eq!(
-        sent[2].json()["messages"][1],
-        json!({ "role": "assistant", "content": r#"[{"n":3},{"n":4}]"# })
-    );
+    assert_eq!(sent.len(), 3);
+    let of = |items: &str| {
+        let asked = |sent: &&Received| String::from_utf8_lossy(&sent.body).contains(items);
+        sent.iter().filter(asked).map(|sent| sent.json()["messages"].clone()).collect::<Vec<Value>>()
+    };
+    assert_eq!(of(first).len(), 1);
+    let mended = &of(last)[1];
+    assert_eq!(mended[1], json!({ "role": "assistant", "content": r#"[{"n":3},{"n":4}]"# }));
+    assert!(mended[2]["content"].as_str().unwrap().contains("more than 1 item"), "{mended}");
     // Never mended: it fails, and says how.
     upstream.always_for(&Match::model("worker"), openai::chat("[]"));
     let reply = run(&gateway, "scaling", json!(["a", "b"])).await;
