@@ -183,6 +183,15 @@ async fn bind(
 /// A task that does not outlive its owner.
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
+impl AbortOnDrop {
+    /// Ends it, and waits until nothing of it is left.
+    async fn end(mut self) {
+        self.0.abort();
+        // How it ended is nobody's concern any more.
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
@@ -214,12 +223,12 @@ impl Bound {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
         let telling = alerts::tell(Arc::clone(&self.world), self.keeper.metrics());
-        let _telling = AbortOnDrop(tokio::spawn(telling));
+        let telling = AbortOnDrop(tokio::spawn(telling));
         let flights = Arc::clone(self.world.load().flights());
         let runs = Arc::clone(self.world.load().runs());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
-        let _keeping = AbortOnDrop(match self.config.plugins().watch() {
+        let keeping = AbortOnDrop(match self.config.plugins().watch() {
             true => tokio::spawn(watch::watch(keeper, world, commands, asked)),
             false => tokio::spawn(watch::hold(keeper, world, commands, asked)),
         });
@@ -236,6 +245,9 @@ impl Bound {
             cut
         };
         let (cut, ()) = tokio::join!(api, serve_admin(self.admin, api_is_done));
+        // Both hold the state: once this returns, nobody here has its file open.
+        keeping.end().await;
+        telling.end().await;
         match cut {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),
