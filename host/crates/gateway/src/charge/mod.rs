@@ -26,7 +26,7 @@ use jackfield_core::contract::{
     Usage,
 };
 use jackfield_core::telemetry::metrics::UpstreamSeries;
-use jackfield_store::{Ask, Exceeded, Reservation, StateError};
+use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError};
 
 use self::estimate::Output;
 pub(crate) use self::estimate::asked_choices;
@@ -111,8 +111,11 @@ impl Model {
                 hidden: spec.capabilities.contains(&Capability::Reasoning),
             });
             let reserved = reserved.map_err(|exceeded| {
-                let window = exceeded.window.map_or("none", Window::name);
-                self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+                // A price that nobody knows is no limit without room.
+                if exceeded.why == Refused::Spent {
+                    let window = exceeded.window.map_or("none", Window::name);
+                    self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+                }
                 Box::new(exceeded)
             })?;
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
@@ -280,3 +283,12 @@ fn may_be_billed(fault: &Fault) -> bool {
 fn unavailable(error: StateError) -> Fault {
     Fault::new(FaultKind::StateUnavailable, error.to_string())
 }
+/// What a client is told of a call that the budgets do not allow.
+pub(crate) fn refused(exceeded: &Exceeded) -> Fault {
+    let kind = match exceeded.why {
+        Refused::Spent => FaultKind::BudgetExceeded,
+        Refused::NoPrice(_) => FaultKind::PriceUnknown,
+    };
+    Fault::new(kind, exceeded.to_string())
+}
+

@@ -255,7 +255,7 @@ async fn share(
                         let why = format!("{opener} failed: {}", fault.kind.reason());
                         tell(closing, CacheOutcome::Joined, Some(why), None, None);
                         // Another's budget says nothing about this one's.
-                        let own = fault.kind == FaultKind::BudgetExceeded;
+                        let own = matches!(fault.kind, FaultKind::BudgetExceeded | FaultKind::PriceUnknown);
                         if (followed >= FOLLOWED && !own) || Instant::now() >= deadline {
                             return Err(fault);
                         }
