@@ -114,6 +114,24 @@ async fn every_provider_is_told_where_to_stop_by_every_client() {
 }
 
 #[tokio::test]
+async fn both_names_of_the_bound_are_clamped_and_neither_is_raised() {
+    for (more, want) in [
+        (json!({ "max_tokens": 4_000, "max_completion_tokens": 4_000 }), 60..=110),
+        (json!({ "max_tokens": 20, "max_completion_tokens": 4_000 }), 20..=20),
+        (json!({ "max_tokens": 4_000, "max_completion_tokens": 20 }), 20..=20),
+    ] {
+        let world = start(&daily(1_100_000)).await;
+        world.upstream.push(openai::chat("fine"));
+        let reply = world.gateway.chat(body(&more)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let sent = world.upstream.only_request().json();
+        for name in ["max_tokens", "max_completion_tokens"] {
+            assert!(sent[name].as_u64().is_some_and(|told| want.contains(&told)), "{more}: {sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn counting_costs_nothing() {
     let (upstream, gateway) = every_api(1_000).await;
     upstream.push(Answer::json(200, &json!({ "input_tokens": 5 })));

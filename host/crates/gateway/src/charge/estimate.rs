@@ -58,6 +58,15 @@ pub(crate) fn asked_choices(request: &ChatRequest) -> u64 {
 
 /// The tokens of an answer as it comes.
 #[derive(Clone, Copy, Debug, Default)]
+/// The bounds on an answer that a chat request's body names, by the old name and the new.
+pub(crate) fn asked_outputs(request: &ChatRequest) -> impl Iterator<Item = u64> {
+    let names = match request.dialect {
+        Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"][..],
+        _ => &[],
+    };
+    names.iter().filter_map(|name| serde_json::from_slice(&request.body.get(name)?).ok())
+}
+
 pub(crate) struct Output {
     ascii: u64,
     other: u64,

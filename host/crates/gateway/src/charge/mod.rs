@@ -30,6 +30,7 @@ use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError};
 
 use self::estimate::Output;
 pub(crate) use self::estimate::asked_choices;
+use self::estimate::asked_outputs;
 use crate::world::Model;
 
 /// On whose account one call is made: a request's.
@@ -119,7 +120,7 @@ impl Model {
                 Box::new(exceeded)
             })?;
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
-                let bound = (bound / choices).max(1);
+                let bound = (bound / choices).max(1).min(least_output(call));
                 call.overrides.max_output_tokens = Some(u32::try_from(bound).unwrap_or(u32::MAX));
                 payer.aside.push(Step::Clamped { model: spec.name.clone(), max_output_tokens: bound });
             }
@@ -144,12 +145,22 @@ impl Model {
     }
 }
 
-/// The bound on each of the answers that is on the wire, in tokens: a rule's stands in place of the client's.
+/// The bound on each of the answers that is on the wire, in tokens: a rule's stands in place of the client's. Of two of the
+/// client's the larger: nobody knows which one a server obeys.
 fn most_output(call: &Call) -> Option<u64> {
-    let asked = call.overrides.max_output_tokens.map(u64::from).or(call.facts.request.max_output_tokens);
+    let clients = || asked_outputs(&call.facts.request).max().or(call.facts.request.max_output_tokens);
+    let asked = call.overrides.max_output_tokens.map(u64::from).or_else(clients);
     match (asked, call.max_output) {
         (Some(asked), Some(most)) => Some(asked.min(most)),
         (asked, most) => asked.or(most),
+    }
+}
+
+/// What the client's own bounds allow whichever a server obeys: a budget lengthens no answer.
+fn least_output(call: &Call) -> u64 {
+    match call.overrides.max_output_tokens {
+        Some(rule) => u64::from(rule),
+        None => asked_outputs(&call.facts.request).min().unwrap_or(u64::MAX),
     }
 }
 
@@ -280,9 +291,6 @@ fn may_be_billed(fault: &Fault) -> bool {
     }
 }
 
-fn unavailable(error: StateError) -> Fault {
-    Fault::new(FaultKind::StateUnavailable, error.to_string())
-}
 /// What a client is told of a call that the budgets do not allow.
 pub(crate) fn refused(exceeded: &Exceeded) -> Fault {
     let kind = match exceeded.why {
@@ -292,3 +300,6 @@ pub(crate) fn refused(exceeded: &Exceeded) -> Fault {
     Fault::new(kind, exceeded.to_string())
 }
 
+fn unavailable(error: StateError) -> Fault {
+    Fault::new(FaultKind::StateUnavailable, error.to_string())
+}
