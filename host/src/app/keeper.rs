@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source, ValidatorOnError};
+use jackfield_core::config::{
+    Config, Instances, PluginSettings as Configured, Source, State, ValidatorOnError,
+};
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks, ValidatorSlot};
 use jackfield_gateway::world::{LiveTable, Load, World};
@@ -134,7 +136,7 @@ impl Keeper {
 
     /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
     pub(super) async fn reload(&mut self, published: &ArcSwap<World>) -> Reloaded {
-        let config = self.reread_config();
+        let config = self.reread_config().await;
         let (changed, unsettled) = self.rescan(config.as_ref().unwrap_or(&Arc::clone(&self.config))).await;
         let reconfigured = config.is_some();
         if let Some(config) = config {
@@ -156,7 +158,7 @@ impl Keeper {
     }
 
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
-    fn reread_config(&mut self) -> Option<Arc<Config>> {
+    async fn reread_config(&mut self) -> Option<Arc<Config>> {
         let Source::File(path) = self.config.source() else { return None };
         let taken = Config::load(Some(path)).map_err(|report| format!("\n{report}")).and_then(|mut next| {
             if next.fingerprint() == self.config.fingerprint() {
@@ -165,16 +167,21 @@ impl Keeper {
             // The socket stays where it is: the new keys must be fit to guard that address, not the one written.
             next.listen_on(self.config.server().listen()).map_err(|refused| refused.to_string())?;
             let providers = Registry::build(&next).map_err(|error| error.to_string())?;
-            Ok(Some((next, providers)))
+            Ok(Some((Arc::new(next), providers)))
         });
         match taken {
             Ok(taken) => {
                 self.rejected = None;
+        // Last, because it changes something.
+        let taken = match taken {
+            Ok(Some((next, providers))) => self.open_state(&next).await.map(|()| Some((next, providers))),
+            other => other,
+        };
                 let (next, providers) = taken?;
                 self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
                 self.providers = providers;
-                Some(Arc::new(next))
+                Some(next)
             }
             Err(why) => {
                 if self.rejected.as_ref() != Some(&why) {
@@ -212,12 +219,23 @@ impl Keeper {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
-        if self.store.path().is_none() && Store::file(old).is_none() && Store::file(new).is_some() {
-            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory alone, and are lost at the next start, which opens a file for them: restart soon");
+    }
+
+    /// Opens the file that a new configuration needs and the one in force does not. One that keeps what it counts in memory goes
+    /// on with that until the next start.
+    async fn open_state(&self, next: &Arc<Config>) -> Result<(), String> {
+        let needs = matches!(self.config.state(), State::Unset) && Store::file(next).is_some();
+        if self.store.path().is_some() || !needs {
+            return Ok(());
         }
     }
 
     /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
+        let (store, next) = (Arc::clone(&self.store), Arc::clone(next));
+        let opened = tokio::task::spawn_blocking(move || store.write_down(&next)).await;
+        opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        tracing::info!(target: "jackfield::world", state = self.store.path(), "the state's file is open: what is spent from now on is written down there");
+        Ok(())
     async fn rescan(&mut self, config: &Config) -> (bool, bool) {
         let dir = config.plugins().dir();
         if !self.memory.is_of(dir) {

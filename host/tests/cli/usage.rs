@@ -8,6 +8,8 @@ use jackfield_core::contract::{Caller, Usage};
 use jackfield_store::{Ask, Store};
 use serde_json::Value;
 
+use super::served::Home;
+
 const YAML: &str = "
 server: { listen: 127.0.0.1:0 }
 providers: { sim: { kind: simulated } }
@@ -85,6 +87,24 @@ fn a_state_that_cannot_be_opened_refuses_to_start_and_check_opens_nothing() {
     assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
     let (fine, _, told) = jackfield(folder.path(), "check");
     assert!(fine, "{told}");
+#[test]
+fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
+    let home = Home::new("dir: plugins");
+    std::fs::create_dir(home.dir.path().join("there")).unwrap();
+    let yaml = YAML.replace("dir: plugins", "dir: /nonexistent") + "telemetry: { log: json }\n";
+    std::fs::write(home.dir.path().join("there/it.yaml"), yaml).unwrap();
+    let served = home.serve_with(&["--config", "there/it.yaml"]);
+    let file = home.dir.path().join("there/jackfield.db");
+    let line = format!("state in {}", file.display());
+    assert!(served.greeting().lines().any(|said| said == line), "{}", served.greeting());
+    assert!(file.exists() && !home.dir.path().join("jackfield.db").exists());
+    assert_eq!(served.model().0, "m");
+    let (fine, table, told) = jackfield(&home.dir.path().join("there"), "usage --config it.yaml");
+    assert!(fine && table.contains("1 simulated"), "{table}{told}");
+    let (fine, table, told) = jackfield(std::path::Path::new("/"), &format!("usage --config {}", file.with_file_name("it.yaml").display()));
+    assert!(fine && table.contains("1 simulated"), "{table}{told}");
+}
+
     std::fs::write(folder.path().join("jackfield.yaml"), YAML).unwrap();
     let (fine, _, told) = jackfield(folder.path(), "route --task none");
     let _ = (fine, told);
@@ -94,3 +114,11 @@ fn a_state_that_cannot_be_opened_refuses_to_start_and_check_opens_nothing() {
     let (fine, _, told) = jackfield(folder.path(), "usage");
     assert!(!fine && told.contains("nothing is written down: add `state: sqlite:jackfield.db`"), "{told}");
 }
+    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
+    std::fs::create_dir(folder.path().join("nowhere")).unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!folder.path().join("nowhere/state.db").exists(), "check made a file");
+    std::fs::remove_dir(folder.path().join("nowhere")).unwrap();
+    std::fs::write(folder.path().join("nowhere"), "a file").unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!fine && told.contains("nowhere/state.db"), "{told}");

@@ -7,8 +7,12 @@
 mod clamp;
 /// Many at once, and many who leave.
 mod crowd;
+/// A gateway of files.
+mod home;
 /// Every way a call may end.
 mod paths;
+/// Budgets that change.
+mod reload;
 
 use jackfield_tests::gateway::{Gateway, Reply};
 use jackfield_tests::upstream::{Answer, Match, openai};

@@ -136,7 +136,7 @@ impl Reservation {
 
     /// What it is expected to cost now, in the file.
     fn write_down(&mut self) {
-        let Some(database) = &self.shared.database else { return };
+        let Some(database) = self.shared.database.get() else { return };
         let expected = self.estimate(self.expected);
         self.ticket = Some(database.write(rows::reserve(&self.charge, self.reserved(), expected)));
     }
@@ -162,14 +162,14 @@ impl Reservation {
         let write = |database: &Database| {
             database.write_owed(rows::settle(&self.charge, self.reserved(), spent.usd, usage))
         };
-        (spent.usd, self.shared.database.as_ref().map(write))
+        (spent.usd, self.shared.database.get().map(write))
     }
 
     fn undo(&mut self) {
         self.done = true;
         let held = self.tariff.most(self.held);
         let _ = self.shared.accounts().settle(&self.charged, held, Amount::default());
-        if let Some(database) = &self.shared.database {
+        if let Some(database) = self.shared.database.get() {
             let _ = database.write_owed(rows::release(&self.charge));
         }
     }
