@@ -13,6 +13,10 @@ mod home;
 mod paths;
 /// Budgets that change.
 mod reload;
+/// Who is told.
+mod told;
+/// A state that cannot be written.
+mod unwritten;
 
 use jackfield_tests::gateway::{Gateway, Reply};
 use jackfield_tests::upstream::{Answer, Match, openai};
