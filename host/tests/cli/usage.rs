@@ -72,21 +72,21 @@ fn usage_is_read_from_the_file_of_a_gateway_that_runs() {
         (&row["user"], &row["cost_nanousd"], &row["cost_usd"]),
         (&Value::Null, &290_000.into(), &0.00029.into())
     );
+    for (since, seen) in [("2026-11-01", true), ("2026-11-01T09:30:00+01:00", true), ("2999-01-01", false)] {
+        let (fine, table, told) = jackfield(folder.path(), &format!("usage --since {since}"));
+        assert!(fine, "{told}");
+        assert_eq!(table.contains("search"), seen, "{table}");
+        assert_eq!(table.contains(&format!("no call since {since}")), !seen, "{table}");
+    }
+    for wrong in ["2026-13-01", "yesterday", "2026-11"] {
+        let (fine, _, told) = jackfield(folder.path(), &format!("usage --since {wrong}"));
+        assert!(!fine && told.contains("or a date, as in `2026-11-01`"), "{told}");
+    }
     // A second process on the file is refused, whoever it is.
     let (fine, _, told) = jackfield(folder.path(), "serve");
     assert!(!fine && told.contains("another process has it open; stop that one"), "{told}");
 }
 
-#[test]
-fn a_state_that_cannot_be_opened_refuses_to_start_and_check_opens_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let yaml = YAML.replace("orchestrator:", "state: sqlite:nowhere/state.db\norchestrator:");
-    std::fs::write(folder.path().join("jackfield.yaml"), yaml).unwrap();
-    std::fs::create_dir(folder.path().join("plugins")).unwrap();
-    let (fine, _, told) = jackfield(folder.path(), "serve");
-    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
-    let (fine, _, told) = jackfield(folder.path(), "check");
-    assert!(fine, "{told}");
 #[test]
 fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
     let home = Home::new("dir: plugins");
@@ -105,6 +105,24 @@ fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
     assert!(fine && table.contains("1 simulated"), "{table}{told}");
 }
 
+#[test]
+fn a_state_that_cannot_be_opened_refuses_to_start_and_check_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = YAML.replace("orchestrator:", "state: sqlite:nowhere/state.db\norchestrator:");
+    std::fs::write(folder.path().join("jackfield.yaml"), yaml).unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "serve");
+    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
+    std::fs::create_dir(folder.path().join("nowhere")).unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(fine, "{told}");
+    assert!(!folder.path().join("nowhere/state.db").exists(), "check made a file");
+    std::fs::remove_dir(folder.path().join("nowhere")).unwrap();
+    std::fs::write(folder.path().join("nowhere"), "a file").unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!fine && told.contains("nowhere/state.db"), "{told}");
     std::fs::write(folder.path().join("jackfield.yaml"), YAML).unwrap();
     let (fine, _, told) = jackfield(folder.path(), "route --task none");
     let _ = (fine, told);
@@ -114,11 +132,3 @@ fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
     let (fine, _, told) = jackfield(folder.path(), "usage");
     assert!(!fine && told.contains("nothing is written down: add `state: sqlite:jackfield.db`"), "{told}");
 }
-    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
-    std::fs::create_dir(folder.path().join("nowhere")).unwrap();
-    let (fine, _, told) = jackfield(folder.path(), "check");
-    assert!(!folder.path().join("nowhere/state.db").exists(), "check made a file");
-    std::fs::remove_dir(folder.path().join("nowhere")).unwrap();
-    std::fs::write(folder.path().join("nowhere"), "a file").unwrap();
-    let (fine, _, told) = jackfield(folder.path(), "check");
-    assert!(!fine && told.contains("nowhere/state.db"), "{told}");

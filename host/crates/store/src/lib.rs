@@ -18,11 +18,12 @@ use std::time::SystemTime;
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
 
 pub use cache::Cache;
+pub use jiff::tz::TimeZone;
 use database::{Database, Opening};
 pub use error::StateError;
 pub use ledger::{
     Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
-    UsageRow, usage,
+    UsageRow, moment_named, usage,
 };
 use runs::Runs;
 
@@ -110,7 +111,6 @@ impl Store {
     }
 }
 
-/// A moment as people and programs read it: `2026-11-22T06:38:25Z`.
 /// Opens this file, and reads what its ledger goes on from.
 fn open_file(
     path: &Path,
@@ -123,6 +123,7 @@ fn open_file(
     Ok((opening.start()?, restored))
 }
 
+/// A moment as people and programs read it: `2026-11-22T06:38:25Z`.
 pub fn show_time(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| "?".to_owned(), |at| at.to_string())
 }

@@ -34,7 +34,7 @@ pub(crate) use restored::Restored;
 use rows::Charge;
 pub(crate) use rows::TABLES;
 pub use standing::{LimitStatus, Standing};
-pub use usage::{By, UsageRow, usage};
+pub use usage::{By, UsageRow, moment_named, usage};
 
 use crate::StateError;
 use crate::database::Database;
