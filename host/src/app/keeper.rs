@@ -42,6 +42,8 @@ pub(super) struct Keeper {
     metrics: Arc<Metrics>,
     generations: Generations,
     shadows: Arc<ShadowTasks>,
+    /// Why the plugin folder cannot be read, so that it is told once.
+    unreadable: Option<String>,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
     generation: u64,
@@ -82,6 +84,7 @@ impl Keeper {
             metrics,
             generations,
             shadows,
+            unreadable: None,
             rejected: None,
             generation: 0,
         }
@@ -169,14 +172,14 @@ impl Keeper {
             let providers = Registry::build(&next).map_err(|error| error.to_string())?;
             Ok(Some((Arc::new(next), providers)))
         });
-        match taken {
-            Ok(taken) => {
-                self.rejected = None;
         // Last, because it changes something.
         let taken = match taken {
             Ok(Some((next, providers))) => self.open_state(&next).await.map(|()| Some((next, providers))),
             other => other,
         };
+        match taken {
+            Ok(taken) => {
+                self.rejected = None;
                 let (next, providers) = taken?;
                 self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
@@ -228,14 +231,14 @@ impl Keeper {
         if self.store.path().is_some() || !needs {
             return Ok(());
         }
-    }
-
-    /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
         let (store, next) = (Arc::clone(&self.store), Arc::clone(next));
         let opened = tokio::task::spawn_blocking(move || store.write_down(&next)).await;
         opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         tracing::info!(target: "jackfield::world", state = self.store.path(), "the state's file is open: what is spent from now on is written down there");
         Ok(())
+    }
+
+    /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
     async fn rescan(&mut self, config: &Config) -> (bool, bool) {
         let dir = config.plugins().dir();
         if !self.memory.is_of(dir) {
@@ -251,13 +254,18 @@ impl Keeper {
                     self.metrics.host.changed(counted(change));
                 }
                 self.catalog = catalog;
+                self.unreadable = None;
                 // A refusal alone changes nothing that serves.
                 let changed = changes.iter().any(|change| !matches!(change, Change::Refused { .. }));
                 (changed, unsettled)
             }
             Err(error) => {
-                let dir = shown(dir);
-                tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read; what was loaded goes on");
+                let (dir, error) = (shown(dir), error.to_string());
+                let why = format!("{dir}: {error}");
+                if self.unreadable.as_ref() != Some(&why) {
+                    tracing::warn!(target: "jackfield::plugin", dir, error, "the plugin folder cannot be read; what was loaded goes on");
+                    self.unreadable = Some(why);
+                }
                 (false, false)
             }
         }
