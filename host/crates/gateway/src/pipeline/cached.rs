@@ -230,9 +230,11 @@ async fn share(
     let id = closing.exchange.facts.id.to_string();
     let (most, deadline) = (world.store().cache().most(), closing.exchange.deadline);
     let mut followed = 0;
+    // It follows nobody: what it would be given is older than it wants.
+    let mut fresh = wants == Wants::Fresh;
     loop {
         let first = || targets.first().and_then(|target| closing.cached.look(world, target));
-        match world.flights().join(key, &id, most, wants == Wants::Fresh, first) {
+        match world.flights().join(key, &id, most, fresh, first) {
             Joined::Kept(entry) => return Ok(hit(closing, entry)),
             Joined::Follows(reader) => {
                 let opener = reader.opener().to_owned();
@@ -246,9 +248,16 @@ async fn share(
                         let why = format!("{opener}: its budget");
                         tell(closing, CacheOutcome::Joined, Some(why), None, None);
                     }
+                    // The first candidates failed, and the next one's answer was there: as old as the opener allowed.
+                    Ok(begun) if too_old(begun.age, wants) => {
+                        let why = format!("{opener}: its answer is too old");
+                        tell(closing, CacheOutcome::Joined, Some(why), None, begun.age);
+                        fresh = true;
+                    }
                     Ok(begun) => {
                         let model = begun.given.model.clone();
-                        tell(closing, CacheOutcome::Joined, Some(opener), model, None);
+                        tell(closing, CacheOutcome::Joined, Some(opener), model, begun.age);
+                        closing.cached.age = begun.age;
                         return Ok(tailed(closing, &begun, reader));
                     }
                     Err(fault) => {
@@ -264,7 +273,8 @@ async fn share(
             }
             Joined::Opens(reader, departure) => {
                 tell(closing, CacheOutcome::Miss, None, None, None);
-                let flight = Flight::new(world, closing.of_flight(), departure);
+                let under_way = closing.opens();
+                let flight = Flight::new(world, closing.of_flight(), departure, under_way);
                 world.flights().launch(flight.fly(targets, judge));
                 let begun = reader.begun(deadline + GRACE).await;
                 closing.exchange.trail.catch_up();
@@ -278,6 +288,14 @@ async fn share(
                 return Ok(tailed(closing, &begun, reader));
             }
         }
+    }
+}
+
+/// Whether an answer that was kept for so long is older than the request wants.
+fn too_old(age: Option<Duration>, wants: Wants) -> bool {
+    match (age, wants) {
+        (Some(age), Wants::Kept(Some(most))) => age > most,
+        _ => false,
     }
 }
 

@@ -13,6 +13,7 @@ mod flight;
 mod hold;
 mod json_text;
 mod judge;
+mod left;
 mod made;
 mod record;
 mod result;
