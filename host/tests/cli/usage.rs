@@ -101,7 +101,10 @@ fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
     assert_eq!(served.model().0, "m");
     let (fine, table, told) = jackfield(&home.dir.path().join("there"), "usage --config it.yaml");
     assert!(fine && table.contains("1 simulated"), "{table}{told}");
-    let (fine, table, told) = jackfield(std::path::Path::new("/"), &format!("usage --config {}", file.with_file_name("it.yaml").display()));
+    let (fine, table, told) = jackfield(
+        std::path::Path::new("/"),
+        &format!("usage --config {}", file.with_file_name("it.yaml").display()),
+    );
     assert!(fine && table.contains("1 simulated"), "{table}{told}");
 }
 

@@ -18,9 +18,9 @@ use std::time::SystemTime;
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
 
 pub use cache::Cache;
-pub use jiff::tz::TimeZone;
 use database::{Database, Opening};
 pub use error::StateError;
+pub use jiff::tz::TimeZone;
 pub use ledger::{
     Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
     UsageRow, moment_named, usage,

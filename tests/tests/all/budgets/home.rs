@@ -36,8 +36,17 @@ impl Home {
         std::fs::write(self.dir.path().join("jackfield.yaml"), yaml).unwrap();
     }
 
+    /// Starts it. One that was stopped just before lets go of the state's file when the last of its tasks is gone.
     pub(super) async fn start(&self) -> Gateway {
-        Setup::file(&self.dir.path().join("jackfield.yaml")).start().await
+        let starting = async {
+            loop {
+                match Setup::file(&self.dir.path().join("jackfield.yaml")).try_start().await {
+                    Ok(gateway) => return gateway,
+                    Err(why) => assert!(why.contains("another process has it open"), "{why}"),
+                }
+            }
+        };
+        soon("the gateway to start", starting).await
     }
 
     /// The state's file, where nothing is said of it.

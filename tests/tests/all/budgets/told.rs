@@ -18,7 +18,8 @@ async fn told(upstream: &Upstream, count: usize) -> Vec<Value> {
     let told = async {
         loop {
             let all = upstream.requests();
-            let told: Vec<Value> = all.iter().filter(|sent| sent.path == HOOK).map(|sent| sent.json()).collect();
+            let told: Vec<Value> =
+                all.iter().filter(|sent| sent.path == HOOK).map(|sent| sent.json()).collect();
             if told.len() >= count {
                 return told;
             }
@@ -45,7 +46,8 @@ async fn every_threshold_is_told_once_by_a_webhook_that_fails_at_first() {
         upstream.base_url()
     );
     let gateway = Setup::yaml(&yaml).env("KEY", PROVIDER_KEY).start().await;
-    let thresholds = |told: &[Value]| -> Vec<f64> { told.iter().map(|one| one["threshold"].as_f64().unwrap()).collect() };
+    let thresholds =
+        |told: &[Value]| -> Vec<f64> { told.iter().map(|one| one["threshold"].as_f64().unwrap()).collect() };
 
     // A fifth of it passes two; the first is told again.
     assert_eq!(gateway.chat(body(&json!({}))).await.status, 200);

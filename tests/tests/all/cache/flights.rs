@@ -169,10 +169,19 @@ async fn the_record_of_an_opener_that_leaves_waits_for_what_its_call_costs() {
         world.upstream.open("left");
         let line = world.gateway.log().wait_for_requests(1).await.remove(0);
         assert_eq!((line.get("outcome"), line.get("cost_usd")), (&json!("client_left"), &json!("0.000081")));
-        assert_eq!((line.get("model"), line.get("output_tokens")), (&json!("model-a"), &json!(7)), "{stream}");
+        assert_eq!(
+            (line.get("model"), line.get("output_tokens")),
+            (&json!("model-a"), &json!(7)),
+            "{stream}"
+        );
         let record = world.gateway.records().remove(0);
-        assert_eq!((&record["outcome"], &record["cost_usd"]), (&json!("client_left"), &json!("0.000081")), "{record:#}");
-        let attempts: Vec<&Value> = record["steps"].as_array().unwrap().iter().filter(|s| s["step"] == "attempt").collect();
+        assert_eq!(
+            (&record["outcome"], &record["cost_usd"]),
+            (&json!("client_left"), &json!("0.000081")),
+            "{record:#}"
+        );
+        let attempts: Vec<&Value> =
+            record["steps"].as_array().unwrap().iter().filter(|s| s["step"] == "attempt").collect();
         assert_eq!((attempts.len(), &attempts[0]["outcome"]), (1, &json!("answered")), "{record:#}");
     }
 }

@@ -163,7 +163,8 @@ impl WireChoice {
             || delta.audio.is_some()
             || delta.function_call.is_some();
         // Servers that tell thoughts under both names tell the same ones twice.
-        let thought = [&delta.reasoning_content, &delta.reasoning].into_iter().flatten().map(|text| text.0).max();
+        let thought =
+            [&delta.reasoning_content, &delta.reasoning].into_iter().flatten().map(|text| text.0).max();
         let thought = thought.unwrap_or(0) + delta.function_call.as_ref().map_or(0, |call| call.0);
         let tool_calls = delta.tool_calls.unwrap_or_default().into_iter().map(|call| {
             let (name, arguments) = call.function.map(|f| (f.name, f.arguments)).unwrap_or_default();
