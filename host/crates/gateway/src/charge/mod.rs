@@ -13,6 +13,7 @@
 
 mod estimate;
 mod meter;
+mod together;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError};
 use self::estimate::Output;
 pub(crate) use self::estimate::asked_choices;
 use self::estimate::asked_outputs;
+pub(crate) use self::together::call_together;
 use crate::world::Model;
 
 /// On whose account one call is made: a request's.
@@ -233,9 +235,20 @@ impl Charge {
 
     /// This is what it consumed. When that is done, it is written down.
     async fn settle(&mut self, usage: Usage) -> Result<(), Fault> {
-        self.book(usage);
+        self.book(usage, self.price.map(|price| usage.cost(&price)));
         match self.reservation.take() {
             Some(reservation) => reservation.settle(usage).await.map(drop).map_err(unavailable),
+            None => Ok(()),
+        }
+    }
+
+    /// This is its share of what a call for several consumed, and what that costs. When that is done, it is written down.
+    async fn settle_at(&mut self, usage: Usage, cost: Option<NanoUsd>) -> Result<(), Fault> {
+        self.book(usage, cost);
+        match self.reservation.take() {
+            Some(held) => {
+                held.settle_at(usage, cost.unwrap_or(NanoUsd::ZERO)).await.map(drop).map_err(unavailable)
+            }
             None => Ok(()),
         }
     }
@@ -252,12 +265,12 @@ impl Charge {
     }
 
     /// Puts it on the request's bill and counts it, once.
-    fn book(&mut self, usage: Usage) {
+    fn book(&mut self, usage: Usage, cost: Option<NanoUsd>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         let free = self.simulated.then_some(NanoUsd::ZERO);
-        let cost = self.price.map(|price| usage.cost(&price)).or(free);
+        let cost = cost.or(free);
         self.series.used(&usage, cost);
         self.bill.add(Charged { number: self.number, usage, cost });
     }
@@ -268,7 +281,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         if self.sent && !self.closed {
             let usage = self.estimate();
-            self.book(usage);
+            self.book(usage, self.price.map(|price| usage.cost(&price)));
             if let Some(reservation) = self.reservation.take() {
                 // Charged, and on its way to the file, at the first look; nobody is left who could wait for more.
                 let _ = reservation.settle(usage).now_or_never();

@@ -28,6 +28,7 @@ use super::cache_key;
 use super::flight::Flight;
 use super::judge::Judge;
 use super::settle::Closing;
+use super::vectors::Divided;
 use super::walk;
 use crate::world::{Begun, Joined, Reader, World};
 
@@ -58,6 +59,10 @@ pub(super) struct Cached {
     /// Who gave the answer, when it is not this request's alone.
     pub given: Option<Given>,
     keys: Vec<(Target, CacheKey)>,
+    /// The request by input, where its parts are kept.
+    pub divided: Option<Divided>,
+    /// The candidate whose answer is delivered.
+    pub answers: Option<Target>,
     wants: Option<Wants>,
     /// What the answer is kept under.
     under: Option<CacheKey>,
@@ -84,7 +89,7 @@ impl Spoiled {
 impl Cached {
     /// The same for a call on the request's behalf.
     pub(super) fn of_flight(&self) -> Self {
-        Self { keys: self.keys.clone(), wants: self.wants, ..Self::default() }
+        Self { keys: self.keys.clone(), divided: self.divided.clone(), wants: self.wants, ..Self::default() }
     }
 
     /// Nobody was called for this request.
@@ -96,12 +101,24 @@ impl Cached {
     pub(super) fn look(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
+        if let Some(divided) = &self.divided {
+            return divided.look(world, target, key, max_age);
+        }
         world.store().cache().get(key, now(), max_age)
+    }
+
+    /// How old what is kept may be, if it may be read: `Some(None)` is of any age.
+    pub(super) fn max_age(&self) -> Option<Option<Duration>> {
+        match self.wants {
+            Some(Wants::Kept(max_age)) => Some(max_age),
+            _ => None,
+        }
     }
 
     /// This candidate's answer is delivered. `steps` are those of its judgement.
     pub(super) fn judged(&mut self, target: &Target, steps: &[Step]) {
         self.under = self.keys.iter().find(|(there, _)| there == target).map(|(_, key)| *key);
+        self.answers = Some(target.clone());
         let reached = |step: &Step| matches!(step, Step::BudgetReached { .. });
         if steps.iter().any(|step| failed_to_judge(step) || reached(step)) {
             self.spoiled.set();
@@ -182,6 +199,9 @@ pub(super) async fn answer(
         }
     }
     closing.cached.wants = Some(wants);
+    if world.config().orchestrator().cache().embeddings.per_input {
+        closing.cached.divided = cache_key::by_input(world, &closing.exchange.facts, &targets, judge.added());
+    }
     let first = targets.first().and_then(|target| closing.cached.look(world, target));
     if let Some(entry) = first {
         return Ok(hit(closing, entry));

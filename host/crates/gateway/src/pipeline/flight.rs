@@ -15,7 +15,7 @@ use super::delivery::{Body, ReplyStream};
 use super::judge::Judge;
 use super::left::UnderWay;
 use super::settle::Closing;
-use super::walk;
+use super::vectors;
 use crate::world::{Begun, Departure, World};
 
 /// A call on its way.
@@ -41,7 +41,7 @@ impl Flight {
     /// Makes the call.
     pub(super) async fn fly(self, targets: Vec<Target>, judge: Judge) {
         let Self { world, mut closing, departure, under_way: _under_way } = self;
-        let answered = match walk::walk(&world, &mut closing, targets, judge).await {
+        let answered = match vectors::walk(&world, &mut closing, targets, judge).await {
             Ok(answered) => answered,
             Err(fault) => {
                 closing.fail(fault.clone());

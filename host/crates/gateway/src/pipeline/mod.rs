@@ -20,6 +20,7 @@ mod result;
 mod review;
 mod settle;
 mod tries;
+mod vectors;
 mod verdict;
 mod walk;
 mod whole;

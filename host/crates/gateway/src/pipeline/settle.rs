@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{CacheOutcome, Exchange, Fault, FaultKind, Step, Trail, Usage};
+use jackfield_core::contract::{CacheOutcome, Called, Exchange, Fault, FaultKind, Step, Trail, Usage};
 use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome};
 
 use jackfield_store::cache::Given;
@@ -134,6 +134,13 @@ impl Closing {
         }
         self.tries.abandon(&mut self.exchange.trail);
         Some(live)
+    }
+
+    /// A call that was made for several requests answers this one too.
+    pub(super) fn asked_elsewhere(&mut self, call: Called) {
+        self.trying(&call.model, &call.provider);
+        self.charge = call.charge;
+        self.exchange.trail.push(Step::Answered { call });
     }
 
     /// So much of the time was a provider's, or a wait between two calls.
