@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source, ValidatorOnError};
+use jackfield_core::config::{
+    Config, Instances, PluginSettings as Configured, Source, State, ValidatorOnError,
+};
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks, ValidatorSlot};
 use jackfield_gateway::world::{LiveTable, Load, World};
@@ -40,6 +42,8 @@ pub(super) struct Keeper {
     metrics: Arc<Metrics>,
     generations: Generations,
     shadows: Arc<ShadowTasks>,
+    /// Why the plugin folder cannot be read, so that it is told once.
+    unreadable: Option<String>,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
     generation: u64,
@@ -80,6 +84,7 @@ impl Keeper {
             metrics,
             generations,
             shadows,
+            unreadable: None,
             rejected: None,
             generation: 0,
         }
@@ -134,7 +139,7 @@ impl Keeper {
 
     /// Looks at the configuration file and the folder, and publishes a new world if anything changed.
     pub(super) async fn reload(&mut self, published: &ArcSwap<World>) -> Reloaded {
-        let config = self.reread_config();
+        let config = self.reread_config().await;
         let (changed, unsettled) = self.rescan(config.as_ref().unwrap_or(&Arc::clone(&self.config))).await;
         let reconfigured = config.is_some();
         if let Some(config) = config {
@@ -156,7 +161,7 @@ impl Keeper {
     }
 
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
-    fn reread_config(&mut self) -> Option<Arc<Config>> {
+    async fn reread_config(&mut self) -> Option<Arc<Config>> {
         let Source::File(path) = self.config.source() else { return None };
         let taken = Config::load(Some(path)).map_err(|report| format!("\n{report}")).and_then(|mut next| {
             if next.fingerprint() == self.config.fingerprint() {
@@ -165,8 +170,13 @@ impl Keeper {
             // The socket stays where it is: the new keys must be fit to guard that address, not the one written.
             next.listen_on(self.config.server().listen()).map_err(|refused| refused.to_string())?;
             let providers = Registry::build(&next).map_err(|error| error.to_string())?;
-            Ok(Some((next, providers)))
+            Ok(Some((Arc::new(next), providers)))
         });
+        // Last, because it changes something.
+        let taken = match taken {
+            Ok(Some((next, providers))) => self.open_state(&next).await.map(|()| Some((next, providers))),
+            other => other,
+        };
         match taken {
             Ok(taken) => {
                 self.rejected = None;
@@ -174,7 +184,7 @@ impl Keeper {
                 self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
                 self.providers = providers;
-                Some(Arc::new(next))
+                Some(next)
             }
             Err(why) => {
                 if self.rejected.as_ref() != Some(&why) {
@@ -212,9 +222,20 @@ impl Keeper {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
-        if self.store.path().is_none() && Store::file(old).is_none() && Store::file(new).is_some() {
-            tracing::warn!(target: "jackfield::world", "budgets and runs of workflows are kept in memory alone, and are lost at the next start, which opens a file for them: restart soon");
+    }
+
+    /// Opens the file that a new configuration needs and the one in force does not. One that keeps what it counts in memory goes
+    /// on with that until the next start.
+    async fn open_state(&self, next: &Arc<Config>) -> Result<(), String> {
+        let needs = matches!(self.config.state(), State::Unset) && Store::file(next).is_some();
+        if self.store.path().is_some() || !needs {
+            return Ok(());
         }
+        let (store, next) = (Arc::clone(&self.store), Arc::clone(next));
+        let opened = tokio::task::spawn_blocking(move || store.write_down(&next)).await;
+        opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        tracing::info!(target: "jackfield::world", state = self.store.path(), "the state's file is open: what is spent from now on is written down there");
+        Ok(())
     }
 
     /// Brings the catalog up to the folder. Says whether anything changed, and whether to look again.
@@ -233,13 +254,18 @@ impl Keeper {
                     self.metrics.host.changed(counted(change));
                 }
                 self.catalog = catalog;
+                self.unreadable = None;
                 // A refusal alone changes nothing that serves.
                 let changed = changes.iter().any(|change| !matches!(change, Change::Refused { .. }));
                 (changed, unsettled)
             }
             Err(error) => {
-                let dir = shown(dir);
-                tracing::warn!(target: "jackfield::plugin", dir, %error, "the plugin folder cannot be read; what was loaded goes on");
+                let (dir, error) = (shown(dir), error.to_string());
+                let why = format!("{dir}: {error}");
+                if self.unreadable.as_ref() != Some(&why) {
+                    tracing::warn!(target: "jackfield::plugin", dir, error, "the plugin folder cannot be read; what was loaded goes on");
+                    self.unreadable = Some(why);
+                }
                 (false, false)
             }
         }

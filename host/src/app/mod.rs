@@ -209,6 +209,11 @@ impl Bound {
         self.admin.as_ref().and_then(|server| server.local_addr().ok())
     }
 
+    /// The file in which what is spent and run is written down; `None`: there is none.
+    pub fn state(&self) -> Option<String> {
+        self.world.load().store().path().map(str::to_owned)
+    }
+
     /// What became of the plugin folder; follows every reload.
     pub fn plugins(&self) -> Arc<ArcSwap<PluginReport>> {
         Arc::clone(&self.plugins)

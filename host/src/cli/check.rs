@@ -6,6 +6,7 @@ use super::{ConfigArg, Failed, Outcome, engine, out, runtime, tasks};
 use crate::app;
 use jackfield_core::config::Config;
 use jackfield_plugin_host::Catalog;
+use jackfield_store::Store;
 
 #[derive(Args)]
 pub(super) struct CheckArgs {
@@ -30,6 +31,8 @@ pub(super) fn run(args: &CheckArgs) -> Outcome {
         let unfit = app::unfit_validator(catalog.get(name), mode);
         faults.extend(unfit.map(|why| format!("`{name}`: {why}")));
     }
+    // What `serve` would refuse.
+    Store::look(&config)?;
     if !faults.is_empty() {
         return Err(Failed(format!("error: {} plugin fault(s)\n  {}", faults.len(), faults.join("\n  "))));
     }

@@ -74,6 +74,10 @@ fn greet(bound: &Bound, source: &str, model: &str, keys: bool) -> Outcome {
         "jackfield {} · configuration: {source} · plugin routers: {routers}",
         env!("CARGO_PKG_VERSION")
     ))?;
+    out::line(&match bound.state() {
+        Some(path) => format!("state in {path}"),
+        None => "state in memory: nothing outlives this process".to_owned(),
+    })?;
     for (file, reason) in &plugins.refused {
         out::note(&format!("warning: plugin {file}: {reason}"));
     }

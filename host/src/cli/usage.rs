@@ -1,5 +1,7 @@
 //! `jackfield usage`: what was spent, by whom and on what, from the file that a gateway writes down, also while it runs.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -7,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Map, Value, json};
 
 use jackfield_core::config::Period;
-use jackfield_store::{By, Store, UsageRow, show_time, usage};
+use jackfield_store::{By, Store, TimeZone, UsageRow, moment_named, show_time, usage};
 
 use super::{ConfigArg, Failed, Outcome, out};
 
@@ -18,12 +20,43 @@ pub(super) struct UsageArgs {
     /// What to sum for, in this order
     #[arg(long, value_parser = by(), value_delimiter = ',', default_value = "project,model")]
     by: Vec<By>,
-    /// How far to look back: 7d, 12h
+    /// How far to look back (7d, 12h), or from when on: a date in the budgets' time zone (2026-11-01), or a time with its offset
     #[arg(long, default_value = "7d", value_name = "TIME")]
-    since: Period,
+    since: Since,
     /// Print the sums as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// From when on charges count.
+#[derive(Clone, Debug)]
+enum Since {
+    /// So long ago.
+    Ago(Period),
+    /// A date or a time, as it was written.
+    Moment(String),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(period) => Ok(Self::Ago(period)),
+            // In any zone there is such a date; which one holds, the configuration says.
+            Err(_) if moment_named(text, &TimeZone::UTC).is_some() => Ok(Self::Moment(text.to_owned())),
+            Err(_) => Err("write how far to look back, as in `7d` or `12h`, or a date, as in `2026-11-01`"),
+        }
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ago(period) => write!(f, "in the last {period}"),
+            Self::Moment(text) => write!(f, "since {text}"),
+        }
+    }
 }
 
 /// The words that sums may be asked for by.
@@ -39,11 +72,15 @@ pub(super) fn run(args: &UsageArgs) -> Outcome {
         return Err(Failed(format!("error: {}: {hint}", config.source())));
     };
     let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
-    let since = SystemTime::now().checked_sub(args.since.get()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let since = match &args.since {
+        Since::Ago(period) => SystemTime::now().checked_sub(period.get()),
+        Since::Moment(text) => moment_named(text, &budgets.timezone),
+    };
+    let since = since.unwrap_or(SystemTime::UNIX_EPOCH);
     let rows = usage(&path, &args.by, since, &budgets.timezone)?;
     match args.json {
         true => out::line(&format!("{:#}", as_json(&rows, &args.by, since))),
-        false => show(&rows, &args.by, args.since),
+        false => show(&rows, &args.by, &args.since),
     }
 }
 
@@ -73,9 +110,9 @@ fn as_json(rows: &[UsageRow], by: &[By], since: SystemTime) -> Value {
     json!({ "since": show_time(since), "usage": rows })
 }
 
-fn show(rows: &[UsageRow], by: &[By], since: Period) -> Outcome {
+fn show(rows: &[UsageRow], by: &[By], since: &Since) -> Outcome {
     if rows.is_empty() {
-        return out::line(&format!("no call in the last {since}"));
+        return out::line(&format!("no call {since}"));
     }
     let mut header: Vec<&str> = by.iter().map(|by| by.name()).collect();
     header.extend(["calls", "input tokens", "output tokens", "USD", "notes"]);

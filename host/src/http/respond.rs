@@ -44,7 +44,8 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::UpstreamRefused
         | K::ContextLength => StatusCode::BAD_REQUEST,
         K::Unauthenticated | K::InvalidToken => StatusCode::UNAUTHORIZED,
-        K::BudgetExceeded => StatusCode::PAYMENT_REQUIRED,
+        // Asking again changes nothing about either.
+        K::BudgetExceeded | K::PriceUnknown => StatusCode::PAYMENT_REQUIRED,
         K::ModelNotAllowed | K::RejectedForbidden | K::HostNotAllowed => StatusCode::FORBIDDEN,
         K::UnknownPath
         | K::UnknownModel

@@ -22,6 +22,7 @@ pub(crate) struct Home {
 pub(crate) struct Served {
     child: Child,
     address: Option<String>,
+    greeting: String,
     told: Arc<Mutex<String>>,
 }
 
@@ -64,8 +65,13 @@ impl Home {
 
     /// Starts a gateway and does not wait for it.
     pub(crate) fn spawn(&self) -> Served {
+        self.spawn_with(&[])
+    }
+
+    fn spawn_with(&self, more: &[&str]) -> Served {
         let mut child = Command::new(env!("CARGO_BIN_EXE_jackfield"))
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(more)
             .current_dir(self.dir.path())
             .env("XDG_CACHE_HOME", self.dir.path().join("caches"))
             .stdout(Stdio::piped())
@@ -80,15 +86,26 @@ impl Home {
                 *heard.lock().unwrap() += &(line + "\n");
             }
         });
-        Served { child, address: None, told }
+        Served { child, address: None, told, greeting: String::new() }
     }
 
     /// Starts a gateway that serves.
     pub(crate) fn serve(&self) -> Served {
-        let mut served = self.spawn();
+        self.serve_with(&[])
+    }
+
+    /// Starts a gateway with these arguments besides.
+    pub(crate) fn serve_with(&self, more: &[&str]) -> Served {
+        let mut served = self.spawn_with(more);
         let mut lines = BufReader::new(served.child.stdout.take().unwrap()).lines();
-        let address =
-            lines.find_map(|line| Some(line.ok()?.strip_prefix("listening on http://")?.to_owned()));
+        let mut greeting = String::new();
+        let address = lines.find_map(|line| {
+            let line = line.ok()?;
+            greeting.push_str(&line);
+            greeting.push('\n');
+            Some(line.strip_prefix("listening on http://")?.to_owned())
+        });
+        served.greeting = greeting;
         served.address = Some(address.unwrap_or_else(|| panic!("it does not serve: {}", served.told())));
         std::thread::spawn(move || lines.for_each(drop));
         served
@@ -110,6 +127,11 @@ impl Served {
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         self.address.as_deref().unwrap()
+    }
+
+    /// What it printed until it listened.
+    pub(crate) fn greeting(&self) -> &str {
+        &self.greeting
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -8,6 +8,8 @@ use jackfield_core::contract::{Caller, Usage};
 use jackfield_store::{Ask, Store};
 use serde_json::Value;
 
+use super::served::Home;
+
 const YAML: &str = "
 server: { listen: 127.0.0.1:0 }
 providers: { sim: { kind: simulated } }
@@ -70,9 +72,40 @@ fn usage_is_read_from_the_file_of_a_gateway_that_runs() {
         (&row["user"], &row["cost_nanousd"], &row["cost_usd"]),
         (&Value::Null, &290_000.into(), &0.00029.into())
     );
+    for (since, seen) in [("2026-11-01", true), ("2026-11-01T09:30:00+01:00", true), ("2999-01-01", false)] {
+        let (fine, table, told) = jackfield(folder.path(), &format!("usage --since {since}"));
+        assert!(fine, "{told}");
+        assert_eq!(table.contains("search"), seen, "{table}");
+        assert_eq!(table.contains(&format!("no call since {since}")), !seen, "{table}");
+    }
+    for wrong in ["2026-13-01", "yesterday", "2026-11"] {
+        let (fine, _, told) = jackfield(folder.path(), &format!("usage --since {wrong}"));
+        assert!(!fine && told.contains("or a date, as in `2026-11-01`"), "{told}");
+    }
     // A second process on the file is refused, whoever it is.
     let (fine, _, told) = jackfield(folder.path(), "serve");
     assert!(!fine && told.contains("another process has it open; stop that one"), "{told}");
+}
+
+#[test]
+fn the_file_lies_beside_the_configuration_wherever_the_command_is_started() {
+    let home = Home::new("dir: plugins");
+    std::fs::create_dir(home.dir.path().join("there")).unwrap();
+    let yaml = YAML.replace("dir: plugins", "dir: /nonexistent") + "telemetry: { log: json }\n";
+    std::fs::write(home.dir.path().join("there/it.yaml"), yaml).unwrap();
+    let served = home.serve_with(&["--config", "there/it.yaml"]);
+    let file = home.dir.path().join("there/jackfield.db");
+    let line = format!("state in {}", file.display());
+    assert!(served.greeting().lines().any(|said| said == line), "{}", served.greeting());
+    assert!(file.exists() && !home.dir.path().join("jackfield.db").exists());
+    assert_eq!(served.model().0, "m");
+    let (fine, table, told) = jackfield(&home.dir.path().join("there"), "usage --config it.yaml");
+    assert!(fine && table.contains("1 simulated"), "{table}{told}");
+    let (fine, table, told) = jackfield(
+        std::path::Path::new("/"),
+        &format!("usage --config {}", file.with_file_name("it.yaml").display()),
+    );
+    assert!(fine && table.contains("1 simulated"), "{table}{told}");
 }
 
 #[test]
@@ -84,7 +117,15 @@ fn a_state_that_cannot_be_opened_refuses_to_start_and_check_opens_nothing() {
     let (fine, _, told) = jackfield(folder.path(), "serve");
     assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
     let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!fine && told.contains("nowhere/state.db") && told.contains("make its folder"), "{told}");
+    std::fs::create_dir(folder.path().join("nowhere")).unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
     assert!(fine, "{told}");
+    assert!(!folder.path().join("nowhere/state.db").exists(), "check made a file");
+    std::fs::remove_dir(folder.path().join("nowhere")).unwrap();
+    std::fs::write(folder.path().join("nowhere"), "a file").unwrap();
+    let (fine, _, told) = jackfield(folder.path(), "check");
+    assert!(!fine && told.contains("nowhere/state.db"), "{told}");
     std::fs::write(folder.path().join("jackfield.yaml"), YAML).unwrap();
     let (fine, _, told) = jackfield(folder.path(), "route --task none");
     let _ = (fine, told);

@@ -7,8 +7,16 @@
 mod clamp;
 /// Many at once, and many who leave.
 mod crowd;
+/// A gateway of files.
+mod home;
 /// Every way a call may end.
 mod paths;
+/// Budgets that change.
+mod reload;
+/// Who is told.
+mod told;
+/// A state that cannot be written.
+mod unwritten;
 
 use jackfield_tests::gateway::{Gateway, Reply};
 use jackfield_tests::upstream::{Answer, Match, openai};
@@ -120,7 +128,10 @@ async fn a_budget_that_is_spent_is_a_402_in_the_clients_dialect_and_nobody_is_ca
         }
         assert_eq!((reply.header("retry-after"), reply.header("x-jackfield-attempts")), (None, Some("0")));
         let said = error["message"].as_str().unwrap();
-        for want in ["daily", "$0.000081", "left", "begins anew at 20"] {
+        // 16 tokens of an answer, and its prompt.
+        let needs = said.split("needs at least $").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+        assert!((166_000..200_000).contains(&nanos(needs)), "{said}");
+        for want in ["daily", "limit of $0.000081 has $0.000081 left", "begins anew at 20"] {
             assert!(said.contains(want), "{want}: {said}");
         }
         let steps = record(&world, &reply).await["steps"].as_array().unwrap().clone();
@@ -195,8 +206,20 @@ async fn a_models_own_limit_and_a_price_that_nobody_knows_leave_the_others() {
         let reply = world.gateway.chat(body(&json!({ "model": asked }))).await;
         assert_eq!(reply.status, want, "{budgets}: {}", reply.text());
         if want == 402 {
-            let said = reply.error().message;
-            assert!(said.contains("known price") || said.contains("model `dear`"), "{said}");
+            let error = reply.error();
+            let (code, remedy) = match asked {
+                "unknown" => ("price_unknown", r#"`models: { "unknown": { price: { input: "#),
+                _ => ("budget_exceeded", "model `dear`"),
+            };
+            assert_eq!(error.code.as_deref(), Some(code), "{budgets}");
+            assert!(error.message.contains(remedy), "{}", error.message);
+            let steps = record(&world, &reply).await["steps"].clone();
+            assert!(steps.as_array().unwrap().iter().any(|step| step["why"] == code), "{steps:#}");
+            let ask = body(&json!({ "model": asked, "max_tokens": 50 }));
+            let reply = world.gateway.post_raw("/v1/messages", ask, &[]).await;
+            let error = &reply.json()["error"];
+            assert_eq!((reply.status, &error["type"]), (402, &json!("billing_error")), "{budgets}");
+            assert!(error["message"].as_str().unwrap().contains(remedy), "{error}");
         }
         assert_eq!(world.upstream.requests().len(), usize::from(want == 200), "{budgets}");
     }

@@ -2,6 +2,7 @@
 //! answer is the first one's bytes.
 
 mod flights;
+mod vectors;
 
 use jackfield_tests::gateway::{CHAT, Gateway, Reply, Setup};
 use jackfield_tests::guest::{stream_guard, validator};

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use jackfield_core::config::Synchronous;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rustix::fs::Access;
 use tokio::sync::watch;
 
 use crate::StateError;
@@ -404,6 +405,19 @@ fn lock(path: &Path) -> Result<File, StateError> {
         )),
         Err(TryLockError::Error(error)) => Err(no_file(path, &error)),
     }
+}
+
+/// Whether a file can be opened or made here, without doing either.
+pub(crate) fn writable(path: &Path) -> Result<(), StateError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // SQLite makes files beside it.
+    let may = |path: &Path, how| rustix::fs::access(path, how).map_err(io::Error::from);
+    let folder = may(folder, Access::WRITE_OK | Access::EXEC_OK);
+    let looked = folder.and_then(|()| match path.exists() {
+        true => may(path, Access::READ_OK | Access::WRITE_OK),
+        false => Ok(()),
+    });
+    looked.map_err(|error| no_file(path, &error))
 }
 
 fn no_file(path: &Path, error: &io::Error) -> StateError {

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod runs;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
@@ -19,19 +20,20 @@ use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
 pub use cache::Cache;
 use database::{Database, Opening};
 pub use error::StateError;
+pub use jiff::tz::TimeZone;
 pub use ledger::{
     Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
-    UsageRow, usage,
+    UsageRow, moment_named, usage,
 };
 use runs::Runs;
 
-/// Everything that is stored, of one gateway. Opened once, before the first world.
+/// Everything that is stored, of one gateway. Opened once, before the first world; a file that is needed later is opened then.
 #[derive(Debug, Default)]
 pub struct Store {
     ledger: Ledger,
     cache: Cache,
     runs: Runs,
-    database: Option<Database>,
+    database: OnceLock<Database>,
 }
 
 impl Store {
@@ -39,34 +41,58 @@ impl Store {
     /// said of it and no budget and no workflow needs it. Blocks for as long as reading the current month's charges takes.
     pub fn open(config: &Config) -> Result<Self, StateError> {
         let Some((path, synchronous)) = Self::file(config) else { return Ok(Self::default()) };
-        Self::open_file(&path, synchronous, config)
-    }
-
-    fn open_file(path: &Path, synchronous: Synchronous, config: &Config) -> Result<Self, StateError> {
-        let mut opening = Opening::open(path, synchronous, &[ledger::TABLES, runs::TABLES])?;
-        let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
-        let restored = ledger::Restored::read(&mut opening, &budgets)?;
-        let database = opening.start()?;
+        let (database, restored) = open_file(&path, synchronous, config)?;
         let ledger = Ledger::written_down(database.clone(), restored);
-        let runs = Runs::written_down(database.clone());
-        Ok(Self { ledger, cache: Cache::default(), runs, database: Some(database) })
+        let store = Self { ledger, ..Self::default() };
+        store.runs.write_down(database.clone());
+        let _ = store.database.set(database);
+        Ok(store)
     }
 
-    /// The file that this configuration writes to; `None`: none.
+    /// Opens the file that a new configuration needs and the one before did not: from then on everything is written down there.
+    /// Blocks like [`Self::open`]. For one task at a time, and a store whose ledger has been idle so far.
+    ///
+    /// # Errors
+    /// It cannot be opened: nothing has changed.
+    pub fn write_down(&self, config: &Config) -> Result<(), StateError> {
+        let Some((path, synchronous)) = Self::file(config).filter(|_| self.database.get().is_none()) else {
+            return Ok(());
+        };
+        let (database, restored) = open_file(&path, synchronous, config)?;
+        self.runs.write_down(database.clone());
+        self.ledger.write_down(database.clone(), restored);
+        let _ = self.database.set(database);
+        Ok(())
+    }
+
+    /// The file that this configuration writes to; `None`: none. A relative path starts at the folder of the configuration
+    /// file, and at the directory the gateway runs in where there is no such file.
     pub fn file(config: &Config) -> Option<(PathBuf, Synchronous)> {
-        match config.state() {
-            State::Memory => None,
-            State::Sqlite(path, synchronous) => Some((path.clone(), *synchronous)),
+        let (path, synchronous) = match config.state() {
+            State::Memory => return None,
+            State::Sqlite(path, synchronous) => (path.clone(), *synchronous),
             State::Unset => {
                 let needed = config.orchestrator().budgets().is_some() || !config.workflows().is_empty();
-                needed.then(|| (PathBuf::from(DEFAULT_STATE), Synchronous::default()))
+                needed.then(|| (PathBuf::from(DEFAULT_STATE), Synchronous::default()))?
             }
-        }
+        };
+        let path = config.source().folder().join(path);
+        Some((std::path::absolute(&path).unwrap_or(path), synchronous))
+    }
+
+    /// Whether the file that this configuration writes to can be opened or made, as far as looking tells: for commands that
+    /// serve nothing and make no file.
+    ///
+    /// # Errors
+    /// Its folder is missing, or is not to be written to, or the file is not.
+    pub fn look(config: &Config) -> Result<(), StateError> {
+        let Some((path, _)) = Self::file(config) else { return Ok(()) };
+        database::writable(&path)
     }
 
     /// The file, as messages have it; `None`: nothing is written down.
     pub fn path(&self) -> Option<&str> {
-        self.database.as_ref().map(|database| &**database.path())
+        self.database.get().map(|database| &**database.path())
     }
 
     /// Kept answers. Always in memory.
@@ -83,6 +109,18 @@ impl Store {
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
+}
+
+/// Opens this file, and reads what its ledger goes on from.
+fn open_file(
+    path: &Path,
+    synchronous: Synchronous,
+    config: &Config,
+) -> Result<(Database, ledger::Restored), StateError> {
+    let mut opening = Opening::open(path, synchronous, &[ledger::TABLES, runs::TABLES])?;
+    let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
+    let restored = ledger::Restored::read(&mut opening, &budgets)?;
+    Ok((opening.start()?, restored))
 }
 
 /// A moment as people and programs read it: `2026-11-22T06:38:25Z`.

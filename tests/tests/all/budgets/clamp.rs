@@ -114,6 +114,24 @@ async fn every_provider_is_told_where_to_stop_by_every_client() {
 }
 
 #[tokio::test]
+async fn both_names_of_the_bound_are_clamped_and_neither_is_raised() {
+    for (more, want) in [
+        (json!({ "max_tokens": 4_000, "max_completion_tokens": 4_000 }), 60..=110),
+        (json!({ "max_tokens": 20, "max_completion_tokens": 4_000 }), 20..=20),
+        (json!({ "max_tokens": 4_000, "max_completion_tokens": 20 }), 20..=20),
+    ] {
+        let world = start(&daily(1_100_000)).await;
+        world.upstream.push(openai::chat("fine"));
+        let reply = world.gateway.chat(body(&more)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let sent = world.upstream.only_request().json();
+        for name in ["max_tokens", "max_completion_tokens"] {
+            assert!(sent[name].as_u64().is_some_and(|told| want.contains(&told)), "{more}: {sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn counting_costs_nothing() {
     let (upstream, gateway) = every_api(1_000).await;
     upstream.push(Answer::json(200, &json!({ "input_tokens": 5 })));
@@ -199,6 +217,58 @@ async fn a_stream_that_does_not_stop_is_ended_well_formed_in_every_clients_words
             assert!(used <= LIMIT + 10_000, "{used}");
             assert!(used >= tokens as u64 * 10_000, "what was delivered is paid for: {used}, {tokens}");
         }
+    }
+}
+
+/// Sixty pieces of a hundred tokens each that no text is made of, and no end, whatever is asked for.
+fn endless_unseen(what: &str) -> Answer {
+    let long = "x".repeat(400);
+    let chat = |delta: Value| json!({ "choices": [{ "index": 0, "delta": delta }] });
+    let piece = match what {
+        "thoughts" => chat(json!({ "reasoning_content": long })),
+        "thoughts twice" => chat(json!({ "reasoning_content": long, "reasoning": long })),
+        "arguments" => chat(json!({ "tool_calls": [{ "index": 0, "function": { "arguments": long } }] })),
+        "legacy call" => chat(json!({ "function_call": { "arguments": long } })),
+        "refusal" => chat(json!({ "refusal": long })),
+        "thinking" => {
+            json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "thinking_delta", "thinking": long } })
+        }
+        _ => json!({ "candidates": [{ "content": { "parts": [{ "thought": true, "text": long }] } }] }),
+    };
+    let named = if what == "thinking" { "event: content_block_delta\n" } else { "" };
+    let begin = match what {
+        "thinking" => vec![
+            "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"content\":[],\"model\":\"up\",\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n".to_owned(),
+            "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\n".to_owned(),
+        ],
+        _ => Vec::new(),
+    };
+    let pieces = std::iter::repeat_n(format!("{named}data: {piece}\n\n"), 60);
+    Answer::sse(begin.into_iter().chain(pieces)).gate("never")
+}
+
+#[tokio::test]
+async fn what_is_generated_unseen_counts_and_ends_at_the_limit_too() {
+    const LIMIT: u64 = 5_000_000;
+    const PIECE: u64 = 100 * 10_000;
+    for (model, what) in [
+        ("open", "thoughts"),
+        ("open", "thoughts twice"),
+        ("open", "arguments"),
+        ("open", "legacy call"),
+        ("open", "refusal"),
+        ("anth", "thinking"),
+        ("gem", "thought parts"),
+    ] {
+        let (upstream, gateway) = every_api(LIMIT).await;
+        upstream.push(endless_unseen(what));
+        let got = gateway.stream_from(CHAT, asks(CHAT, model, true, None)).await;
+        let name = format!("{model} {what}: {}", String::from_utf8_lossy(&got.body));
+        assert_eq!((got.status, &got.ending), (200, &Ending::Whole), "{name}");
+        assert_eq!(said(CHAT, &got.frames).1, "length", "{name}");
+        upstream.disconnected(0).await;
+        let used = used(&gateway).await;
+        assert!((LIMIT / 2..=LIMIT + PIECE).contains(&used), "{used} {name}");
     }
 }
 

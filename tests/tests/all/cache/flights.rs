@@ -145,6 +145,80 @@ async fn the_opener_leaves_and_its_call_goes_on() {
 }
 
 #[tokio::test]
+async fn the_record_of_an_opener_that_leaves_waits_for_what_its_call_costs() {
+    for stream in [false, true] {
+        let cache = "orchestrator:\n  cache: { enabled: true }\n";
+        let yaml = ADMIN
+            .replace("orchestrator:\n", cache)
+            .replace("{ provider: up }", "{ provider: up, retries: 0, price: { input: 1, output: 10 } }");
+        let world = World::start(&yaml).await;
+        let frames = openai::stream_frames(&["a", "b", "c"]);
+        world.upstream.push(match stream {
+            true => Answer::sse(frames[..2].to_vec()).gate("left").bytes(frames[2..].concat()),
+            false => openai::chat("abc").hang_before_head("left"),
+        });
+        let opener = world.gateway.open_stream(hello(stream));
+        match stream {
+            true => drop(opener.await),
+            false => {
+                tokio::select! { _ = opener => panic!("answered"), () = world.upstream.at_gate("left") => {} }
+            }
+        }
+        reaches(&world.gateway, &[(r#"requests_total{outcome="client_left",reason="none"}"#, 1.0)]).await;
+        assert!(world.gateway.records().is_empty() && world.gateway.log().requests().is_empty(), "{stream}");
+        world.upstream.open("left");
+        let line = world.gateway.log().wait_for_requests(1).await.remove(0);
+        assert_eq!((line.get("outcome"), line.get("cost_usd")), (&json!("client_left"), &json!("0.000081")));
+        assert_eq!(
+            (line.get("model"), line.get("output_tokens")),
+            (&json!("model-a"), &json!(7)),
+            "{stream}"
+        );
+        let record = world.gateway.records().remove(0);
+        assert_eq!(
+            (&record["outcome"], &record["cost_usd"]),
+            (&json!("client_left"), &json!("0.000081")),
+            "{record:#}"
+        );
+        let attempts: Vec<&Value> =
+            record["steps"].as_array().unwrap().iter().filter(|s| s["step"] == "attempt").collect();
+        assert_eq!((attempts.len(), &attempts[0]["outcome"]), (1, &json!("answered")), "{record:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_follower_is_given_nothing_older_than_it_wants() {
+    let world = counted("", "  fallback: { model-a: [model-b] }\n").await;
+    world.upstream.push_for(&Match::model("model-b"), openai::chat("old"));
+    let of_b = ask(&json!({ "model": "model-b" }));
+    assert_eq!(fared(&world.gateway.chat(of_b.clone()).await), "miss");
+    let ageing = async {
+        loop {
+            let reply = world.gateway.chat(of_b.clone()).await;
+            if story(&world, &reply).await[0]["age_us"].as_u64().unwrap() > 1_000_000 {
+                return;
+            }
+        }
+    };
+    soon("the answer to be older than a second", ageing).await;
+    let failing = openai::error(500, "server_error", None, "no").hang_before_head("both here");
+    world.upstream.always_for(&Match::model("model-a"), failing);
+    world.upstream.always_for(&Match::model("model-b"), openai::chat("new"));
+    let opener = crowd(&world, 1, &hello(false));
+    world.upstream.at_gate("both here").await;
+    let there = Arc::clone(&world);
+    let follower = tokio::spawn(async move {
+        there.gateway.post_raw(CHAT, hello(false), &[("cache-control", "max-age=1")]).await
+    });
+    in_flight(&world.gateway, 2.0).await;
+    world.upstream.open("both here");
+    let opener = soon("the opener's answer", opener.join_all()).await.remove(0);
+    let follower = soon("the follower's answer", follower).await.unwrap();
+    assert_eq!((fared(&opener), opener.text().contains("old")), ("hit", true), "{}", opener.text());
+    assert_eq!((fared(&follower), follower.text().contains("new")), ("miss", true), "{}", follower.text());
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_waits_for_any_more_is_kept_all_the_same() {
     let world = counted("", "").await;
     world.upstream.push(openai::chat("late").hang_before_head("left"));

@@ -19,6 +19,13 @@ const DEFAULT_SIZE: u64 = 256 << 20;
 /// What is written for answers that are to be the same each time; more asks for other ones.
 const DEFAULT_TEMPERATURE: f64 = 0.3;
 const MAX_TEMPERATURE: f64 = 2.0;
+/// What servers of people's own take by default; the large providers take more.
+const DEFAULT_BATCH: usize = 32;
+/// What OpenAI takes.
+const MAX_BATCH: u32 = 2_048;
+/// About a tenth of what a call takes.
+const DEFAULT_WAIT: Duration = Duration::from_millis(20);
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers that are kept, for identical requests.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
@@ -41,6 +48,25 @@ pub(crate) struct RawCache {
     max_temperature: Option<f64>,
     /// Whether answers to requests that offer tools are kept too.
     tools: bool,
+    /// What holds for embeddings.
+    embeddings: RawCachedEmbeddings,
+}
+
+/// How embeddings are kept and asked for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CachedEmbeddings")]
+pub(crate) struct RawCachedEmbeddings {
+    /// Whether the vector of each input is kept by itself, so that a request is asked for what is not known of it: yes if
+    /// nothing else is said. If not, a whole answer is kept for the same inputs in the same order.
+    per_input: Option<bool>,
+    /// How many inputs go to the provider together when requests that are alike in all else are under way at once: 1 to 2048,
+    /// 32 if nothing else is said. With 1, each request goes by itself.
+    #[schemars(range(min = 1, max = 2048))]
+    batch: Option<u32>,
+    /// How long a request waits at most for a call that is under way, to go together with others then: 20ms if nothing else is
+    /// said. Without a call under way nobody waits.
+    wait: Option<Period>,
 }
 
 /// Who shares kept answers.
@@ -72,6 +98,26 @@ pub struct Cache {
     pub max_temperature: f64,
     /// Whether requests that offer tools count.
     pub tools: bool,
+    /// What holds for embeddings.
+    pub embeddings: CachedEmbeddings,
+}
+
+/// How embeddings are kept and asked for, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CachedEmbeddings {
+    /// Whether the vector of each input is kept by itself.
+    pub per_input: bool,
+    /// Inputs that go together at most; 1: each request goes by itself.
+    pub batch: usize,
+    /// How long a request waits for a call under way; above zero, at most `MAX_WAIT`.
+    pub wait: Duration,
+}
+
+impl Default for CachedEmbeddings {
+    fn default() -> Self {
+        Self { per_input: true, batch: DEFAULT_BATCH, wait: DEFAULT_WAIT }
+    }
 }
 
 impl Default for Cache {
@@ -83,6 +129,7 @@ impl Default for Cache {
             scope: CacheScope::default(),
             max_temperature: DEFAULT_TEMPERATURE,
             tools: false,
+            embeddings: CachedEmbeddings::default(),
         }
     }
 }
@@ -103,6 +150,7 @@ impl Cache {
             // The schema refuses what is out of range; what it found is told already.
             max_temperature: max_temperature.clamp(0.0, MAX_TEMPERATURE),
             tools: raw.tools,
+            embeddings: CachedEmbeddings::check(raw.embeddings, &at.key("embeddings"), found),
         }
     }
 
@@ -115,6 +163,26 @@ impl Cache {
             "scope": self.scope,
             "max_temperature": self.max_temperature,
             "tools": self.tools,
+            "embeddings": {
+                "per_input": self.embeddings.per_input,
+                "batch": self.embeddings.batch,
+                "wait": Period::from(self.embeddings.wait),
+            },
         })
+    }
+}
+
+impl CachedEmbeddings {
+    fn check(raw: RawCachedEmbeddings, at: &Pointer, found: &mut Located<'_>) -> Self {
+        let defaults = Self::default();
+        let at = at.key("wait");
+        let wait = raw.wait.map_or(defaults.wait, |wait| found.period(&at, wait));
+        if wait > MAX_WAIT {
+            let message = format!("`{}` is longer than {}", found.path(&at), Period::from(MAX_WAIT));
+            found.fault(&at, message, "write how long a request may wait to go together with others: `20ms`");
+        }
+        // The schema refuses what is out of range; what it found is told already.
+        let batch = raw.batch.map_or(defaults.batch, |batch| batch.clamp(1, MAX_BATCH) as usize);
+        Self { per_input: raw.per_input.unwrap_or(defaults.per_input), batch, wait: wait.min(MAX_WAIT) }
     }
 }

@@ -65,7 +65,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use bedrock::AwsSigning;
 pub use budget_limits::{Limits, NamedLimits, Window};
 pub use budgets::{Budgets, OnExceeded, Webhook};
-pub use cache::{Cache, CacheScope};
+pub use cache::{Cache, CacheScope, CachedEmbeddings};
 pub use checked::Config;
 pub use dynamic_router::{Complexity, DynamicRouter};
 pub use fallback::{Fallback, MAX_CANDIDATES};

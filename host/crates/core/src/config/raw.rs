@@ -22,8 +22,8 @@ use super::workflows::RawWorkflow;
 pub(crate) struct RawConfig {
     /// Where the gateway listens, and what one client may cost it.
     pub(crate) server: RawServer,
-    /// Where the ledger and the runs of workflows are written down: `sqlite:PATH` or `:memory:`. Left out:
-    /// `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written. What is written survives the end
+    /// Where the ledger and the runs of workflows are written down: `sqlite:PATH` or `:memory:`. A relative
+    /// path starts at the folder of this file. Left out: `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written. What is written survives the end
     /// of the process at any moment; `sqlite:PATH?synchronous=full` survives the loss of power too, and is slower.
     pub(crate) state: Option<String>,
     /// Who answers for models, by name.

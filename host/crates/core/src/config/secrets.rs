@@ -27,14 +27,14 @@ const HARMLESS: &[&str] = &[
 const TELLING: &[&str] =
     &["api_key", "apikey", "api-key", "token", "secret", "password", "passwd", "authorization", "webhook"];
 
-/// Keys with a telling word that hold numbers of tokens.
-const COUNTS: &[&str] = &["max_tokens", "llm_output_tokens"];
+/// Words beside `token` in a key's name that say that its value is a number of tokens: a slip in such a name is to be seen.
+const COUNTS: &[&str] = &["max", "limit", "input", "output"];
 
 /// Whether a key's name says that its value is a secret.
 pub(crate) fn is_telling(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let counts = COUNTS.contains(&name.as_str()) || name.ends_with("_limit_tokens");
-    !counts && TELLING.iter().any(|word| name.contains(word))
+    let counts = |word: &&&str| **word == "token" && COUNTS.iter().any(|count| name.contains(count));
+    TELLING.iter().filter(|word| name.contains(**word)).any(|word| !counts(&word))
 }
 
 /// The places of all secrets in a document.

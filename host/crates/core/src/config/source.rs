@@ -29,6 +29,16 @@ pub enum Source {
     Text(String),
 }
 
+impl Source {
+    /// The folder of the file, as the path to it is written; empty where there is no file.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::File(path) => path.parent().unwrap_or(Path::new("")),
+            Self::BuiltIn | Self::Text(_) => Path::new(""),
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -24,7 +24,8 @@ pub enum State {
     Unset,
     /// In memory: it does not outlive the process.
     Memory,
-    /// In this SQLite file. A relative path starts at the directory the gateway runs in.
+    /// In this SQLite file. A relative path starts at the folder of the configuration file, and where there is none at the
+    /// directory the gateway runs in.
     Sqlite(PathBuf, Synchronous),
 }
 

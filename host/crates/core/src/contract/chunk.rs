@@ -32,6 +32,8 @@ pub struct Delta {
     pub tool_calls: Vec<ToolCallDelta>,
     /// Something this gateway forwards and does not read: reasoning, audio.
     pub other: bool,
+    /// How much of that a model generated, in quarters of a token as [`quarters`] counts them: it is billed like an answer.
+    pub thought: u64,
     /// Why the choice ended, on its last chunk, when the word is known.
     pub finish_reason: Option<FinishReason>,
     /// Whether this is the choice's last chunk.
@@ -47,6 +49,13 @@ impl Delta {
             || !self.pictures.is_empty()
             || [&self.text, &self.refusal].into_iter().flatten().any(|text| !text.is_empty())
     }
+}
+
+/// Quarters of a token that a text takes, about: an ASCII character is one, any other is four.
+pub fn quarters(text: &str) -> u64 {
+    // Bytes that begin no character go on with one.
+    let weigh = |byte: u8| if byte.is_ascii() { 1 } else { 4 * u64::from(byte >= 0xc0) };
+    text.bytes().map(weigh).sum()
 }
 
 /// One event of a stream: its meaning and, when a provider sent it, its frame's bytes.

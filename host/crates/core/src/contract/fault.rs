@@ -113,6 +113,8 @@ pub enum FaultKind {
     AnswerRejected,
     /// A budget has not enough left.
     BudgetExceeded,
+    /// Dollars are limited, and nobody knows what the model costs.
+    PriceUnknown,
     /// What must be written down cannot be.
     StateUnavailable,
     /// Too much is going on here.
@@ -166,16 +168,22 @@ impl FaultKind {
             | K::UpstreamTimeout
             | K::UpstreamBroken
             | K::AnswerRejected => Blame::Upstream,
-            K::ProviderDisabled | K::StateUnavailable | K::Overloaded | K::Stopping | K::Internal => {
-                Blame::Host
-            }
+            K::ProviderDisabled
+            | K::PriceUnknown
+            | K::StateUnavailable
+            | K::Overloaded
+            | K::Stopping
+            | K::Internal => Blame::Host,
         }
     }
 
     /// Whether another model may do better with the same request.
     pub fn try_next(self) -> bool {
         self.blame() == Blame::Upstream
-            || matches!(self, Self::ProviderDisabled | Self::ContextLength | Self::Unsupported)
+            || matches!(
+                self,
+                Self::ProviderDisabled | Self::PriceUnknown | Self::ContextLength | Self::Unsupported
+            )
     }
 
     /// Whether the same call may do better in a moment: the provider was down, slow or confused. Says that the
@@ -227,6 +235,7 @@ impl FaultKind {
             K::UpstreamBroken => "upstream_broken",
             K::AnswerRejected => "answer_rejected",
             K::BudgetExceeded => "budget_exceeded",
+            K::PriceUnknown => "price_unknown",
             K::StateUnavailable => "state_unavailable",
             K::Overloaded => "overloaded",
             K::Stopping => "stopping",

@@ -24,7 +24,7 @@ mod view;
 
 pub use bill::{Bill, Charged};
 pub use chat::{ChatRequest, Dialect};
-pub use chunk::{Chunk, Delta, ToolCallDelta};
+pub use chunk::{Chunk, Delta, ToolCallDelta, quarters};
 pub use completer::{Completer, Completion, CompletionError, CompletionRequest};
 pub use exchange::{Caller, Exchange, Facts, RunScope, RunStep};
 pub use fault::{Blame, Fault, FaultKind, UpstreamAnswer};

@@ -46,7 +46,7 @@ pub enum Step {
         /// How long that took, in microseconds.
         micros: u64,
         /// `rated`, or why there is no rating, in one word: `timeout`, `unclear`, `no_text`, `breaker_open`,
-        /// `budget_exceeded`, `no_model`, a fault's reason; `not_asked` where a decision is only explained.
+        /// `budget_exceeded`, `price_unknown`, `no_model`, a fault's reason; `not_asked` where a decision is only explained.
         why: &'static str,
         /// The question's number on the request's bill, if one was asked for this request.
         charge: Option<u32>,
@@ -94,7 +94,7 @@ pub enum Step {
         model: String,
         /// Its provider.
         provider: String,
-        /// Why, in one word: `breaker_open`, `context_window`, `deadline`, `budget_exceeded`, or `unsupported` when its
+        /// Why, in one word: `breaker_open`, `context_window`, `deadline`, `budget_exceeded`, `price_unknown`, or `unsupported` when its
         /// provider's API has no word for something the client asked for.
         why: &'static str,
     },
@@ -171,7 +171,7 @@ pub enum Step {
         /// The model's provider; `None` when nobody was called.
         provider: Option<String>,
         /// What came of it, in one word: `answered`; `unknown_model`, `model_not_allowed`, `breaker_open`,
-        /// `budget_exceeded` or `invalid_request` when nobody was called; `timed_out`; `unclear` when no text came; `abandoned` when it was
+        /// `budget_exceeded`, `price_unknown` or `invalid_request` when nobody was called; `timed_out`; `unclear` when no text came; `abandoned` when it was
         /// given up in the middle; else the fault's reason.
         outcome: &'static str,
         /// What it consumed, if the provider said.

@@ -68,7 +68,7 @@ fn type_of(kind: FaultKind) -> &'static str {
         K::UpstreamTimeout | K::WorkflowTimeout => "timeout_error",
         K::Overloaded | K::Stopping | K::RejectedUnavailable => "overloaded_error",
         K::RejectedInvalid => "invalid_request_error",
-        K::BudgetExceeded => "billing_error",
+        K::BudgetExceeded | K::PriceUnknown => "billing_error",
         kind => match kind.blame() {
             Blame::Client => "invalid_request_error",
             Blame::Upstream | Blame::Plugin | Blame::Host => "api_error",

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use jackfield_core::base::{LossyText, excerpt};
-use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta};
+use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta, quarters};
 
 use super::error::{OVERLOADED, kind_of};
 use super::reply::{WireDetailsOfStop, WireUsage, read_stop};
@@ -117,6 +117,10 @@ impl MessageEvents {
     fn delta(&mut self, event: WireEvent) -> Option<Delta> {
         let delta = event.delta.unwrap_or_default();
         match delta.r#type.unwrap_or_default().0.as_str() {
+            "thinking_delta" => {
+                let thought = delta.thinking.map_or(0, |text| quarters(&text.0));
+                Some(Delta { thought, ..other() })
+            }
             "text_delta" => Some(said(delta.text.unwrap_or_default().0)),
             "input_json_delta" => {
                 let Some(call) = self.calls.get_mut(&event.index) else { return Some(other()) };
@@ -214,6 +218,8 @@ struct WireDelta {
     r#type: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     text: Option<LossyText>,
+    #[serde(default, deserialize_with = "lenient")]
+    thinking: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     partial_json: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]

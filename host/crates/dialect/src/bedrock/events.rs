@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use jackfield_core::base::{LossyText, excerpt};
-use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta, Usage};
+use jackfield_core::contract::{Chunk, Delta, Fault, ToolCallDelta, Usage, quarters};
 
 use super::reply::{WireUsage, read_stop};
 use crate::lenient::lenient;
@@ -83,8 +83,15 @@ struct Grown {
     text: Option<LossyText>,
     #[serde(default, rename = "toolUse", deserialize_with = "lenient")]
     tool_use: Option<GrownCall>,
-    #[serde(rename = "reasoningContent")]
-    reasoning: Option<IgnoredAny>,
+    #[serde(default, rename = "reasoningContent", deserialize_with = "lenient")]
+    reasoning: Option<GrownThought>,
+}
+
+/// A thought, or its signature, or one that is not to be read.
+#[derive(Default, Deserialize)]
+struct GrownThought {
+    #[serde(default, deserialize_with = "lenient")]
+    text: Option<LossyText>,
 }
 
 #[derive(Deserialize)]
@@ -166,7 +173,8 @@ impl Events {
             return Some(chunk_of(Delta { text: Some(text.0), ..Delta::default() }));
         }
         // Thoughts show that it has begun; what they are has no place in the contract.
-        reasoning.map(|_| chunk_of(Delta { other: true, ..Delta::default() }))
+        let thought = |said: GrownThought| said.text.map_or(0, |text| quarters(&text.0));
+        reasoning.map(|said| chunk_of(Delta { other: true, thought: thought(said), ..Delta::default() }))
     }
 
     /// A call without arguments may have said nothing at all of them, which is no JSON.

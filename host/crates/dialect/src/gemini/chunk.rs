@@ -22,6 +22,8 @@ pub(super) struct Reader {
     wanted: usize,
     /// What was consumed so far, while it is not told.
     usage: Option<Usage>,
+    /// What was thought so far, in quarters of a token.
+    thought: u64,
     /// What the last event said and was not taken yet: at most two chunks.
     ready: VecDeque<Chunk>,
 }
@@ -38,7 +40,7 @@ impl Reader {
     /// A stream that has not begun.
     pub(super) fn new(ids: Ids, wanted: usize) -> Self {
         let (candidates, ready) = (Vec::new(), VecDeque::new());
-        Self { decoder: Decoder::default(), ids, candidates, wanted, usage: None, ready }
+        Self { decoder: Decoder::default(), ids, candidates, wanted, usage: None, thought: 0, ready }
     }
 
     fn read(&mut self, frame: &Frame) -> Result<(), Fault> {
@@ -55,6 +57,14 @@ impl Reader {
         }
         for candidate in wire.candidates {
             deltas.push(self.delta(candidate)?);
+        }
+        // Thoughts that are not shown are counted in every event.
+        let shown: u64 = deltas.iter().map(|delta| delta.thought).sum();
+        let told = usage.map_or(0, |usage: Usage| usage.reasoning_tokens.saturating_mul(4));
+        self.thought = self.thought.saturating_add(shown);
+        if let Some(delta) = deltas.first_mut() {
+            delta.thought = delta.thought.saturating_add(told.saturating_sub(self.thought));
+            self.thought = self.thought.max(told);
         }
         if !deltas.is_empty() {
             self.ready.push_back(Chunk { deltas, model, ..Chunk::default() });
@@ -87,10 +97,10 @@ impl Reader {
             None => None,
         };
         let refusal = said.refusal(finish_reason);
-        let Said { text, pictures, other, ended, .. } = said;
+        let Said { text, pictures, other, thought, ended, .. } = said;
         so_far.finished |= ended.is_some();
         let finished = ended.is_some();
-        Ok(Delta { index, text, refusal, pictures, tool_calls, other, finish_reason, finished })
+        Ok(Delta { index, text, refusal, pictures, tool_calls, other, thought, finish_reason, finished })
     }
 
     fn candidate(&mut self, index: u32) -> Result<&mut Candidate, Fault> {

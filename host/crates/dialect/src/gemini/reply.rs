@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use jackfield_core::base::{LossyText, excerpt};
-use jackfield_core::contract::{Choice, Fault, FaultKind, FinishReason, Picture, Reply, ToolCall, Usage};
+use jackfield_core::contract::{
+    Choice, Fault, FaultKind, FinishReason, Picture, Reply, ToolCall, Usage, quarters,
+};
 
 use super::error;
 use super::part::{Beside, More, WireCode, WireData, WireFile, WireOutcome};
@@ -159,6 +161,8 @@ pub(super) struct Said {
     pub(super) calls: Vec<ToolCall>,
     /// It thought, or said something that has no place here.
     pub(super) other: bool,
+    /// How much of that are thoughts, in quarters of a token.
+    pub(super) thought: u64,
     /// The word for why it ended, if it did.
     pub(super) ended: Option<String>,
     /// What is said of it.
@@ -189,6 +193,7 @@ impl WireCandidate {
         for part in self.content.unwrap_or_default().parts {
             if part.thought {
                 said.other = true;
+                said.thought += part.text.as_ref().map_or(0, |text| quarters(&text.0));
             } else if let Some(WireCall { id, name, args }) = part.function_call {
                 let signature = part.thought_signature.as_ref().map(|text| text.0.as_str());
                 let args = args.as_deref().map(RawValue::get).filter(|args| *args != "null");

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::lenient::lenient;
 use jackfield_core::base::LossyText;
-use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, ToolCallDelta, Usage};
+use jackfield_core::contract::{Chunk, Delta, Fault, FaultKind, ToolCallDelta, Usage, quarters};
 
 use super::error::render_error;
 use super::picture::{self, OutPicture, WirePicture};
@@ -120,10 +120,10 @@ struct WireDelta {
     refusal: Option<LossyText>,
     #[serde(default, deserialize_with = "lenient")]
     images: Option<Vec<WirePicture>>,
-    reasoning_content: Option<IgnoredAny>,
-    reasoning: Option<IgnoredAny>,
+    reasoning_content: Option<Thought>,
+    reasoning: Option<Thought>,
     audio: Option<IgnoredAny>,
-    function_call: Option<IgnoredAny>,
+    function_call: Option<Thought>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +144,17 @@ struct WireFunction {
     arguments: Option<LossyText>,
 }
 
+/// How much of it there is, whatever it is: a text, or what legacy calls are made of.
+struct Thought(u64);
+
+impl<'de> Deserialize<'de> for Thought {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str::<LossyText>(raw.get());
+        Ok(Self(text.map_or_else(|_| quarters(raw.get()), |text| quarters(&text.0))))
+    }
+}
+
 impl WireChoice {
     fn into_delta(self) -> Delta {
         let delta = self.delta.unwrap_or_default();
@@ -151,6 +162,10 @@ impl WireChoice {
             || delta.reasoning.is_some()
             || delta.audio.is_some()
             || delta.function_call.is_some();
+        // Servers that tell thoughts under both names tell the same ones twice.
+        let thought =
+            [&delta.reasoning_content, &delta.reasoning].into_iter().flatten().map(|text| text.0).max();
+        let thought = thought.unwrap_or(0) + delta.function_call.as_ref().map_or(0, |call| call.0);
         let tool_calls = delta.tool_calls.unwrap_or_default().into_iter().map(|call| {
             let (name, arguments) = call.function.map(|f| (f.name, f.arguments)).unwrap_or_default();
             let (name, id) = (name.map(|text| text.0), call.id.map(|text| text.0));
@@ -164,6 +179,7 @@ impl WireChoice {
             pictures,
             tool_calls: tool_calls.collect(),
             other,
+            thought,
             finish_reason: self.finish_reason.as_ref().and_then(|word| read_finish(&word.0)),
             finished: self.finish_reason.is_some(),
         }

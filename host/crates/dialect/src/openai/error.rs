@@ -62,7 +62,7 @@ fn type_of(kind: FaultKind) -> &'static str {
         FaultKind::UpstreamRateLimited | FaultKind::RejectedRateLimited => "rate_limit_error",
         FaultKind::RejectedInvalid => "invalid_request_error",
         // OpenAI's own word for an account without money.
-        FaultKind::BudgetExceeded => "insufficient_quota",
+        FaultKind::BudgetExceeded | FaultKind::PriceUnknown => "insufficient_quota",
         kind => match kind.blame() {
             Blame::Client => "invalid_request_error",
             Blame::Upstream => "upstream_error",

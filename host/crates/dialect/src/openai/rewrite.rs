@@ -23,6 +23,9 @@ pub struct Rewrite<'a> {
     pub appended: &'a [(Role, String)],
 }
 
+/// The old and the new name of the bound on an answer's tokens.
+const TOKEN_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
 /// The request's bytes with the named edits; every other byte is the client's own.
 pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
     let body = &request.body;
@@ -44,9 +47,13 @@ pub fn rewrite_request(request: &ChatRequest, rewrite: Rewrite<'_>) -> Bytes {
     }
     if let Some(max) = max_output_tokens {
         // The client's own spelling where it used one.
-        let used = ["max_tokens", "max_completion_tokens"].into_iter().find(|name| body.get(name).is_some());
-        let name = used.unwrap_or_else(|| token_limit_field(rewrite.model_id));
-        edits.push(ObjectEdit::Set(name, max.to_string()));
+        // Where it used both, servers differ in which one they obey.
+        let used = |name: &&str| body.get(name).is_some();
+        let mut names: Vec<&'static str> = TOKEN_LIMITS.into_iter().filter(used).collect();
+        if names.is_empty() {
+            names.push(token_limit_field(rewrite.model_id));
+        }
+        edits.extend(names.into_iter().map(|name| ObjectEdit::Set(name, max.to_string())));
     }
     if let Some(level) = reasoning {
         edits.push(ObjectEdit::Set("reasoning_effort", quoted(level.name())));

@@ -5,11 +5,13 @@
 //! | a message, the tools, the answer's schema | its JSON, three bytes a token: prose has four to five, dense languages three |
 //! | an image | `IMAGE` tokens: what the dearest provider counts for one at its largest |
 //! | what else is not text (files, sound) | its bytes, at most `MAX_OTHER` of them a message |
-//! | an answer | four ASCII characters or one other a token, and at least one token a piece that came |
+//! | an answer, its thoughts included | four ASCII characters or one other a token, and at least one token a piece that came |
 //!
 //! A prompt is overestimated, since its price is reserved; an answer is not, since it is cut where a budget ends.
 
-use jackfield_core::contract::{Call, ChatRequest, Chunk, Content, Delta, Dialect, Message, Part, Reply};
+use jackfield_core::contract::{
+    Call, ChatRequest, Chunk, Content, Delta, Dialect, Message, Part, Reply, quarters,
+};
 
 /// Bytes of a prompt that are taken for a token.
 const BYTES_PER_TOKEN: u64 = 3;
@@ -56,11 +58,19 @@ pub(crate) fn asked_choices(request: &ChatRequest) -> u64 {
     asked.unwrap_or(1).max(1)
 }
 
+/// The bounds on an answer that a chat request's body names, by the old name and the new.
+pub(crate) fn asked_outputs(request: &ChatRequest) -> impl Iterator<Item = u64> {
+    let names = match request.dialect {
+        Dialect::OpenAiChat => &["max_tokens", "max_completion_tokens"][..],
+        _ => &[],
+    };
+    names.iter().filter_map(|name| serde_json::from_slice(&request.body.get(name)?).ok())
+}
+
 /// The tokens of an answer as it comes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Output {
-    ascii: u64,
-    other: u64,
+    quarters: u64,
     pieces: u64,
     /// The tokens of the largest chunk.
     largest: u64,
@@ -71,7 +81,8 @@ impl Output {
     pub(crate) fn saw(&mut self, chunk: &Chunk) {
         let before = self.tokens();
         for delta in &chunk.deltas {
-            let text = delta.text.iter().map(String::as_str);
+            self.quarters += delta.thought;
+            let text = [&delta.text, &delta.refusal].into_iter().flatten().map(String::as_str);
             let calls =
                 delta.tool_calls.iter().flat_map(|call| [call.name.as_deref(), Some(&*call.arguments)]);
             text.chain(calls.flatten()).for_each(|text| self.read(text));
@@ -89,7 +100,7 @@ impl Output {
 
     /// The tokens so far.
     pub(crate) fn tokens(&self) -> u64 {
-        (self.ascii.div_ceil(4) + self.other).max(self.pieces)
+        self.quarters.div_ceil(4).max(self.pieces)
     }
 
     /// The tokens of a whole answer.
@@ -97,6 +108,7 @@ impl Output {
         let mut output = Self::default();
         for choice in &reply.choices {
             output.read(choice.text.as_deref().unwrap_or_default());
+            output.read(choice.refusal.as_deref().unwrap_or_default());
             for call in &choice.tool_calls {
                 output.read(&call.name);
                 output.read(&call.arguments);
@@ -106,15 +118,12 @@ impl Output {
     }
 
     fn read(&mut self, text: &str) {
-        let ascii = text.bytes().filter(u8::is_ascii).count();
-        // Bytes that begin no character go on with one.
-        let other = text.bytes().filter(|byte| *byte >= 0xc0).count();
-        self.ascii += ascii as u64;
-        self.other += other as u64;
+        self.quarters += quarters(text);
     }
 }
 
 /// Whether a part of an answer is made of tokens: its end alone is not.
 fn generated(delta: &Delta) -> bool {
-    delta.other || !delta.tool_calls.is_empty() || delta.text.as_ref().is_some_and(|text| !text.is_empty())
+    let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    delta.other || !delta.tool_calls.is_empty() || said(&delta.text) || said(&delta.refusal)
 }

@@ -13,6 +13,7 @@
 
 mod estimate;
 mod meter;
+mod together;
 
 use std::sync::Arc;
 
@@ -26,10 +27,12 @@ use jackfield_core::contract::{
     Usage,
 };
 use jackfield_core::telemetry::metrics::UpstreamSeries;
-use jackfield_store::{Ask, Exceeded, Reservation, StateError};
+use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError};
 
 use self::estimate::Output;
 pub(crate) use self::estimate::asked_choices;
+use self::estimate::asked_outputs;
+pub(crate) use self::together::call_together;
 use crate::world::Model;
 
 /// On whose account one call is made: a request's.
@@ -111,12 +114,15 @@ impl Model {
                 hidden: spec.capabilities.contains(&Capability::Reasoning),
             });
             let reserved = reserved.map_err(|exceeded| {
-                let window = exceeded.window.map_or("none", Window::name);
-                self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+                // A price that nobody knows is no limit without room.
+                if exceeded.why == Refused::Spent {
+                    let window = exceeded.window.map_or("none", Window::name);
+                    self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+                }
                 Box::new(exceeded)
             })?;
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
-                let bound = (bound / choices).max(1);
+                let bound = (bound / choices).max(1).min(least_output(call));
                 call.overrides.max_output_tokens = Some(u32::try_from(bound).unwrap_or(u32::MAX));
                 payer.aside.push(Step::Clamped { model: spec.name.clone(), max_output_tokens: bound });
             }
@@ -141,12 +147,22 @@ impl Model {
     }
 }
 
-/// The bound on each of the answers that is on the wire, in tokens: a rule's stands in place of the client's.
+/// The bound on each of the answers that is on the wire, in tokens: a rule's stands in place of the client's. Of two of the
+/// client's the larger: nobody knows which one a server obeys.
 fn most_output(call: &Call) -> Option<u64> {
-    let asked = call.overrides.max_output_tokens.map(u64::from).or(call.facts.request.max_output_tokens);
+    let clients = || asked_outputs(&call.facts.request).max().or(call.facts.request.max_output_tokens);
+    let asked = call.overrides.max_output_tokens.map(u64::from).or_else(clients);
     match (asked, call.max_output) {
         (Some(asked), Some(most)) => Some(asked.min(most)),
         (asked, most) => asked.or(most),
+    }
+}
+
+/// What the client's own bounds allow whichever a server obeys: a budget lengthens no answer.
+fn least_output(call: &Call) -> u64 {
+    match call.overrides.max_output_tokens {
+        Some(rule) => u64::from(rule),
+        None => asked_outputs(&call.facts.request).min().unwrap_or(u64::MAX),
     }
 }
 
@@ -219,9 +235,20 @@ impl Charge {
 
     /// This is what it consumed. When that is done, it is written down.
     async fn settle(&mut self, usage: Usage) -> Result<(), Fault> {
-        self.book(usage);
+        self.book(usage, self.price.map(|price| usage.cost(&price)));
         match self.reservation.take() {
             Some(reservation) => reservation.settle(usage).await.map(drop).map_err(unavailable),
+            None => Ok(()),
+        }
+    }
+
+    /// This is its share of what a call for several consumed, and what that costs. When that is done, it is written down.
+    async fn settle_at(&mut self, usage: Usage, cost: Option<NanoUsd>) -> Result<(), Fault> {
+        self.book(usage, cost);
+        match self.reservation.take() {
+            Some(held) => {
+                held.settle_at(usage, cost.unwrap_or(NanoUsd::ZERO)).await.map(drop).map_err(unavailable)
+            }
             None => Ok(()),
         }
     }
@@ -238,12 +265,12 @@ impl Charge {
     }
 
     /// Puts it on the request's bill and counts it, once.
-    fn book(&mut self, usage: Usage) {
+    fn book(&mut self, usage: Usage, cost: Option<NanoUsd>) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         let free = self.simulated.then_some(NanoUsd::ZERO);
-        let cost = self.price.map(|price| usage.cost(&price)).or(free);
+        let cost = cost.or(free);
         self.series.used(&usage, cost);
         self.bill.add(Charged { number: self.number, usage, cost });
     }
@@ -254,7 +281,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         if self.sent && !self.closed {
             let usage = self.estimate();
-            self.book(usage);
+            self.book(usage, self.price.map(|price| usage.cost(&price)));
             if let Some(reservation) = self.reservation.take() {
                 // Charged, and on its way to the file, at the first look; nobody is left who could wait for more.
                 let _ = reservation.settle(usage).now_or_never();
@@ -275,6 +302,15 @@ fn may_be_billed(fault: &Fault) -> bool {
             K::UpstreamFailed | K::UpstreamTimeout | K::UpstreamBroken | K::UpstreamUnreachable
         ),
     }
+}
+
+/// What a client is told of a call that the budgets do not allow.
+pub(crate) fn refused(exceeded: &Exceeded) -> Fault {
+    let kind = match exceeded.why {
+        Refused::Spent => FaultKind::BudgetExceeded,
+        Refused::NoPrice(_) => FaultKind::PriceUnknown,
+    };
+    Fault::new(kind, exceeded.to_string())
 }
 
 fn unavailable(error: StateError) -> Fault {

@@ -17,10 +17,11 @@
 use jackfield_core::base::JsonObject;
 use jackfield_core::catalogue::Capability;
 use jackfield_core::config::{Cache, CacheScope};
-use jackfield_core::contract::{AnswerFormat, ChatRequest, Facts, Overrides, Target};
+use jackfield_core::contract::{AnswerFormat, ChatRequest, Dialect, Facts, Overrides, Target};
 use jackfield_store::cache::{CacheKey, KeyBuilder, digest};
 
 use super::fit::fitted;
+use super::vectors::Divided;
 use crate::policy::ValidatorSlot;
 use crate::world::{Model, World};
 
@@ -33,6 +34,8 @@ const LABELS: [&str; 5] =
     ["metadata", "user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"];
 /// Fields that let a model look at what changes by itself, as tools do.
 const LIKE_TOOLS: [&str; 2] = ["functions", "web_search_options"];
+/// The ways to write vectors whose numbers do not hang on the other inputs. Nothing said is one of them.
+const ENCODINGS: [&[u8]; 3] = [b"\"float\"", b"\"base64\"", b"null"];
 /// The client's headers that providers get.
 const HEADERS: [&str; 2] = ["anthropic-beta", "anthropic-version"];
 
@@ -52,7 +55,7 @@ pub(super) fn keys(
     if tools && !settings.tools {
         return Err("tools");
     }
-    let asked = asked(settings, facts).ok_or("nested")?;
+    let asked = asked(settings, facts, &[]).ok_or("nested")?;
     let key = |target: &Target| {
         let model = world.models().get(&target.model).ok_or("no_model")?;
         let key = answers(asked.clone(), settings, request, target, &model, world)?;
@@ -61,8 +64,40 @@ pub(super) fn keys(
     targets.iter().map(key).collect()
 }
 
+/// The parts of a request for embeddings, with what is in the keys of each candidate's vectors besides the input; nothing for
+/// other requests, and where vectors are written in a way that this gateway does not know. Requests of other labels are not put
+/// together: the provider sees those.
+pub(super) fn by_input(
+    world: &World,
+    facts: &Facts,
+    targets: &[Target],
+    added: &[ValidatorSlot],
+) -> Option<Divided> {
+    let (settings, request) = (world.config().orchestrator().cache(), &facts.request);
+    let encoding = request.body.get("encoding_format");
+    let known = encoding.is_none_or(|written| ENCODINGS.contains(&&*written));
+    if request.dialect != Dialect::OpenAiEmbeddings || !known {
+        return None;
+    }
+    let asked = asked(settings, facts, &["input"])?;
+    let mut labels = KeyBuilder::default();
+    for name in LABELS {
+        let label = request.body.get(name);
+        labels = labels.maybe(name, label.map(|value| digest(&value)).unwrap_or_default());
+    }
+    let labels = labels.finish();
+    let candidate = |target: &Target| {
+        let model = world.models().get(&target.model)?;
+        let key = answers(asked.clone(), settings, request, target, &model, world).ok()?;
+        let key = judged(key, world, facts, target, &model, added).part("by", "input");
+        let group = key.clone().part("labels", labels).finish();
+        Some((target.clone(), key, group))
+    };
+    Divided::new(facts, targets.iter().map(candidate).collect::<Option<Vec<_>>>()?)
+}
+
 /// What is asked, and for whom.
-fn asked(settings: &Cache, facts: &Facts) -> Option<KeyBuilder> {
+fn asked(settings: &Cache, facts: &Facts, without: &[&str]) -> Option<KeyBuilder> {
     let Facts { request, task, caller, headers, .. } = facts;
     let mut key = KeyBuilder::default()
         .part("version", VERSION)
@@ -80,13 +115,15 @@ fn asked(settings: &Cache, facts: &Facts) -> Option<KeyBuilder> {
             key = key.part(name, value);
         }
     }
-    fields(key, &request.body)
+    fields(key, &request.body, without)
 }
 
-/// The fields of the body, whatever their order.
-fn fields(mut key: KeyBuilder, body: &JsonObject) -> Option<KeyBuilder> {
+/// The fields of the body, whatever their order, but these.
+fn fields(mut key: KeyBuilder, body: &JsonObject, without: &[&str]) -> Option<KeyBuilder> {
     let stored = body.get("store").is_some_and(|store| store.as_ref() == b"true");
-    let counts = |name: &str| !ELSEWHERE.contains(&name) && (stored || !LABELS.contains(&name));
+    let counts = |name: &str| {
+        !ELSEWHERE.contains(&name) && !without.contains(&name) && (stored || !LABELS.contains(&name))
+    };
     let mut all: Vec<_> = body.iter().filter(|(name, _)| counts(name)).collect();
     all.sort_unstable_by_key(|(name, _)| *name);
     for (name, value) in all {

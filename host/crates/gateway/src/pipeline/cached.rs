@@ -28,6 +28,7 @@ use super::cache_key;
 use super::flight::Flight;
 use super::judge::Judge;
 use super::settle::Closing;
+use super::vectors::Divided;
 use super::walk;
 use crate::world::{Begun, Joined, Reader, World};
 
@@ -58,6 +59,10 @@ pub(super) struct Cached {
     /// Who gave the answer, when it is not this request's alone.
     pub given: Option<Given>,
     keys: Vec<(Target, CacheKey)>,
+    /// The request by input, where its parts are kept.
+    pub divided: Option<Divided>,
+    /// The candidate whose answer is delivered.
+    pub answers: Option<Target>,
     wants: Option<Wants>,
     /// What the answer is kept under.
     under: Option<CacheKey>,
@@ -84,7 +89,7 @@ impl Spoiled {
 impl Cached {
     /// The same for a call on the request's behalf.
     pub(super) fn of_flight(&self) -> Self {
-        Self { keys: self.keys.clone(), wants: self.wants, ..Self::default() }
+        Self { keys: self.keys.clone(), divided: self.divided.clone(), wants: self.wants, ..Self::default() }
     }
 
     /// Nobody was called for this request.
@@ -96,12 +101,24 @@ impl Cached {
     pub(super) fn look(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
+        if let Some(divided) = &self.divided {
+            return divided.look(world, target, key, max_age);
+        }
         world.store().cache().get(key, now(), max_age)
+    }
+
+    /// How old what is kept may be, if it may be read: `Some(None)` is of any age.
+    pub(super) fn max_age(&self) -> Option<Option<Duration>> {
+        match self.wants {
+            Some(Wants::Kept(max_age)) => Some(max_age),
+            _ => None,
+        }
     }
 
     /// This candidate's answer is delivered. `steps` are those of its judgement.
     pub(super) fn judged(&mut self, target: &Target, steps: &[Step]) {
         self.under = self.keys.iter().find(|(there, _)| there == target).map(|(_, key)| *key);
+        self.answers = Some(target.clone());
         let reached = |step: &Step| matches!(step, Step::BudgetReached { .. });
         if steps.iter().any(|step| failed_to_judge(step) || reached(step)) {
             self.spoiled.set();
@@ -182,6 +199,9 @@ pub(super) async fn answer(
         }
     }
     closing.cached.wants = Some(wants);
+    if world.config().orchestrator().cache().embeddings.per_input {
+        closing.cached.divided = cache_key::by_input(world, &closing.exchange.facts, &targets, judge.added());
+    }
     let first = targets.first().and_then(|target| closing.cached.look(world, target));
     if let Some(entry) = first {
         return Ok(hit(closing, entry));
@@ -230,9 +250,11 @@ async fn share(
     let id = closing.exchange.facts.id.to_string();
     let (most, deadline) = (world.store().cache().most(), closing.exchange.deadline);
     let mut followed = 0;
+    // It follows nobody: what it would be given is older than it wants.
+    let mut fresh = wants == Wants::Fresh;
     loop {
         let first = || targets.first().and_then(|target| closing.cached.look(world, target));
-        match world.flights().join(key, &id, most, wants == Wants::Fresh, first) {
+        match world.flights().join(key, &id, most, fresh, first) {
             Joined::Kept(entry) => return Ok(hit(closing, entry)),
             Joined::Follows(reader) => {
                 let opener = reader.opener().to_owned();
@@ -246,16 +268,23 @@ async fn share(
                         let why = format!("{opener}: its budget");
                         tell(closing, CacheOutcome::Joined, Some(why), None, None);
                     }
+                    // The first candidates failed, and the next one's answer was there: as old as the opener allowed.
+                    Ok(begun) if too_old(begun.age, wants) => {
+                        let why = format!("{opener}: its answer is too old");
+                        tell(closing, CacheOutcome::Joined, Some(why), None, begun.age);
+                        fresh = true;
+                    }
                     Ok(begun) => {
                         let model = begun.given.model.clone();
-                        tell(closing, CacheOutcome::Joined, Some(opener), model, None);
+                        tell(closing, CacheOutcome::Joined, Some(opener), model, begun.age);
+                        closing.cached.age = begun.age;
                         return Ok(tailed(closing, &begun, reader));
                     }
                     Err(fault) => {
                         let why = format!("{opener} failed: {}", fault.kind.reason());
                         tell(closing, CacheOutcome::Joined, Some(why), None, None);
                         // Another's budget says nothing about this one's.
-                        let own = fault.kind == FaultKind::BudgetExceeded;
+                        let own = matches!(fault.kind, FaultKind::BudgetExceeded | FaultKind::PriceUnknown);
                         if (followed >= FOLLOWED && !own) || Instant::now() >= deadline {
                             return Err(fault);
                         }
@@ -264,7 +293,8 @@ async fn share(
             }
             Joined::Opens(reader, departure) => {
                 tell(closing, CacheOutcome::Miss, None, None, None);
-                let flight = Flight::new(world, closing.of_flight(), departure);
+                let under_way = closing.opens();
+                let flight = Flight::new(world, closing.of_flight(), departure, under_way);
                 world.flights().launch(flight.fly(targets, judge));
                 let begun = reader.begun(deadline + GRACE).await;
                 closing.exchange.trail.catch_up();
@@ -278,6 +308,14 @@ async fn share(
                 return Ok(tailed(closing, &begun, reader));
             }
         }
+    }
+}
+
+/// Whether an answer that was kept for so long is older than the request wants.
+fn too_old(age: Option<Duration>, wants: Wants) -> bool {
+    match (age, wants) {
+        (Some(age), Wants::Kept(Some(most))) => age > most,
+        _ => false,
     }
 }
 

@@ -29,7 +29,7 @@ use jackfield_store::{Exceeded, LimitScope, Refused};
 use super::attempt::{self, Ended};
 use super::fit::fitted;
 use super::tries::{Tries, Try};
-use crate::charge::{Charge, Payer};
+use crate::charge::{self, Charge, Payer};
 use crate::world::{CallEnd, LiveCall, Model, RetryBudget};
 
 /// The longest wait before a repeated call.
@@ -138,8 +138,7 @@ impl Candidate {
         let charge = match self.model.charge(&Payer::of(exchange), &mut call) {
             Ok(charge) => charge,
             Err(exceeded) => {
-                self.phase =
-                    Phase::Refused(Some(Fault::new(FaultKind::BudgetExceeded, exceeded.to_string())));
+                self.phase = Phase::Refused(Some(charge::refused(&exceeded)));
                 self.exceeded = Some(exceeded);
                 return;
             }
@@ -250,7 +249,7 @@ impl Candidate {
                 self.call(exchange, tries);
                 Then::Again
             }
-            FaultKind::BudgetExceeded => self.over_budget(exchange),
+            FaultKind::BudgetExceeded | FaultKind::PriceUnknown => self.over_budget(exchange),
             kind if kind.is_transient() => self.again_later(fault, &mut exchange.trail, budget),
             kind if kind.try_next() => Then::Next,
             _ => Then::Return,
@@ -266,7 +265,7 @@ impl Candidate {
         trail.push(Step::Skipped {
             model: model.clone(),
             provider: provider.to_owned(),
-            why: "budget_exceeded",
+            why: exceeded.reason(),
         });
         if let OnExceeded::Downgrade(to) = &exceeded.on_exceeded
             && trail.downgrade().is_none()

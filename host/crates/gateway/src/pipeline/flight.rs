@@ -13,8 +13,9 @@ use super::attempt;
 use super::cached::{is_stopped, now};
 use super::delivery::{Body, ReplyStream};
 use super::judge::Judge;
+use super::left::UnderWay;
 use super::settle::Closing;
-use super::walk;
+use super::vectors;
 use crate::world::{Begun, Departure, World};
 
 /// A call on its way.
@@ -22,18 +23,25 @@ pub(super) struct Flight {
     world: Arc<World>,
     closing: Closing,
     departure: Departure,
+    /// Dropped last, when all that it costs is known.
+    under_way: UnderWay,
 }
 
 impl Flight {
     /// A call on behalf of the request whose exchange this is.
-    pub(super) fn new(world: &Arc<World>, closing: Closing, departure: Departure) -> Self {
-        Self { world: Arc::clone(world), closing, departure }
+    pub(super) fn new(
+        world: &Arc<World>,
+        closing: Closing,
+        departure: Departure,
+        under_way: UnderWay,
+    ) -> Self {
+        Self { world: Arc::clone(world), closing, departure, under_way }
     }
 
     /// Makes the call.
     pub(super) async fn fly(self, targets: Vec<Target>, judge: Judge) {
-        let Self { world, mut closing, departure } = self;
-        let answered = match walk::walk(&world, &mut closing, targets, judge).await {
+        let Self { world, mut closing, departure, under_way: _under_way } = self;
+        let answered = match vectors::walk(&world, &mut closing, targets, judge).await {
             Ok(answered) => answered,
             Err(fault) => {
                 closing.fail(fault.clone());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::RequestId;
-use jackfield_core::contract::{CacheOutcome, Exchange, Fault, FaultKind, Step, Trail, Usage};
+use jackfield_core::contract::{CacheOutcome, Called, Exchange, Fault, FaultKind, Step, Trail, Usage};
 use jackfield_core::telemetry::metrics::{ClosedRequest, Metrics, Outcome};
 
 use jackfield_store::cache::Given;
@@ -13,6 +13,7 @@ use jackfield_store::cache::Given;
 use super::attempt::{Answered, Proven, text_reply, text_stream};
 use super::cached::Cached;
 use super::delivery::{Body, Delivery, Failure, Head, ReplyStream, Rest};
+use super::left::{Left, UnderWay};
 use super::record::{self, micros};
 use super::tries::{Tries, Try};
 use super::verdict::lowest;
@@ -40,6 +41,8 @@ pub(super) struct Closing {
     closed: bool,
     /// It is a call on a request's behalf, and not the request: it is not counted, logged or kept as one.
     flight: bool,
+    /// Where its log line and record wait, should it end before the call that it opened.
+    left: Option<Left>,
     place: Arc<LoadGuard>,
 }
 
@@ -93,8 +96,14 @@ impl Closing {
             metrics,
             closed: false,
             flight,
+            left: None,
             place,
         }
+    }
+
+    /// It opens a shared call: the other side of where its end waits for that.
+    pub(super) fn opens(&mut self) -> UnderWay {
+        self.left.get_or_insert_default().under_way()
     }
 
     /// The answer is not this request's alone: this is who gave it.
@@ -125,6 +134,13 @@ impl Closing {
         }
         self.tries.abandon(&mut self.exchange.trail);
         Some(live)
+    }
+
+    /// A call that was made for several requests answers this one too.
+    pub(super) fn asked_elsewhere(&mut self, call: Called) {
+        self.trying(&call.model, &call.provider);
+        self.charge = call.charge;
+        self.exchange.trail.push(Step::Answered { call });
     }
 
     /// So much of the time was a provider's, or a wait between two calls.
@@ -262,7 +278,6 @@ impl Closing {
             self.metrics.cache.fared(outcome);
         }
         let total = self.exchange.started.elapsed();
-        self.keep(outcome.name(), fault, total);
         self.metrics.requests.closed(&ClosedRequest {
             outcome,
             fault: fault.map(|fault| fault.kind),
@@ -270,6 +285,58 @@ impl Closing {
             overhead: self.overhead,
             first_token: self.first_token,
         });
+        let left = self.left.take().filter(|_| matches!(outcome, Outcome::ClientLeft | Outcome::BrokenOff));
+        match left {
+            None => self.tell(outcome, fault, total),
+            Some(left) => {
+                let (mut rest, fault) = (self.rest(), fault.cloned());
+                left.when_over(Box::new(move || {
+                    rest.follow_call(outcome);
+                    rest.tell(outcome, fault.as_ref(), total);
+                }));
+            }
+        }
+    }
+
+    /// Takes what its log line and its record are made of. Counted it is already.
+    fn rest(&mut self) -> Self {
+        let Exchange { facts, started, deadline, trail } = &mut self.exchange;
+        let exchange = Exchange {
+            facts: Arc::clone(facts),
+            started: *started,
+            deadline: *deadline,
+            trail: std::mem::take(trail),
+        };
+        let cached = std::mem::take(&mut self.cached);
+        let (requests, metrics) = (Arc::clone(&self.requests), Arc::clone(&self.metrics));
+        let mut rest = Self::new(exchange, cached, requests, metrics, Arc::clone(&self.place), false);
+        rest.score = self.score;
+        rest.model = self.model.take();
+        rest.provider = self.provider.take();
+        rest.usage = self.usage;
+        rest.overhead = self.overhead;
+        rest.first_token = self.first_token;
+        rest.charge = self.charge;
+        rest.closed = true;
+        rest
+    }
+
+    /// Takes in what became of the call that it opened.
+    fn follow_call(&mut self, outcome: Outcome) {
+        self.catch_up(outcome);
+        let answered = self.exchange.trail.steps().iter().rev().find_map(|step| match step {
+            Step::Answered { call } => Some(call.clone()),
+            _ => None,
+        });
+        if let Some(call) = answered {
+            self.trying(&call.model, &call.provider);
+            self.charge = call.charge;
+        }
+    }
+
+    /// The one record and the one log line.
+    fn tell(&self, outcome: Outcome, fault: Option<&Fault>, total: Duration) {
+        self.keep(outcome.name(), fault, total);
         let Exchange { facts, trail, .. } = &self.exchange;
         let (decision, llm, usage) = (trail.decision(), trail.llm(), self.usage());
         let (reason, cost) = (self.reason(), trail.bill().total().map(|cost| cost.to_string()));

@@ -134,7 +134,7 @@ async fn ask(world: &World, model: &Model, payer: Payer, text: &str, deadline: I
             read(&reply).ok_or("unclear")
         }
         // Says nothing about ratings.
-        Err(Unanswered::Exceeded(_)) => Err("budget_exceeded"),
+        Err(Unanswered::Exceeded(exceeded)) => Err(exceeded.reason()),
         Err(Unanswered::Unclear) => failed("unclear"),
         Err(Unanswered::Failed(fault)) => {
             tracing::debug!(

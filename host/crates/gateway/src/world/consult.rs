@@ -124,7 +124,7 @@ impl Consult {
                     target: "jackfield::llm", request_id = %self.facts.id, plugin = self.plugin,
                     model = charge.model, "a plugin's question has no budget: {exceeded}"
                 );
-                ("budget_exceeded", CompletionError::BudgetExceeded)
+                (exceeded.reason(), CompletionError::BudgetExceeded)
             }
             Unanswered::Late => ("timed_out", CompletionError::TimedOut),
             Unanswered::Unclear => {

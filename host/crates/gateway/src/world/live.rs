@@ -14,6 +14,7 @@ use jackfield_core::telemetry::metrics::UpstreamSeries;
 
 use jackfield_store::Store;
 
+use super::batches::Batches;
 use super::flights::Flights;
 use super::ratings::Ratings;
 use super::requests::Requests;
@@ -42,6 +43,7 @@ pub struct LiveTable {
     runs: Arc<Runs>,
     store: Arc<Store>,
     flights: Arc<Flights>,
+    batches: Arc<Batches>,
 }
 
 /// A provider's name and a model's.
@@ -107,6 +109,11 @@ impl LiveTable {
     /// Calls that identical requests share.
     pub(crate) fn flights(&self) -> &Arc<Flights> {
         &self.flights
+    }
+
+    /// Calls that are put together.
+    pub(crate) fn batches(&self) -> &Arc<Batches> {
+        &self.batches
     }
 
     /// The state of one provider's model. Beyond the bound, a state that nobody will look at.

@@ -1,6 +1,7 @@
 //! The immutable picture one request sees from its first to its last step: configuration, routing
 //! rules, models and providers. A reload builds a new one beside it; nothing in it changes.
 
+mod batches;
 mod consult;
 mod flights;
 mod live;
@@ -26,6 +27,7 @@ use crate::workflow::Runs;
 
 use origins::Origins;
 
+pub(crate) use batches::{Batches, Bounds, Guest, Share, Turn, Wanted};
 pub use flights::Flights;
 pub(crate) use flights::{Begun, Departure, Joined, Reader};
 pub use live::{CallEnd, LiveCall, LiveTable};
@@ -112,6 +114,11 @@ impl World {
     /// Calls that identical requests share; whoever stops serving ends them.
     pub fn flights(&self) -> &Arc<Flights> {
         self.live.flights()
+    }
+
+    /// Calls for embeddings that are put together.
+    pub(crate) fn batches(&self) -> &Arc<Batches> {
+        self.live.batches()
     }
 
     /// What each provider is.

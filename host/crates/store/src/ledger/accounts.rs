@@ -200,7 +200,7 @@ impl Accounts {
         if !wish.priced
             && let Some(limit) = limits.iter().find(|limit| limit.unit == LimitUnit::Usd)
         {
-            return Err(self.exceeded(limit, Refused::NoPrice(wish.model.into())));
+            return Err(self.exceeded(limit, Amount::default(), Refused::NoPrice(wish.model.into())));
         }
         let most = wish.most_output.unwrap_or(LONGEST);
         let expected = self.learned.expected(wish.model, wish.task).min(most);
@@ -208,7 +208,7 @@ impl Accounts {
         for limit in &limits {
             let output = limit.output(&wish.tariff, limit.left);
             let Some(output) = output.filter(|output| *output >= most.min(SHORTEST)) else {
-                return Err(self.exceeded(limit, Refused::Spent));
+                return Err(self.exceeded(limit, wish.tariff.most(most.min(SHORTEST)), Refused::Spent));
             };
             left = left.min(output);
             // Whole answers cannot be stopped, so each is held in full: with others under way it gets a share, so that a few
@@ -260,7 +260,8 @@ impl Accounts {
             };
             let output = limit.output(tariff, limit.left.saturating_add(now)).unwrap_or(0);
             if output < need {
-                return Err(self.exceeded(limit, Refused::Spent));
+                let more = tariff.most(need).less(tariff.most(held));
+                return Err(self.exceeded(limit, more, Refused::Spent));
             }
             reach = reach.min(output);
         }
@@ -468,13 +469,17 @@ impl Accounts {
         all
     }
 
-    fn exceeded(&self, limit: &Applies, why: Refused) -> Exceeded {
+    fn exceeded(&self, limit: &Applies, needs: Amount, why: Refused) -> Exceeded {
         Exceeded {
             scope: limit.scope.clone(),
             window: limit.window,
             unit: limit.unit,
             limit: limit.limit,
             left: limit.left,
+            needs: match limit.unit {
+                LimitUnit::Usd => needs.usd.nanos(),
+                LimitUnit::Tokens => needs.tokens,
+            },
             resets_at: limit.window.map(|window| moment(self.calendar.end(window))),
             on_exceeded: match limit.window {
                 Some(_) => self.budgets.on_exceeded.clone(),

@@ -102,7 +102,7 @@ impl Ledger {
 
     /// This alert was told: it is not told again, by the next process either.
     pub fn told(&self, alert: &Alert) {
-        if let Some(database) = &self.shared.database {
+        if let Some(database) = self.shared.database.get() {
             let _ = database.write_owed(put(alert, true));
         }
     }
@@ -112,7 +112,7 @@ impl Shared {
     /// Writes down what is to be told, and tells whoever waits for it.
     pub(super) fn alert(self: &Arc<Self>, alerts: Vec<Alert>) {
         for alert in alerts {
-            if let Some(database) = &self.database {
+            if let Some(database) = self.database.get() {
                 let _ = database.write_owed(put(&alert, false));
             }
             self.alerts.put(alert);

@@ -129,6 +129,8 @@ pub struct Exceeded {
     pub limit: u64,
     /// What is neither spent nor reserved of it.
     pub left: u64,
+    /// What the call needs of it at least, beyond what it holds already: its prompt and the shortest answer.
+    pub needs: u64,
     /// When the window ends; `None` for a run's.
     pub resets_at: Option<SystemTime>,
     /// What becomes of the request.
@@ -142,6 +144,16 @@ pub(super) fn moment(ms: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
+impl Exceeded {
+    /// Why, in one word, as trails have it: `budget_exceeded` or `price_unknown`.
+    pub fn reason(&self) -> &'static str {
+        match self.why {
+            Refused::Spent => "budget_exceeded",
+            Refused::NoPrice(_) => "price_unknown",
+        }
+    }
+}
+
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = self.unit.show(self.limit);
@@ -151,15 +163,17 @@ impl fmt::Display for Exceeded {
             (None, scope) => write!(f, "the budget of {limit} of the {scope}"),
         };
         if let Refused::NoPrice(model) = &self.why {
-            write!(f, "the model `{model}` has no known price, and ")?;
+            write!(f, "nobody knows what the model `{model}` costs, and ")?;
             whose(f)?;
             return write!(
                 f,
-                " cannot be kept without one: write `models: {{ {model}: {{ price: {{ input: .., output: .. }} }} }}`"
+                " cannot be kept without that: write its price, in US dollars for a million tokens, into the configuration, as in \
+                 `models: {{ \"{model}\": {{ price: {{ input: 1.00, output: 4.00 }} }} }}`, or ask for a model with a known price"
             );
         }
         whose(f)?;
-        write!(f, " has {} left, which is not enough for this request", self.unit.show(self.left))?;
+        let (left, needs) = (self.unit.show(self.left), self.unit.show(self.needs));
+        write!(f, " has {left} left, and this request needs at least {needs}")?;
         match self.resets_at.and_then(|at| Timestamp::try_from(at).ok()) {
             Some(at) => write!(f, "; it begins anew at {at}"),
             None => Ok(()),

@@ -16,7 +16,7 @@ mod standing;
 mod usage;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jackfield_core::base::{NanoUsd, RequestId};
 use jackfield_core::catalogue::Price;
@@ -34,7 +34,7 @@ pub(crate) use restored::Restored;
 use rows::Charge;
 pub(crate) use rows::TABLES;
 pub use standing::{LimitStatus, Standing};
-pub use usage::{By, UsageRow, usage};
+pub use usage::{By, UsageRow, moment_named, usage};
 
 use crate::StateError;
 use crate::database::Database;
@@ -50,7 +50,8 @@ pub struct Ledger {
 #[derive(Debug)]
 struct Shared {
     accounts: Mutex<Accounts>,
-    database: Option<Database>,
+    /// Empty while nothing is written down. A file may come while the gateway serves; it never goes.
+    database: OnceLock<Database>,
     alerts: Alerts,
 }
 
@@ -90,7 +91,7 @@ impl Default for Ledger {
     fn default() -> Self {
         let accounts = Mutex::new(Accounts::new(now()));
         Self {
-            shared: Arc::new(Shared { accounts, database: None, alerts: Alerts::default() }),
+            shared: Arc::new(Shared { accounts, database: OnceLock::new(), alerts: Alerts::default() }),
             idle: AtomicBool::new(true),
         }
     }
@@ -99,18 +100,26 @@ impl Default for Ledger {
 impl Ledger {
     /// One that is written down, and goes on where it ended.
     pub(crate) fn written_down(database: Database, restored: Restored) -> Self {
-        let accounts = Mutex::new(restored.accounts);
-        let shared = Shared { accounts, database: Some(database), alerts: Alerts::default() };
+        let ledger = Self::default();
+        ledger.write_down(database, restored);
+        ledger.idle.store(false, Ordering::Relaxed);
+        ledger
+    }
+
+    /// From now on it is written down, and goes on where the file ended: for a ledger that was idle and so has counted nothing.
+    pub(crate) fn write_down(&self, database: Database, restored: Restored) {
+        *self.shared.accounts() = restored.accounts;
         for alert in restored.untold {
-            shared.alerts.put(alert);
+            self.shared.alerts.put(alert);
         }
-        Self { shared: Arc::new(shared), idle: AtomicBool::new(false) }
+        // Whoever opens a file looks first whether there is one.
+        let _ = self.shared.database.set(database);
     }
 
     /// Takes new limits. Counters stay; a new time zone takes effect window by window, as each ends.
     pub fn configure(&self, budgets: &Budgets) {
         self.shared.accounts().configure(budgets, now());
-        let idle = budgets.is_empty() && self.shared.database.is_none();
+        let idle = budgets.is_empty() && self.shared.database.get().is_none();
         self.idle.store(idle, Ordering::Relaxed);
     }
 
@@ -146,7 +155,7 @@ impl Ledger {
     /// much that is. Whoever was counted already stays as it is.
     pub async fn recall_run(&self, run: &Arc<RunScope>) -> Result<NanoUsd, StateError> {
         let known = self.shared.accounts().adopt_run(run);
-        if let Some(database) = &self.shared.database
+        if let Some(database) = self.shared.database.get()
             && !known
         {
             let id = run.id.clone();

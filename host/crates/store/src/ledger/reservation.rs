@@ -129,6 +129,16 @@ impl Reservation {
         }
     }
 
+    /// Charges this for what the call consumed: its share of a call for several, which add up. Like [`Self::settle`].
+    pub async fn settle_at(mut self, usage: Usage, cost: NanoUsd) -> Result<NanoUsd, StateError> {
+        let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
+        let (spent, ticket) = self.finish_at(usage, Amount { usd: cost, tokens });
+        match ticket {
+            Some(ticket) => ticket.committed().await.map(|()| spent),
+            None => Ok(spent),
+        }
+    }
+
     /// Nothing was billed.
     pub fn release(mut self) {
         self.undo();
@@ -136,7 +146,7 @@ impl Reservation {
 
     /// What it is expected to cost now, in the file.
     fn write_down(&mut self) {
-        let Some(database) = &self.shared.database else { return };
+        let Some(database) = self.shared.database.get() else { return };
         let expected = self.estimate(self.expected);
         self.ticket = Some(database.write(rows::reserve(&self.charge, self.reserved(), expected)));
     }
@@ -150,8 +160,12 @@ impl Reservation {
     }
 
     fn finish(&mut self, usage: Usage) -> (NanoUsd, Option<Ticket>) {
-        self.done = true;
         let spent = Amount::of(&usage, self.price.as_ref());
+        self.finish_at(usage, spent)
+    }
+
+    fn finish_at(&mut self, usage: Usage, spent: Amount) -> (NanoUsd, Option<Ticket>) {
+        self.done = true;
         let mut accounts = self.shared.accounts();
         let alerts = accounts.settle(&self.charged, self.tariff.most(self.held), spent);
         if !usage.estimated {
@@ -162,14 +176,14 @@ impl Reservation {
         let write = |database: &Database| {
             database.write_owed(rows::settle(&self.charge, self.reserved(), spent.usd, usage))
         };
-        (spent.usd, self.shared.database.as_ref().map(write))
+        (spent.usd, self.shared.database.get().map(write))
     }
 
     fn undo(&mut self) {
         self.done = true;
         let held = self.tariff.most(self.held);
         let _ = self.shared.accounts().settle(&self.charged, held, Amount::default());
-        if let Some(database) = &self.shared.database {
+        if let Some(database) = self.shared.database.get() {
             let _ = database.write_owed(rows::release(&self.charge));
         }
     }

@@ -155,7 +155,7 @@ fn monthly(milli_usd: u64) -> Budgets {
 
 /// What the rows say: settled, and reserved of those that are open.
 fn rows_say(ledger: &Ledger) -> (u64, u64) {
-    let database = ledger.shared.database.as_ref().unwrap();
+    let database = ledger.shared.database.get().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(database.write_owed(Box::new(|_| Ok(()))).committed()).unwrap();
     let sums = "SELECT coalesce(sum(settled_nanousd), 0),
@@ -373,7 +373,7 @@ async fn a_row_says_what_a_charge_was() {
     let held = ledger.reserve(asked).unwrap();
     held.committed().await.unwrap();
     let read = |sql: &'static str| {
-        let database = ledger.shared.database.as_ref().unwrap();
+        let database = ledger.shared.database.get().unwrap();
         database.read_now(|c| c.query_row(sql, (), |row| row.get::<_, String>(0))).unwrap()
     };
     let row = "SELECT concat_ws('|', state, model, provider, project, user, key, task, simulated, priced,

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use jackfield_core::base::NanoUsd;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::StateError;
@@ -93,6 +94,15 @@ impl By {
             by => by.name(),
         }
     }
+}
+
+/// The moment that a date (`2026-11-01`, which begins in this zone) or a time with its offset (`2026-11-01T09:30:00Z`) names.
+pub fn moment_named(text: &str, zone: &TimeZone) -> Option<SystemTime> {
+    if text.contains(['T', 't', ' ']) {
+        return text.parse::<Timestamp>().ok().map(SystemTime::from);
+    }
+    let date = text.parse::<Date>().ok()?;
+    Some(date.to_zoned(zone.clone()).ok()?.timestamp().into())
 }
 
 /// Sums what was charged since then, dearest first, or day by day where days are asked for.

@@ -7,7 +7,7 @@
 mod file;
 mod memory;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use memory::Memory;
 
@@ -65,26 +65,18 @@ pub struct StoredCall {
 }
 
 /// All runs. Shared by every world.
-#[derive(Debug)]
-pub struct Runs(Form);
-
-#[derive(Debug)]
-enum Form {
-    Memory(Mutex<Memory>),
-    File(Database),
-}
-
-impl Default for Runs {
-    /// In memory.
-    fn default() -> Self {
-        Self(Form::Memory(Mutex::default()))
-    }
+#[derive(Debug, Default)]
+pub struct Runs {
+    memory: Mutex<Memory>,
+    /// Where they are instead once there is a file; a file may come while the gateway serves.
+    file: OnceLock<Database>,
 }
 
 impl Runs {
-    /// In this file.
-    pub(crate) fn written_down(database: Database) -> Self {
-        Self(Form::File(database))
+    /// From now on in this file.
+    pub(crate) fn write_down(&self, database: Database) {
+        // Whoever opens a file looks first whether there is one.
+        let _ = self.file.set(database);
     }
 
     /// Writes down that a run begins, or that a broken one goes on.
@@ -92,9 +84,9 @@ impl Runs {
     /// # Errors
     /// It cannot be written: it must not begin.
     pub async fn begin(&self, run: StoredRun) -> Result<(), StateError> {
-        match &self.0 {
-            Form::Memory(memory) => lock(memory).begin(run),
-            Form::File(database) => database.write(file::begin(run)).committed().await?,
+        match self.file.get() {
+            None => lock(&self.memory).begin(run),
+            Some(database) => database.write(file::begin(run)).committed().await?,
         }
         Ok(())
     }
@@ -104,9 +96,9 @@ impl Runs {
     /// # Errors
     /// It cannot be written: the run must not go on, or it might pay twice.
     pub async fn keep(&self, run: &str, call: StoredCall) -> Result<(), StateError> {
-        match &self.0 {
-            Form::Memory(memory) => lock(memory).keep(run, call),
-            Form::File(database) => database.write_owed(file::keep(run, call)).committed().await?,
+        match self.file.get() {
+            None => lock(&self.memory).keep(run, call),
+            Some(database) => database.write_owed(file::keep(run, call)).committed().await?,
         }
         Ok(())
     }
@@ -116,9 +108,9 @@ impl Runs {
     /// # Errors
     /// It cannot be written: after a restart the run looks as if it had been broken off.
     pub async fn end(&self, run: &str, standing: Standing, record: String) -> Result<(), StateError> {
-        match &self.0 {
-            Form::Memory(memory) => lock(memory).end(run, standing, record),
-            Form::File(database) => database.write_owed(file::end(run, standing, record)).committed().await?,
+        match self.file.get() {
+            None => lock(&self.memory).end(run, standing, record),
+            Some(database) => database.write_owed(file::end(run, standing, record)).committed().await?,
         }
         Ok(())
     }
@@ -128,9 +120,9 @@ impl Runs {
     /// # Errors
     /// It cannot be read.
     pub async fn find(&self, run: &str) -> Result<Option<(StoredRun, Vec<StoredCall>)>, StateError> {
-        match &self.0 {
-            Form::Memory(memory) => Ok(lock(memory).find(run)),
-            Form::File(database) => database.read(file::find(run)).await,
+        match self.file.get() {
+            None => Ok(lock(&self.memory).find(run)),
+            Some(database) => database.read(file::find(run)).await,
         }
     }
 }

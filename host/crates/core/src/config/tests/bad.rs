@@ -65,6 +65,23 @@ fn places_are_for_machines_too() {
 }
 
 #[test]
+fn a_slip_in_a_number_of_tokens_is_shown_and_one_in_a_secrets_name_is_not() {
+    for (line, shown) in [
+        ("max_token: 500", true),
+        ("max_tokns: 500", true),
+        ("maxtokens: 500", true),
+        ("daily_limit_token: 500", true),
+        ("llm_output_token: 500", true),
+        ("admin_tokens: jf-secret-500", false),
+        ("token: jf-secret-500", false),
+        ("max_api_key: jf-secret-500", false),
+    ] {
+        let report = parse(&format!("server:\n  {line}\n")).unwrap_err();
+        assert_eq!(report.to_graphical().contains("500"), shown, "{line}\n{}", report.to_graphical());
+    }
+}
+
+#[test]
 fn more_faults_than_anybody_reads_are_counted() {
     let many: String = (0..500).map(|n| format!("key{n}: 1\n")).collect();
     let report = parse(&many).unwrap_err();

@@ -635,13 +635,16 @@ fn the_seeds_cache_loads_word_for_word_and_the_rest_has_defaults() {
     assert!(seed.enabled && !seed.tools);
     assert_eq!((seed.ttl, seed.max_size), (Duration::from_secs(3_600), 256 << 20));
     assert_eq!((seed.scope, seed.max_temperature), (CacheScope::Project, 0.3));
-    let text = "orchestrator: { cache: { enabled: true, ttl: 90s, max_size: 1GiB, scope: user, max_temperature: 1, tools: true } }";
+    let text = "orchestrator: { cache: { enabled: true, ttl: 90s, max_size: 1GiB, scope: user, max_temperature: 1, tools: true, embeddings: { per_input: false, batch: 7, wait: 1s } } }";
     let all = cache(text);
     assert_eq!((all.ttl, all.max_size, all.scope), (Duration::from_secs(90), 1 << 30, CacheScope::User));
     assert!(all.tools && all.max_temperature == 1.0);
+    let kept = |of: Cache| (of.embeddings.per_input, of.embeddings.batch, of.embeddings.wait.as_millis());
+    assert_eq!((kept(seed), kept(all)), ((true, 32, 20), (false, 7, 1_000)));
     let shown = parse(text).unwrap().to_value()["orchestrator"]["cache"].clone();
     assert_eq!(
         shown,
-        json!({ "enabled": true, "ttl": "1m30s", "max_size": "1GiB", "scope": "user", "max_temperature": 1.0, "tools": true })
+        json!({ "enabled": true, "ttl": "1m30s", "max_size": "1GiB", "scope": "user", "max_temperature": 1.0, "tools": true,
+            "embeddings": { "per_input": false, "batch": 7, "wait": "1s" } })
     );
 }

@@ -211,6 +211,7 @@ fn chunk() -> impl Strategy<Value = Chunk> {
         finish_reason,
         finished,
         other: false,
+        thought: 0,
     });
     let usage =
         prop::option::of((0..9_u64).prop_map(|tokens| Usage { input_tokens: tokens, ..Usage::default() }));

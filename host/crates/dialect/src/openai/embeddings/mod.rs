@@ -2,6 +2,7 @@
 //! passed on. What is asked for is no conversation, so no provider of another API can be asked, and no answer is
 //! streamed, rated or judged.
 
+mod parts;
 mod reply;
 mod request;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use jackfield_core::base::ObjectEdit;
 use jackfield_core::contract::{ChatRequest, Chunk, Fault, FaultKind, Overrides, Reply};
 
+pub use parts::{Parts, compose, divide, fill, inputs, with_inputs};
 pub use reply::{Vectors, read, render};
 pub use request::{Input, Wanted, wanted};
 

@@ -67,8 +67,9 @@ fn read_input(raw: &Bytes) -> Result<Content, Fault> {
     }))
 }
 
+/// What an entry is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Token,
     Tokens,
@@ -86,7 +87,7 @@ impl Kind {
     }
 }
 
-fn kind(entry: &RawValue) -> Kind {
+pub(super) fn kind(entry: &RawValue) -> Kind {
     match entry.get().as_bytes().first() {
         Some(b'"') => Kind::Text,
         Some(b'0'..=b'9') => Kind::Token,

@@ -61,6 +61,16 @@ fn overrides_use_the_clients_own_spelling() {
         rewrite(&format!(r#"{{"model":"m","max_tokens":5,"temperature":1,{m}}}"#), "m", &overrides),
         format!(r#"{{"model":"m","max_tokens":9,"temperature":0.3,{m},"reasoning_effort":"high"}}"#),
     );
+    assert_eq!(
+        rewrite(
+            &format!(r#"{{"model":"m","max_tokens":5,"temperature":1,"max_completion_tokens":6,{m}}}"#),
+            "m",
+            &overrides
+        ),
+        format!(
+            r#"{{"model":"m","max_tokens":9,"temperature":0.3,"max_completion_tokens":9,{m},"reasoning_effort":"high"}}"#
+        ),
+    );
     for (model, name) in
         [("gpt-x", "max_completion_tokens"), ("o3", "max_completion_tokens"), ("m", "max_tokens")]
     {

@@ -266,6 +266,7 @@ fn any_delta() -> impl Strategy<Value = Delta> {
                 .collect(),
             tool_calls,
             other: false,
+            thought: 0,
             finished: finish_reason.is_some(),
             finish_reason,
         })
