@@ -439,6 +439,59 @@ async fn a_client_that_leaves_ends_its_run_unless_the_workflow_says_otherwise() 
     assert_eq!((&kept["status"], &kept["output"]), (&json!("succeeded"), &json!("kept")));
 }
 
+#[tokio::test]
+async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own() {
+    let yaml = format!(
+        "{ADMIN}\n{MODELS}\nworkflows:\n  pair:\n    steps:\n      - {{ name: a, model: planner, prompt: a }}\n      - {{ name: b, model: expert, prompt: b }}\n"
+    );
+    let World { upstream, gateway, .. } = World::start(&yaml).await;
+    upstream.push_for(&Match::model("planner"), openai::chat("late").hang_before_head("never"));
+    let fails = Answer::json(500, &json!({})).hang_before_head("fails");
+    upstream.push_for(&Match::model("expert"), fails);
+    let (reply, ()) = tokio::join!(run(&gateway, "pair", Value::Null), async {
+        upstream.at_gate("never").await;
+        upstream.at_gate("fails").await;
+        upstream.open("fails");
+    });
+    let record = reply.json();
+    assert_eq!((reply.status, status(&record, "a")), (502, "cancelled".to_owned()), "{record:#}");
+    let kept = gateway.records();
+    let a = kept.iter().find(|kept| kept["run_step"] == "a").unwrap();
+    assert_eq!(
+        (&a["outcome"], &a["reason"], &a["blame"]),
+        (&json!("cancelled"), &json!("run_ended"), &json!("client")),
+        "{a:#}"
+    );
+    let attempt = a["steps"].as_array().unwrap().iter().find(|step| step["step"] == "attempt").unwrap();
+    assert_eq!((&attempt["outcome"], &attempt["reason"]), (&json!("abandoned"), &json!("run_ended")));
+    // The provider may bill what reached it.
+    assert_eq!((&attempt["cost_usd"], &a["usage"]["estimated"]), (&record["cost_usd"], &json!(true)));
+    let line = gateway.log().lines().into_iter().find(|line| line.get("step") == "a").unwrap();
+    assert_eq!((line.get("outcome"), line.get("reason")), (&json!("cancelled"), &json!("run_ended")));
+    let metrics = ask(&gateway, "GET", "/metrics").await.text();
+    for line in [
+        r#"jackfield_requests_total{outcome="cancelled",reason="run_ended"} 1"#,
+        r#"jackfield_requests_total{outcome="client_left",reason="none"} 0"#,
+        r#"jackfield_upstream_calls_total{provider="up",model="planner",outcome="run_ended"} 1"#,
+        r#"jackfield_upstream_calls_total{provider="up",model="planner",outcome="client_left"} 0"#,
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}\n{metrics}");
+    }
+    // A run whose own client leaves is another matter.
+    upstream.push_for(&Match::model("planner"), openai::chat("late").hang_before_head("gone"));
+    upstream.push_for(&Match::model("expert"), openai::chat("late").hang_before_head("gone too"));
+    let stream = gateway.open_stream_from("/v1/workflows/pair/runs", r#"{"stream":true}"#).await;
+    upstream.at_gate("gone").await;
+    upstream.at_gate("gone too").await;
+    drop(stream);
+    soon("the calls to be given up", async {
+        while gateway.records().iter().filter(|kept| kept["outcome"] == "client_left").count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// The record of a run once it is over.
 async fn ended(gateway: &Gateway, path: &str) -> Value {
     soon("the run's end", async {

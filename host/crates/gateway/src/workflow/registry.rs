@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use jackfield_core::base::{DrainGuard, NanoUsd, RunId};
 use jackfield_core::config::{OnDisconnect, Workflow};
-use jackfield_core::contract::{Caller, Fault, FaultKind, RunScope};
+use jackfield_core::contract::{Caller, Fault, FaultKind, GivenUp, RunScope};
 use jackfield_store::runs::{Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
@@ -202,6 +202,7 @@ impl Runs {
         let mut tasks = {
             let mut live = self.lock();
             live.ended = true;
+            live.boards.values().for_each(|board| board.stops());
             std::mem::take(&mut live.tasks)
         };
         tasks.shutdown().await;
@@ -218,15 +219,14 @@ impl Runs {
     ) -> Result<Started, Fault> {
         let RunAsk { caller, headers, listening, guard } = ask;
         let record = RunRecord::begun(run.id.clone(), workflow.name.clone(), run.started_ms, input.clone());
-        let (board, events) = Board::new(record, caller.project.clone(), listening);
+        let scope = Arc::new(RunScope::new(&*run.id, &*workflow.name, workflow.budget));
+        let (board, events) = Board::new(record, Arc::clone(&scope), caller.project.clone(), listening);
         let board = Arc::new(board);
         let place = Place::take(self, &run.id, &board)?;
         let store = Arc::clone(world.store());
         let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
         let id = run.id.clone();
         store.runs().begin(run).await.map_err(unavailable)?;
-        let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
-        let scope = Arc::new(scope);
         if scope.budget.is_some() {
             // What an earlier attempt spent is spent.
             store.ledger().recall_run(&scope).await.map_err(unavailable)?;
@@ -306,6 +306,8 @@ async fn drive(
         if left.wait_for(|left| *left).await.is_err() {
             std::future::pending::<()>().await;
         }
+        // Before its calls are dropped.
+        context.scope.ends(GivenUp::ClientLeft);
     };
     let end = tokio::select! {
         biased;
