@@ -841,4 +841,28 @@ async fn a_workflow_as_a_model_says_what_it_cost_and_what_it_does_not_take() {
     let dropped = steps.iter().find(|step| step["step"] == "dropped").unwrap();
     assert_eq!(dropped["fields"], json!(["max_tokens"]));
     assert_eq!(record["cost_usd"], "0.000025");
+    // Streamed, and where the run fails after it has paid, the log and the record say the same.
+    says(&upstream, "planner", "there");
+    let streamed =
+        gateway.stream_from("/v1/chat/completions", chat(json!({ "stream": true })).to_string()).await;
+    assert_eq!(streamed.status, 200);
+    let last = async |outcome: &str| {
+        soon("the request's end", async {
+            loop {
+                let kept = gateway
+                    .records()
+                    .into_iter()
+                    .find(|kept| kept["route"] == "workflow" && kept["stream"] == true);
+                match kept.filter(|kept| kept["outcome"] == outcome) {
+                    Some(kept) => return kept,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        })
+        .await
+    };
+    assert_eq!(last("answered").await["cost_usd"], "0.000025");
+    let lines = gateway.log().lines();
+    let line = lines.iter().rfind(|line| line.get("route") == "workflow").unwrap();
+    assert_eq!((line.get("stream"), line.get("cost_usd")), (&json!(true), &json!("0.000025")));
 }
