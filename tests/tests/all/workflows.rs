@@ -335,6 +335,34 @@ async fn a_workflow_is_a_step_of_another() {
 }
 
 #[tokio::test]
+async fn the_budget_of_a_nested_workflow_is_reserved_from_before_a_call_is_made() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  whole:
+    steps:
+      - { name: part, workflow: dear }
+  dear:
+    budget_usd: 0.00015
+    steps:
+      - { name: each, model: planner, foreach: "${[1, 2, 3, 4]}", prompt: "Do ${item}", max_tokens: 50 }
+"#,
+    )
+    .await;
+    // $0.000111 each: there is room for one of them, and all four are wanted at once.
+    let mut said = openai::chat_body("said");
+    said["usage"] = json!({ "prompt_tokens": 11, "completion_tokens": 50, "total_tokens": 61 });
+    upstream.always_for(&Match::model("planner"), Answer::json(200, &said));
+    let reply = run(&gateway, "whole", Value::Null).await;
+    let record = reply.json();
+    assert_eq!((reply.status, &record["status"]), (402, &json!("budget_exceeded")), "{record:#}");
+    let cost: f64 = record["cost_usd"].as_str().unwrap().parse().unwrap();
+    assert!(cost <= 0.000_15 && upstream.requests().len() < 4, "{record:#}");
+    let message = record["error"]["message"].as_str().unwrap();
+    let account = format!("{}/part`", record["id"].as_str().unwrap());
+    assert!(message.contains(&account) || message.contains("workflows.dear.budget_usd"), "{message}");
+}
+
+#[tokio::test]
 async fn a_step_that_fails_ends_the_run_or_leaves_a_gap_as_the_workflow_says() {
     let steps = r#"
     steps:

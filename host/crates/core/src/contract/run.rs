@@ -2,6 +2,7 @@
 //!
 //! Shared by all calls of a run and by whoever ends it. Counts nothing: the ledger does.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::base::NanoUsd;
@@ -13,10 +14,14 @@ use super::{FaultKind, Overrides};
 pub struct RunScope {
     /// The run's id.
     pub id: String,
-    /// The workflow's name.
+    /// What its spending is counted under: the id; for a workflow nested in it, that and the step's call, `run_…/parts[0]`.
+    pub account: Arc<str>,
+    /// The outermost workflow's name.
     pub workflow: String,
-    /// What all of the run's calls together may cost; `None`: no more than the caller's budgets say.
+    /// What all of its calls together may cost; `None`: no more than the caller's budgets say.
     pub budget: Option<NanoUsd>,
+    /// The run, or the nested workflow, that this one is a part of: its budget holds too.
+    part_of: Option<Arc<RunScope>>,
     end: AtomicU8,
 }
 
@@ -52,21 +57,38 @@ pub struct RunStep {
 impl RunScope {
     /// A run with this budget of its own.
     pub fn new(id: impl Into<String>, workflow: impl Into<String>, budget: Option<NanoUsd>) -> Self {
-        Self { id: id.into(), workflow: workflow.into(), budget, end: AtomicU8::new(GivenUp::RunEnded as u8) }
+        let id = id.into();
+        let (account, end) = (Arc::from(&*id), AtomicU8::new(GivenUp::RunEnded as u8));
+        Self { id, account, workflow: workflow.into(), budget, part_of: None, end }
+    }
+
+    /// A workflow in a step of it, whose call is `within`, with a budget of its own beside this one's.
+    pub fn nested(self: &Arc<Self>, within: &str, budget: NanoUsd) -> Self {
+        let account = format!("{}/{within}", self.id).into();
+        let part_of = Some(Arc::clone(self));
+        Self { account, part_of, ..Self::new(&*self.id, &*self.workflow, Some(budget)) }
+    }
+
+    /// This one, and all that it is a part of, the run itself last.
+    pub fn all(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |scope| scope.part_of.as_ref())
     }
 
     /// Whether the ledger has to be asked about its calls whoever makes them.
     pub fn is_limited(&self) -> bool {
-        self.budget.is_some()
+        self.budget.is_some() || self.part_of.as_ref().is_some_and(|whole| whole.is_limited())
     }
 
-    /// From now on, calls that are given up are so for this reason.
+    /// From now on, calls of this run that are given up are so for this reason. Said of the run itself.
     pub fn ends(&self, why: GivenUp) {
         self.end.store(why as u8, Ordering::Relaxed);
     }
 
     /// Why a call of it is given up that nobody waits for any more; `None`: its client left.
     pub fn given_up(&self) -> Option<FaultKind> {
+        if let Some(whole) = &self.part_of {
+            return whole.given_up();
+        }
         match self.end.load(Ordering::Relaxed) {
             end if end == GivenUp::ClientLeft as u8 => None,
             end if end == GivenUp::Stopping as u8 => Some(FaultKind::Stopping),

@@ -299,7 +299,8 @@ async fn drive(
     let began = Instant::now();
     let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
     let tally = Tally::new(budget, None);
-    let frame = Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally));
+    let frame =
+        Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally), Arc::clone(&context.scope));
     context.board.begins(workflow.steps.iter().map(|step| step.name.to_string()).collect()).await;
     // The sender is gone when nobody may cancel the run.
     let gone = async {

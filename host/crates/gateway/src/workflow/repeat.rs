@@ -153,7 +153,7 @@ async fn validate(run: &StepRun<'_>, name: String, output: &Value) -> Result<Fou
         return Ok(found);
     }
     let of = (run.frame.workflow.name.as_str(), &*run.step.name);
-    let validation = review(run.context, of, &name, text_of(output.clone())).await?;
+    let validation = review(run.context, &run.frame.scope, of, &name, text_of(output.clone())).await?;
     let accepted = matches!(validation.verdict, Verdict::Accept | Verdict::Replace(_));
     let mut issues = validation.issues;
     if let Verdict::Repair(instruction) = validation.verdict {
