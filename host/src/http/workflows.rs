@@ -140,13 +140,18 @@ async fn receive(api: &Api, request: Request, begins: bool) -> Result<Wanted, Fa
     let limits = world.config().server().limits();
     let (parts, sent) = request.into_parts();
     let caller = auth::caller(world.config().keys(), &parts.headers)?;
-    body::check_type(&parts.headers)?;
+    if begins {
+        body::check_type(&parts.headers)?;
+    }
     let place = api.load.enter(limits.in_flight).ok_or_else(|| {
         let message =
             format!("{} requests are under way already (server.limits.in_flight)", limits.in_flight);
         Fault::new(FaultKind::Overloaded, message)
     })?;
     let bytes = body::read(&parts.headers, sent, limits.body, limits.body_timeout).await?;
+    if !begins && !bytes.is_empty() {
+        body::check_type(&parts.headers)?;
+    }
     let (input, stream) = parse(&bytes, begins)?;
     let listening = Listening { steps: stream, deltas: stream };
     let headers = auth::without_credentials(parts.headers);

@@ -544,7 +544,10 @@ async fn a_run_that_broke_off_goes_on_and_asks_nobody_twice() {
     assert_eq!((&broken["status"], upstream.requests().len()), (&json!("failed"), 2));
     says(&upstream, "expert", "second");
     let resume = format!("/v1/workflows/two/runs/{id}/resume");
-    let reply = gateway.post_json(&resume, &json!({})).await;
+    // Nothing need be said to go on, and what is said must be JSON.
+    let said = gateway.post_raw(&resume, "{}", &[]).await;
+    assert_eq!((said.status, said.error_code().as_str()), (415, "unsupported_media_type"));
+    let reply = gateway.post_raw(&resume, "", &[]).await;
     let record = reply.json();
     assert_eq!((reply.status, &record["id"], &record["output"]), (200, &broken["id"], &json!("second")));
     assert_eq!((&record["calls"], &record["resumed_calls"]), (&json!(2), &json!(1)));

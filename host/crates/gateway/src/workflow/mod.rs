@@ -12,6 +12,7 @@ mod call;
 mod context;
 mod foreach;
 mod input;
+mod interrupted;
 mod journal;
 mod model;
 /// Workflows and runs by their names.

@@ -12,15 +12,16 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use jackfield_core::base::{DrainGuard, NanoUsd, RunId};
+use jackfield_core::base::{DrainGuard, RunId};
 use jackfield_core::config::{OnDisconnect, Workflow};
 use jackfield_core::contract::{Caller, Fault, FaultKind, GivenUp, RunScope};
 use jackfield_store::runs::{Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
 use super::context::Context;
+use super::interrupted::interrupted;
 use super::journal::{Journal, unavailable};
-use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
+use super::record::{RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
 use super::{late, named, wait_for};
@@ -194,7 +195,7 @@ impl Runs {
             return Err(unknown());
         }
         let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
-        Ok(record.unwrap_or_else(|| interrupted(run, calls)))
+        Ok(record.unwrap_or_else(|| interrupted(run, &calls, world.config().workflows())))
     }
 
     /// Ends what is still under way, and waits for it: it can be resumed. Nothing begins afterwards.
@@ -374,19 +375,4 @@ async fn finish(
         "run"
     );
     (record, fault)
-}
-
-/// A run whose process ended before it did.
-fn interrupted(run: StoredRun, calls: Vec<StoredCall>) -> RunRecord {
-    let input = serde_json::from_str(&run.input).unwrap_or(Value::Null);
-    let mut record = RunRecord::begun(run.id, run.workflow, run.started_ms, input);
-    record.status = RunStatus::Interrupted;
-    for kept in &calls {
-        if let Ok(said) = serde_json::from_str::<super::journal::Said>(&kept.answer) {
-            record.spent.add(said.usage(), said.cost().or(Some(NanoUsd::ZERO)), false);
-        }
-    }
-    let message = "the gateway ended before the run did: resume it".to_owned();
-    record.error = Some(ErrorRecord { code: "interrupted".to_owned(), message, param: None });
-    record
 }
