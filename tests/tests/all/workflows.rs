@@ -545,7 +545,7 @@ async fn a_run_that_broke_off_goes_on_and_asks_nobody_twice() {
     says(&upstream, "expert", "second");
     let resume = format!("/v1/workflows/two/runs/{id}/resume");
     // Nothing need be said to go on, and what is said must be JSON.
-    let said = gateway.post_raw(&resume, "{}", &[]).await;
+    let said = gateway.post_raw(&resume, "{}", &[("content-type", "text/plain")]).await;
     assert_eq!((said.status, said.error_code().as_str()), (415, "unsupported_media_type"));
     let reply = gateway.post_raw(&resume, "", &[]).await;
     let record = reply.json();
@@ -720,6 +720,68 @@ async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use
         assert_eq!(gateway.send("GET", &path, &[("authorization", &bearer)], "").await.status, status);
     }
     assert_eq!(gateway.get(&path).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_projects_runs_are_listed_the_newest_first_page_by_page() {
+    let keys = "keys:\n  - { key: key-of-project-one-1, project: one }\n  - { key: key-of-project-two-2, project: two }\n";
+    let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;
+    upstream.always_for(&Match::model("worker"), openai::chat("said"));
+    let ask = async |key: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        let body = if method == "POST" { "{}" } else { "" };
+        gateway.send(method, path, &[("authorization", &bearer)], body).await
+    };
+    let (one, two) = ("key-of-project-one-1", "key-of-project-two-2");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let record = ask(one, "POST", "/v1/workflows/kept/runs").await.json();
+        ids.push(record["id"].as_str().unwrap().to_owned());
+    }
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    let listed = async |key: &str, path: &str| {
+        let reply = ask(key, "GET", path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        let list = reply.json();
+        let data = list["data"].as_array().unwrap().clone();
+        let ids: Vec<String> = data.iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect();
+        (ids, list["has_more"] == true, data)
+    };
+    let (all, more, data) = listed(one, "/v1/runs").await;
+    assert_eq!((&all, more), (&ids, false));
+    assert_eq!(
+        (&data[0]["status"], &data[0]["calls"], &data[0]["workflow"]),
+        (&json!("succeeded"), &json!(1), &json!("kept"))
+    );
+    assert!(data[0].get("output").is_none() && data[0].get("steps").is_none(), "{data:#?}");
+    let (page, more, _) = listed(one, "/v1/workflows/kept/runs?limit=2").await;
+    assert_eq!((&page[..], more), (&ids[..2], true));
+    let (page, more, _) = listed(one, &format!("/v1/workflows/kept/runs?limit=2&before={}", ids[1])).await;
+    assert_eq!((&page[..], more), (&ids[2..], false));
+    for (key, path) in [(one, "/v1/workflows/two/runs"), (two, "/v1/workflows/kept/runs"), (two, "/v1/runs")]
+    {
+        assert!(listed(key, path).await.0.is_empty(), "{path}");
+    }
+    for (path, status, code) in [
+        ("/v1/workflows/none/runs", 404, "workflow_not_found"),
+        ("/v1/runs?limit=0", 400, "invalid_request"),
+        ("/v1/runs?limit=101", 400, "invalid_request"),
+    ] {
+        let reply = ask(one, "GET", path).await;
+        assert_eq!((reply.status, reply.error_code()), (status, code.to_owned()), "{path}");
+    }
+    // One under way is told as it stands.
+    upstream.push_for(&Match::model("expert"), openai::chat("late").hang_before_head("never"));
+    let bearer = format!("Bearer {one}");
+    let running = gateway.send("POST", "/v1/workflows/two/runs", &[("authorization", &bearer)], "{}");
+    tokio::select! {
+        _ = running => panic!("the run has not ended"),
+        () = async {
+            upstream.at_gate("never").await;
+            let (_, _, data) = listed(one, "/v1/workflows/two/runs").await;
+            assert_eq!(data[0]["status"], "running", "{data:#?}");
+        } => {}
+    }
 }
 
 #[tokio::test]

@@ -5,4 +5,5 @@ mod gateway;
 pub(super) mod list;
 pub(super) mod resume;
 pub(super) mod run;
+pub(super) mod runs;
 pub(super) mod show;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use jackfield_core::contract::{Fault, GivenUp, RunScope};
 
+use super::listing::RunSummary;
 use super::record::{ErrorRecord, RunRecord, RunStatus, Spent, StepRecord, StepStatus, millis};
 
 /// Events that wait for a listener.
@@ -127,6 +128,13 @@ impl Board {
             record.took_ms = millis(self.began.elapsed());
         }
         record
+    }
+
+    /// The record as a list tells it.
+    pub(super) fn summary(&self) -> RunSummary {
+        let mut summary = RunSummary::from(&*self.lock());
+        summary.took_ms = Some(millis(self.began.elapsed()));
+        summary
     }
 
     /// The run begins with these steps.

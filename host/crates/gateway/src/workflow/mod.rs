@@ -14,6 +14,7 @@ mod foreach;
 mod input;
 mod interrupted;
 mod journal;
+mod listing;
 mod model;
 /// Workflows and runs by their names.
 pub mod named;
@@ -28,6 +29,7 @@ mod tally;
 
 pub use board::{Event, Listening};
 pub use input::checked;
+pub use listing::{MAX_LISTED, RunList, RunSummary};
 pub use model::answer;
 pub use record::{ErrorRecord, RunRecord, RunStatus, Spent, StepRecord, StepStatus};
 pub use registry::{Resumed, RunAsk, Runs, Started};

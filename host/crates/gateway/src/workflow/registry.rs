@@ -21,6 +21,7 @@ use super::board::{Board, Event, Listening};
 use super::context::Context;
 use super::interrupted::interrupted;
 use super::journal::{Journal, unavailable};
+use super::listing::RunSummary;
 use super::record::{RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
@@ -196,6 +197,12 @@ impl Runs {
         }
         let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
         Ok(record.unwrap_or_else(|| interrupted(run, &calls, world.config().workflows())))
+    }
+
+    /// A run that is under way as a list tells it.
+    pub(super) fn summary(&self, id: &str) -> Option<RunSummary> {
+        let board = self.lock().boards.get(id).cloned();
+        board.map(|board| board.summary())
     }
 
     /// Ends what is still under way, and waits for it: it can be resumed. Nothing begins afterwards.
