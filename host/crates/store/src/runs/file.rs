@@ -106,7 +106,7 @@ pub(super) fn find(
     }
 }
 
-pub(super) fn list<T>(
+pub(super) fn list<T: 'static>(
     listing: Listing,
     make: fn(StoredRun) -> T,
 ) -> impl FnOnce(&Connection) -> rusqlite::Result<Vec<T>> + Send + 'static {
