@@ -773,7 +773,8 @@ async fn a_projects_runs_are_listed_the_newest_first_page_by_page() {
     // One under way is told as it stands.
     upstream.push_for(&Match::model("expert"), openai::chat("late").hang_before_head("never"));
     let bearer = format!("Bearer {one}");
-    let running = gateway.send("POST", "/v1/workflows/two/runs", &[("authorization", &bearer)], "{}");
+    let named = [("authorization", &*bearer)];
+    let running = gateway.send("POST", "/v1/workflows/two/runs", &named, "{}");
     tokio::select! {
         _ = running => panic!("the run has not ended"),
         () = async {
