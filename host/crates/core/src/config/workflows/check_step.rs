@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::base::CompiledSchema;
 use crate::contract::{AnswerFormat, Overrides};
-use crate::expression::{Expression, ValueTemplate, is_identifier};
+use crate::expression::{Expression, Gives, ValueTemplate, is_identifier};
 
 use super::super::fallback::{self, Fallback};
 use super::super::findings::Located;
@@ -92,7 +92,14 @@ impl Checking<'_> {
         }
         let when = self.raw.when.as_deref();
         let when = when.and_then(|text| {
-            self.reader.expression(text, &self.at.key("when"), &locals, &mut self.needs, found)
+            self.reader.expression_of(
+                Gives::Bool,
+                text,
+                &self.at.key("when"),
+                &locals,
+                &mut self.needs,
+                found,
+            )
         });
         let call = self.call(&locals, names, found);
         if matches!(call, Call::Workflow(_)) {
@@ -211,7 +218,14 @@ impl Checking<'_> {
             let message = "one item after the other is not several at the same time";
             found.key_fault(&at, message, "remove `max_parallel`, or `sequential`");
         }
-        let over = self.reader.expression(over, &self.at.key("foreach"), &[], &mut self.needs, found)?;
+        let over = self.reader.expression_of(
+            Gives::List,
+            over,
+            &self.at.key("foreach"),
+            &[],
+            &mut self.needs,
+            found,
+        )?;
         let max_parallel = if self.raw.sequential { 1 } else { max_parallel };
         Some(Foreach {
             over,
@@ -460,7 +474,7 @@ impl Checking<'_> {
         let until = match &raw.until {
             RawUntil::Expression(text) => self
                 .reader
-                .expression(text, &until_at, &judged, &mut self.needs, found)
+                .expression_of(Gives::Bool, text, &until_at, &judged, &mut self.needs, found)
                 .map(Until::Expression),
             RawUntil::Validator(raw) => {
                 let rule = validators::check_one(&raw.validator, &until_at.key("validator"), found);
@@ -468,8 +482,9 @@ impl Checking<'_> {
             }
         };
         let score = raw.score.as_deref();
-        let score = score
-            .and_then(|text| self.reader.expression(text, &at.key("score"), &judged, &mut self.needs, found));
+        let score = score.and_then(|text| {
+            self.reader.expression_of(Gives::Number, text, &at.key("score"), &judged, &mut self.needs, found)
+        });
         let improve = match &raw.improve {
             Some(raw) => {
                 let (model, task) = (raw.model.as_deref(), raw.task.as_deref());
@@ -503,7 +518,8 @@ impl Checking<'_> {
     ) -> Option<Refine> {
         let raw = self.raw.refine.as_ref()?;
         let at = self.at.key("refine");
-        let when = self.reader.expression(&raw.when, &at.key("when"), inner, &mut self.needs, found);
+        let when =
+            self.reader.expression_of(Gives::Bool, &raw.when, &at.key("when"), inner, &mut self.needs, found);
         let (model, task) = (raw.model.as_deref(), raw.task.as_deref());
         let ask = RawAsk { at, model, task, system: raw.system.as_deref(), prompt: &raw.prompt };
         let ask = self.ask(&ask, inner, output.clone(), names, found);
