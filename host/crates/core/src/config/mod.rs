@@ -34,6 +34,7 @@ mod orchestrator;
 mod plugin_compile;
 mod plugin_limits;
 mod plugins;
+mod prompt_files;
 mod providers;
 mod raw;
 mod rollout;
