@@ -2,6 +2,7 @@
 
 mod follow;
 mod gateway;
+mod graph;
 pub(super) mod list;
 pub(super) mod resume;
 pub(super) mod run;
