@@ -7,6 +7,7 @@
 //! Bounded: `MAX_RUNS` runs, `max_parallel` calls of each at once, its `timeout`, its `budget_usd`, and what bounds every request.
 //! Names neither the HTTP edge nor the database.
 
+mod ask;
 mod board;
 mod call;
 mod context;
