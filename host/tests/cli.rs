@@ -689,7 +689,7 @@ fn workflows_are_listed_and_shown_as_they_are_declared() {
             "hierarchical-planning",
             &["show", "hierarchical_planning"],
             0,
-            &["workflow/resource_planning", "strategic"],
+            &["workflow/resource_planning", "●   1  strategic\n├─╮\n│ ● 2  resources\n●   2  timeline\n"],
         ),
         ("refinement", &["show", "generate_catering_plan"], 0, &["improved up to 3 times"]),
         (

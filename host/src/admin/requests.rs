@@ -13,15 +13,15 @@ use jackfield_core::base::excerpt;
 use jackfield_core::contract::{Fault, FaultKind};
 
 use super::{Admin, refuse};
-use crate::http::respond;
+use crate::http::{query, respond};
 
 /// How many are told when nobody says how many, and at most.
 const LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1_000;
 
 /// The last requests, the newest first.
-pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response<Body> {
-    let limit = match limit(query.as_deref().unwrap_or_default()) {
+pub(super) async fn list(State(admin): State<Arc<Admin>>, RawQuery(asked): RawQuery) -> Response<Body> {
+    let limit = match query::limit(asked.as_deref().unwrap_or_default(), LIMIT, MAX_LIMIT) {
         Ok(limit) => limit,
         Err(fault) => return refuse(fault),
     };
@@ -48,13 +48,4 @@ pub(super) async fn one(
             refuse(Fault::new(FaultKind::UnknownRequest, message))
         }
     }
-}
-
-/// The `limit` of a query; what else is in it is not looked at.
-fn limit(query: &str) -> Result<usize, Fault> {
-    let Some(text) = query.split('&').find_map(|pair| pair.strip_prefix("limit=")) else { return Ok(LIMIT) };
-    text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)).ok_or_else(|| {
-        let shown = excerpt(text, 32);
-        Fault::invalid("limit", format!("limit is '{shown}': use 1 to {MAX_LIMIT}"))
-    })
 }

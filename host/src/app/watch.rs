@@ -119,6 +119,8 @@ struct Watched {
     plugins: PathBuf,
     /// The configuration file.
     config: Option<PathBuf>,
+    /// The files that prompts of the configuration are read from.
+    prompts: Vec<PathBuf>,
     /// The folders to watch, and which folder each is at present: one that was replaced by another of its name
     /// has to be watched anew.
     folders: Vec<(PathBuf, (u64, u64))>,
@@ -126,7 +128,7 @@ struct Watched {
 
 impl Watched {
     /// The plugin folder (while it is not there, the one it would appear in), the one it is in, because it may be
-    /// replaced as a whole, and the one of the configuration file, because editors replace files.
+    /// replaced as a whole, and those of the configuration file and of its prompts, because editors replace files.
     fn of(keeper: &Keeper) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let plugins = absolute(keeper.config().plugins().dir());
@@ -134,20 +136,23 @@ impl Watched {
             Source::File(path) => Some(absolute(path)),
             _ => None,
         };
+        let prompts: Vec<PathBuf> = keeper.config().files().iter().map(|path| absolute(path)).collect();
         let parents = [plugins.parent(), config.as_deref().and_then(Path::parent)];
+        let parents = parents.into_iter().chain(prompts.iter().map(|path| path.parent()));
         let mut folders: Vec<PathBuf> =
             plugins.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned).into_iter().collect();
-        folders.extend(parents.into_iter().flatten().filter(|dir| dir.is_dir()).map(Path::to_owned));
+        folders.extend(parents.flatten().filter(|dir| dir.is_dir()).map(Path::to_owned));
         folders.sort();
         folders.dedup();
         let folders = folders.into_iter().map(|dir| (dir.clone(), identity(&dir))).collect();
-        Self { plugins, config, folders }
+        Self { plugins, config, prompts, folders }
     }
 
     /// Whether a change of this path can matter. Others in the same folders (a log file, say) do not wake us.
     fn matters(&self, path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         self.config.as_deref() == Some(path)
+            || self.prompts.iter().any(|prompt| prompt == path)
             // The folder itself, or one it is in.
             || self.plugins.starts_with(path)
             || (path.starts_with(&self.plugins) && path.extension().is_some_and(|e| e == "wasm"))

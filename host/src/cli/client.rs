@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Talks to one gateway.
 pub(super) struct Client {
-    at: SocketAddr,
+    /// `http://HOST:PORT`, perhaps with the beginning of a path.
+    base: String,
     http: Legacy<HttpConnector, Full<Bytes>>,
     /// In whose name.
     key: Option<String>,
@@ -36,7 +37,12 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(at: SocketAddr) -> Self {
-        Self { at, http: Legacy::builder(TokioExecutor::new()).build_http(), key: None }
+        Self::at(&format!("http://{at}"))
+    }
+
+    /// The same by a URL without a slash at its end.
+    pub(super) fn at(base: &str) -> Self {
+        Self { base: base.to_owned(), http: Legacy::builder(TokioExecutor::new()).build_http(), key: None }
     }
 
     /// The same in the name of whose key this is.
@@ -46,7 +52,7 @@ impl Client {
 
     /// Sends a request and reads its whole answer; a stream is read to its end.
     pub(super) async fn send(&self, path: &str, body: Option<&Value>) -> Result<Answer, Failed> {
-        let uri = format!("http://{}{path}", self.at);
+        let uri = format!("{}{path}", self.base);
         let failed = |what: &str, why: &dyn std::fmt::Display| failed(what, &uri, why);
         let request = self.request(&uri, body)?;
         let exchange = async {
@@ -69,7 +75,7 @@ impl Client {
         body: &Value,
         mut told: impl FnMut(Value),
     ) -> Result<Option<Answer>, Failed> {
-        let uri = format!("http://{}{path}", self.at);
+        let uri = format!("{}{path}", self.base);
         let response = self
             .http
             .request(self.request(&uri, Some(body))?)

@@ -87,6 +87,8 @@ enum WorkflowCommand {
     Resume(workflow::resume::ResumeArgs),
     /// Run a workflow and print what it gives
     Run(workflow::run::RunArgs),
+    /// The runs that a gateway keeps, the newest first, or one of them
+    Runs(workflow::runs::RunsArgs),
     /// Show a workflow's steps in the order in which they can run
     Show(workflow::show::ShowArgs),
 }
@@ -137,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Workflow(WorkflowCommand::Show(args)) => workflow::show::run(&args),
         Command::Workflow(WorkflowCommand::Resume(args)) => workflow::resume::run(&args),
         Command::Workflow(WorkflowCommand::Run(args)) => workflow::run::run(&args),
+        Command::Workflow(WorkflowCommand::Runs(args)) => workflow::runs::run(&args),
         Command::CompilePlugin(args) => return compile::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

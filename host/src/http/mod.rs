@@ -5,6 +5,7 @@ pub(crate) mod auth;
 mod body;
 mod chat;
 mod models;
+pub(crate) mod query;
 pub(crate) mod respond;
 mod serve;
 mod workflows;
@@ -58,9 +59,10 @@ pub fn routes(api: Arc<Api>) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{*id}", get(models::one))
         .route("/v1/workflows", get(workflows::list))
-        .route("/v1/workflows/{name}/runs", post(workflows::begin))
+        .route("/v1/workflows/{name}/runs", get(workflows::runs).post(workflows::begin))
         .route("/v1/workflows/{name}/runs/{id}", get(workflows::one))
         .route("/v1/workflows/{name}/runs/{id}/resume", post(workflows::resume))
+        .route("/v1/runs", get(workflows::all_runs))
         .route("/v1/runs/{id}", get(workflows::any))
         .route("/health", get(health))
         .route("/ready", get(ready))

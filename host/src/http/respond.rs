@@ -54,7 +54,7 @@ pub(super) fn status(kind: FaultKind) -> StatusCode {
         | K::UnknownWorkflow
         | K::UnknownRun => StatusCode::NOT_FOUND,
         K::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        K::NothingToRollBack | K::NothingToPromote | K::RunConflict => StatusCode::CONFLICT,
+        K::NothingToRollBack | K::NothingToPromote | K::RunConflict | K::RunEnded => StatusCode::CONFLICT,
         K::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
         K::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         K::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::stream::{self, Stream};
 use serde_json::{Map, Value, json};
@@ -18,10 +18,15 @@ use jackfield_core::base::excerpt;
 use jackfield_core::config::Workflow;
 use jackfield_core::contract::{Dialect, Fault, FaultKind};
 use jackfield_dialect::client;
-use jackfield_gateway::workflow::{self, Event, Listening, Resumed, RunAsk, RunRecord, Started, named};
+use jackfield_gateway::workflow::{
+    self, Event, Listening, MAX_LISTED, Resumed, RunAsk, RunRecord, Started, named,
+};
 use jackfield_gateway::world::{LoadGuard, World};
 
-use super::{Api, auth, body, refuse, respond};
+use super::{Api, auth, body, query, refuse, respond};
+
+/// Runs in a list when nobody says how many.
+const LISTED: usize = 20;
 
 /// The name and the run's id that a path has; one that is not UTF-8 names nothing.
 type Named<T> = Result<Path<T>, PathRejection>;
@@ -115,6 +120,52 @@ pub(super) async fn any(
     find(&api, None, &id, &headers).await
 }
 
+/// `GET /v1/workflows/{name}/runs`: runs of a workflow that are kept, the newest first. `limit` says how many, `before` (a run's
+/// id) where to go on.
+pub(super) async fn runs(
+    State(api): State<Arc<Api>>,
+    name: Named<String>,
+    RawQuery(asked): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let name = name.map_or_else(|_| "?".to_owned(), |Path(name)| name);
+    listed(&api, Some(&name), asked.as_deref().unwrap_or_default(), &headers).await
+}
+
+/// `GET /v1/runs`: those of every workflow.
+pub(super) async fn all_runs(
+    State(api): State<Arc<Api>>,
+    RawQuery(asked): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    listed(&api, None, asked.as_deref().unwrap_or_default(), &headers).await
+}
+
+async fn listed(api: &Api, name: Option<&str>, asked: &str, headers: &HeaderMap) -> Response<Body> {
+    let world = api.world.load_full();
+    let found = async {
+        let caller = auth::caller(world.config().keys(), headers)?;
+        let limit = query::limit(asked, LISTED, MAX_LISTED)?;
+        if let Some(name) = name {
+            named::may_run(&caller, name)?;
+        }
+        let before = query::value(asked, "before");
+        let list = world.runs().list(&world, &caller, name, before, limit).await?;
+        // One that is no more configured may have runs that are kept.
+        if let Some(name) = name.filter(|_| list.data.is_empty() && before.is_none()) {
+            named::workflow(&world, name)?;
+        }
+        Ok(list)
+    };
+    match found.await {
+        Ok(list) => {
+            let body = json!({ "object": "list", "data": list.data, "has_more": list.has_more });
+            respond::json(StatusCode::OK, body.to_string())
+        }
+        Err(fault) => refused(api, fault),
+    }
+}
+
 async fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> Response<Body> {
     let world = api.world.load_full();
     let found = async {
@@ -140,13 +191,18 @@ async fn receive(api: &Api, request: Request, begins: bool) -> Result<Wanted, Fa
     let limits = world.config().server().limits();
     let (parts, sent) = request.into_parts();
     let caller = auth::caller(world.config().keys(), &parts.headers)?;
-    body::check_type(&parts.headers)?;
+    if begins {
+        body::check_type(&parts.headers)?;
+    }
     let place = api.load.enter(limits.in_flight).ok_or_else(|| {
         let message =
             format!("{} requests are under way already (server.limits.in_flight)", limits.in_flight);
         Fault::new(FaultKind::Overloaded, message)
     })?;
     let bytes = body::read(&parts.headers, sent, limits.body, limits.body_timeout).await?;
+    if !begins && !bytes.is_empty() {
+        body::check_type(&parts.headers)?;
+    }
     let (input, stream) = parse(&bytes, begins)?;
     let listening = Listening { steps: stream, deltas: stream };
     let headers = auth::without_credentials(parts.headers);

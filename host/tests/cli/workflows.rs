@@ -52,9 +52,29 @@ fn a_run_outlives_a_gateway_that_is_killed_and_pays_nothing_twice() {
     assert!(lines.any(|line| line == "second: started"));
     first.kill();
     assert_eq!(running.wait().unwrap().code(), Some(1));
+    let rest: Vec<String> = lines.collect();
+    let hint =
+        format!("`jackfield workflow runs {id}` tells how the run stands; `jackfield workflow resume {id}`");
+    assert!(rest.iter().any(|line| line.contains(&hint)), "{rest:?}");
 
     configure(&home, "1ms");
     let second = home.serve();
+    // What was done before is known, and listed.
+    let url = format!("http://{}/", second.address());
+    let (code, out, told) = run(&home, &url, &format!("workflow runs {id} --json"));
+    assert_eq!(code, Some(0), "{told}");
+    let record: Value = serde_json::from_str(&out).unwrap();
+    let steps = &record["steps"];
+    assert_eq!(
+        (&record["status"], &steps[0]["status"]),
+        (&"interrupted".into(), &"succeeded".into()),
+        "{out}"
+    );
+    assert!(steps[0]["output"].is_string() && steps[0]["calls"] == 1, "{out}");
+    assert_eq!((&steps[1]["name"], &steps[1]["status"]), (&"second".into(), &"not_run".into()), "{out}");
+    let (code, out, told) = run(&home, &url, "workflow runs two");
+    assert!(code == Some(0) && out.contains(&id) && out.contains("interrupted"), "{out} {told}");
+
     let (code, out, told) = run(&home, second.address(), &format!("workflow resume {id} --json"));
     assert_eq!(code, Some(0), "{told}");
     let record: Value = serde_json::from_str(&out).unwrap();
@@ -76,6 +96,24 @@ fn a_run_outlives_a_gateway_that_is_killed_and_pays_nothing_twice() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn whoever_interrupts_is_told_how_to_look_and_how_to_go_on() {
+    let home = Home::new("watch: true");
+    configure(&home, "1h");
+    let served = home.serve();
+    let mut running = command(&home, served.address(), "workflow run two --input jackfield.yaml");
+    let mut running = running.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let id = lines.find_map(|line| Some(line.strip_suffix(": two")?.to_owned())).unwrap();
+    assert!(lines.any(|line| line == "second: started"));
+    let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    assert_eq!(running.wait().unwrap().code(), Some(1));
+    let rest: Vec<String> = lines.collect();
+    assert!(rest.iter().any(|line| line.contains(&format!("`jackfield workflow resume {id}`"))), "{rest:?}");
+}
+
 #[test]
 fn what_cannot_be_run_is_said_and_ends_with_one() {
     let home = Home::new("watch: true");
@@ -85,6 +123,9 @@ fn what_cannot_be_run_is_said_and_ends_with_one() {
     let (code, out, told) = run(&home, &at, "workflow run two");
     assert!(code == Some(0) && out.contains("Write true."), "{out} {told}");
     assert!(told.contains("second: succeeded in ") && told.contains("2 calls"), "{told}");
+    let refused = |at: &str| run(&home, at, "workflow runs").2;
+    assert!(refused("https://localhost").contains("this command speaks plain HTTP"));
+    assert!(refused("ftp://localhost").contains("`ftp` is not asked"));
     for (args, why) in [
         ("workflow run none", "the workflow 'none' does not exist here; there are: two"),
         ("workflow resume run_none", "no run 'run_none' is kept"),

@@ -113,6 +113,53 @@ async fn the_configuration_file_reloads_by_the_same_path() {
 }
 
 #[tokio::test]
+async fn a_prompt_in_a_file_of_its_own_is_read_and_read_again_when_it_changes() {
+    let upstream = Upstream::start().await;
+    upstream.always(openai::chat("ok"));
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["plugins", "prompts"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    let file = dir.path().join("jackfield.yaml");
+    let text = format!(
+        "server: {{ listen: 127.0.0.1:0 }}\nproviders: {{ up: {{ kind: openai, base_url: \"{}\" }} }}\n\
+         models: {{ model-a: {{ provider: up }} }}\nplugins: {{ dir: \"{}\" }}\n\
+         orchestrator: {{ routes: [{{ task: t, model: model-a, template: {{ file: prompts/task.md }} }}] }}\n\
+         workflows: {{ one: {{ steps: [{{ name: a, model: model-a, system: {{ file: prompts/system.md }}, prompt: {{ file: prompts/plan.md }} }}] }} }}\n",
+        upstream.base_url(),
+        dir.path().join("plugins").display()
+    );
+    let prompt =
+        |name: &str, text: &str| std::fs::write(dir.path().join("prompts").join(name), text).unwrap();
+    prompt("plan.md", "Plan ${input}.");
+    prompt("system.md", "Be brief.");
+    prompt("task.md", "Format: ${input}");
+    std::fs::write(&file, &text).unwrap();
+    let gateway = Setup::file(&file).start().await;
+    // The last request's messages, once a run was made.
+    let said = async || {
+        let reply =
+            gateway.post_json("/v1/workflows/one/runs", &serde_json::json!({ "input": "soup" })).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let sent = upstream.requests().last().unwrap().json();
+        [sent["messages"][0]["content"].clone(), sent["messages"][1]["content"].clone()]
+    };
+    assert_eq!(said().await, ["Be brief.", "Plan soup."]);
+    let task =
+        serde_json::json!({ "messages": [{ "role": "user", "content": "x" }], "metadata": { "task": "t" } });
+    gateway.post_json("/v1/chat/completions", &task).await;
+    assert_eq!(upstream.requests().last().unwrap().json()["messages"][0]["content"], "Format: x");
+    prompt("plan.md", "Think of ${input}.");
+    jackfield_tests::soon("the new prompt", async { while said().await[1] != "Think of soup." {} }).await;
+    // What is wrong in one is told, and the last good one goes on.
+    prompt("plan.md", "Think of ${input.");
+    gateway.log().wait_for_text("the last good one goes on").await;
+    assert_eq!(said().await[1], "Think of soup.");
+    std::fs::remove_file(dir.path().join("prompts/system.md")).unwrap();
+    gateway.log().wait_for_text("prompts/system.md cannot be read").await;
+}
+
+#[tokio::test]
 async fn a_swap_to_a_router_that_keeps_failing_is_undone() {
     let world = World::start(THREE).await;
     world.upstream.always(openai::chat("ok"));

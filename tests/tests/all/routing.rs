@@ -1,9 +1,10 @@
 //! Who decides which model answers, in which order, and how the answer and the log say so.
 
+use jackfield_tests::guest::router_to;
 use jackfield_tests::upstream::{Answer, openai};
 use serde_json::{Value, json};
 
-use crate::world::{World, example_plugin};
+use crate::world::{ASK, THREE, World, example_plugin};
 
 /// The seed document's block, to the letter.
 const SEED: &str = r#"orchestrator:
@@ -206,4 +207,35 @@ async fn the_overhead_does_not_count_the_providers_time() {
     let (reply, ()) = tokio::join!(asked, opened);
     let overhead: u128 = reply.header("x-jackfield-overhead-us").unwrap().parse().unwrap();
     assert!(overhead < 150_000, "{overhead} µs of {} µs", began.elapsed().as_micros());
+}
+
+#[tokio::test]
+async fn a_router_is_asked_only_where_its_condition_holds() {
+    let yaml = format!(
+        "{THREE}plugins: {{ dir: PLUGINS, settings: {{ rule: {{ on_error: fail, when: \"request.task == 'billing' || (request.task == null && request.headers['x-team'] == 'blue')\" }} }} }}\n"
+    );
+    let world = World::with_plugins(&yaml, &[("rule.wasm", &router_to("model-a"))]).await;
+    world.upstream.always(openai::chat("ok"));
+    let ask = async |headers: &[(&str, &str)]| {
+        let reply = world.gateway.post_raw("/v1/chat/completions", ASK, headers).await;
+        let id = reply.header("x-jackfield-request-id").unwrap().to_owned();
+        (reply, world.gateway.record(&id).await)
+    };
+    let (reply, _) = ask(&[("x-team", "blue")]).await;
+    assert_eq!(reply.header("x-jackfield-route"), Some("rule"), "{}", reply.text());
+    let (reply, record) = ask(&[("x-team", "red")]).await;
+    assert_eq!(reply.header("x-jackfield-route"), Some("default"), "{}", reply.text());
+    let step = &record["steps"][0];
+    assert_eq!(
+        (&step["step"], &step["name"], &step["said"]),
+        (&"router".into(), &"rule".into(), &"skipped".into())
+    );
+    assert!(
+        step["reason"].as_str().unwrap().starts_with("its condition does not hold: request.task =="),
+        "{step}"
+    );
+    // A condition that comes to nothing is the router's failure.
+    let (reply, record) = ask(&[]).await;
+    assert_eq!((reply.status, reply.error_code().as_str()), (500, "plugin_failed"), "{}", reply.text());
+    assert_eq!(record["steps"][0]["fault"], "condition", "{record:#}");
 }

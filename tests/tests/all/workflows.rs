@@ -335,6 +335,34 @@ async fn a_workflow_is_a_step_of_another() {
 }
 
 #[tokio::test]
+async fn the_budget_of_a_nested_workflow_is_reserved_from_before_a_call_is_made() {
+    let World { upstream, gateway, .. } = world(
+        r#"
+  whole:
+    steps:
+      - { name: part, workflow: dear }
+  dear:
+    budget_usd: 0.00015
+    steps:
+      - { name: each, model: planner, foreach: "${[1, 2, 3, 4]}", prompt: "Do ${item}", max_tokens: 50 }
+"#,
+    )
+    .await;
+    // $0.000111 each: there is room for one of them, and all four are wanted at once.
+    let mut said = openai::chat_body("said");
+    said["usage"] = json!({ "prompt_tokens": 11, "completion_tokens": 50, "total_tokens": 61 });
+    upstream.always_for(&Match::model("planner"), Answer::json(200, &said));
+    let reply = run(&gateway, "whole", Value::Null).await;
+    let record = reply.json();
+    assert_eq!((reply.status, &record["status"]), (402, &json!("budget_exceeded")), "{record:#}");
+    let cost: f64 = record["cost_usd"].as_str().unwrap().parse().unwrap();
+    assert!(cost <= 0.000_15 && upstream.requests().len() < 4, "{record:#}");
+    let message = record["error"]["message"].as_str().unwrap();
+    let account = format!("{}/part`", record["id"].as_str().unwrap());
+    assert!(message.contains(&account) || message.contains("workflows.dear.budget_usd"), "{message}");
+}
+
+#[tokio::test]
 async fn a_step_that_fails_ends_the_run_or_leaves_a_gap_as_the_workflow_says() {
     let steps = r#"
     steps:
@@ -439,6 +467,59 @@ async fn a_client_that_leaves_ends_its_run_unless_the_workflow_says_otherwise() 
     assert_eq!((&kept["status"], &kept["output"]), (&json!("succeeded"), &json!("kept")));
 }
 
+#[tokio::test]
+async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own() {
+    let yaml = format!(
+        "{ADMIN}\n{MODELS}\nworkflows:\n  pair:\n    steps:\n      - {{ name: a, model: planner, prompt: a }}\n      - {{ name: b, model: expert, prompt: b }}\n"
+    );
+    let World { upstream, gateway, .. } = World::start(&yaml).await;
+    upstream.push_for(&Match::model("planner"), openai::chat("late").hang_before_head("never"));
+    let fails = Answer::json(500, &json!({})).hang_before_head("fails");
+    upstream.push_for(&Match::model("expert"), fails);
+    let (reply, ()) = tokio::join!(run(&gateway, "pair", Value::Null), async {
+        upstream.at_gate("never").await;
+        upstream.at_gate("fails").await;
+        upstream.open("fails");
+    });
+    let record = reply.json();
+    assert_eq!((reply.status, status(&record, "a")), (502, "cancelled".to_owned()), "{record:#}");
+    let kept = gateway.records();
+    let a = kept.iter().find(|kept| kept["run_step"] == "a").unwrap();
+    assert_eq!(
+        (&a["outcome"], &a["reason"], &a["blame"]),
+        (&json!("cancelled"), &json!("run_ended"), &json!("client")),
+        "{a:#}"
+    );
+    let attempt = a["steps"].as_array().unwrap().iter().find(|step| step["step"] == "attempt").unwrap();
+    assert_eq!((&attempt["outcome"], &attempt["reason"]), (&json!("abandoned"), &json!("run_ended")));
+    // The provider may bill what reached it.
+    assert_eq!((&attempt["cost_usd"], &a["usage"]["estimated"]), (&record["cost_usd"], &json!(true)));
+    let line = gateway.log().lines().into_iter().find(|line| line.get("step") == "a").unwrap();
+    assert_eq!((line.get("outcome"), line.get("reason")), (&json!("cancelled"), &json!("run_ended")));
+    let metrics = ask(&gateway, "GET", "/metrics").await.text();
+    for line in [
+        r#"jackfield_requests_total{outcome="cancelled",reason="run_ended"} 1"#,
+        r#"jackfield_requests_total{outcome="client_left",reason="none"} 0"#,
+        r#"jackfield_upstream_calls_total{provider="up",model="planner",outcome="run_ended"} 1"#,
+        r#"jackfield_upstream_calls_total{provider="up",model="planner",outcome="client_left"} 0"#,
+    ] {
+        assert!(metrics.contains(&format!("\n{line}\n")), "{line}\n{metrics}");
+    }
+    // A run whose own client leaves is another matter.
+    upstream.push_for(&Match::model("planner"), openai::chat("late").hang_before_head("gone"));
+    upstream.push_for(&Match::model("expert"), openai::chat("late").hang_before_head("gone too"));
+    let stream = gateway.open_stream_from("/v1/workflows/pair/runs", r#"{"stream":true}"#).await;
+    upstream.at_gate("gone").await;
+    upstream.at_gate("gone too").await;
+    drop(stream);
+    soon("the calls to be given up", async {
+        while gateway.records().iter().filter(|kept| kept["outcome"] == "client_left").count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// The record of a run once it is over.
 async fn ended(gateway: &Gateway, path: &str) -> Value {
     soon("the run's end", async {
@@ -463,7 +544,10 @@ async fn a_run_that_broke_off_goes_on_and_asks_nobody_twice() {
     assert_eq!((&broken["status"], upstream.requests().len()), (&json!("failed"), 2));
     says(&upstream, "expert", "second");
     let resume = format!("/v1/workflows/two/runs/{id}/resume");
-    let reply = gateway.post_json(&resume, &json!({})).await;
+    // Nothing need be said to go on, and what is said must be JSON.
+    let said = gateway.post_raw(&resume, "{}", &[("content-type", "text/plain")]).await;
+    assert_eq!((said.status, said.error_code().as_str()), (415, "unsupported_media_type"));
+    let reply = gateway.post_raw(&resume, "", &[]).await;
     let record = reply.json();
     assert_eq!((reply.status, &record["id"], &record["output"]), (200, &broken["id"], &json!("second")));
     assert_eq!((&record["calls"], &record["resumed_calls"]), (&json!(2), &json!(1)));
@@ -639,6 +723,69 @@ async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use
 }
 
 #[tokio::test]
+async fn a_projects_runs_are_listed_the_newest_first_page_by_page() {
+    let keys = "keys:\n  - { key: key-of-project-one-1, project: one }\n  - { key: key-of-project-two-2, project: two }\n";
+    let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;
+    upstream.always_for(&Match::model("worker"), openai::chat("said"));
+    let ask = async |key: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        let body = if method == "POST" { "{}" } else { "" };
+        gateway.send(method, path, &[("authorization", &bearer)], body).await
+    };
+    let (one, two) = ("key-of-project-one-1", "key-of-project-two-2");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let record = ask(one, "POST", "/v1/workflows/kept/runs").await.json();
+        ids.push(record["id"].as_str().unwrap().to_owned());
+    }
+    ids.sort_unstable_by(|a, b| b.cmp(a));
+    let listed = async |key: &str, path: &str| {
+        let reply = ask(key, "GET", path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        let list = reply.json();
+        let data = list["data"].as_array().unwrap().clone();
+        let ids: Vec<String> = data.iter().map(|run| run["id"].as_str().unwrap().to_owned()).collect();
+        (ids, list["has_more"] == true, data)
+    };
+    let (all, more, data) = listed(one, "/v1/runs").await;
+    assert_eq!((&all, more), (&ids, false));
+    assert_eq!(
+        (&data[0]["status"], &data[0]["calls"], &data[0]["workflow"]),
+        (&json!("succeeded"), &json!(1), &json!("kept"))
+    );
+    assert!(data[0].get("output").is_none() && data[0].get("steps").is_none(), "{data:#?}");
+    let (page, more, _) = listed(one, "/v1/workflows/kept/runs?limit=2").await;
+    assert_eq!((&page[..], more), (&ids[..2], true));
+    let (page, more, _) = listed(one, &format!("/v1/workflows/kept/runs?limit=2&before={}", ids[1])).await;
+    assert_eq!((&page[..], more), (&ids[2..], false));
+    for (key, path) in [(one, "/v1/workflows/two/runs"), (two, "/v1/workflows/kept/runs"), (two, "/v1/runs")]
+    {
+        assert!(listed(key, path).await.0.is_empty(), "{path}");
+    }
+    for (path, status, code) in [
+        ("/v1/workflows/none/runs", 404, "workflow_not_found"),
+        ("/v1/runs?limit=0", 400, "invalid_request"),
+        ("/v1/runs?limit=101", 400, "invalid_request"),
+    ] {
+        let reply = ask(one, "GET", path).await;
+        assert_eq!((reply.status, reply.error_code()), (status, code.to_owned()), "{path}");
+    }
+    // One under way is told as it stands.
+    upstream.push_for(&Match::model("expert"), openai::chat("late").hang_before_head("never"));
+    let bearer = format!("Bearer {one}");
+    let named = [("authorization", &*bearer)];
+    let running = gateway.send("POST", "/v1/workflows/two/runs", &named, "{}");
+    tokio::select! {
+        _ = running => panic!("the run has not ended"),
+        () = async {
+            upstream.at_gate("never").await;
+            let (_, _, data) = listed(one, "/v1/workflows/two/runs").await;
+            assert_eq!(data[0]["status"], "running", "{data:#?}");
+        } => {}
+    }
+}
+
+#[tokio::test]
 async fn a_changed_definition_is_not_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let state = format!("state: sqlite:{}/state.db\n", folder.path().display());
@@ -788,4 +935,28 @@ async fn a_workflow_as_a_model_says_what_it_cost_and_what_it_does_not_take() {
     let dropped = steps.iter().find(|step| step["step"] == "dropped").unwrap();
     assert_eq!(dropped["fields"], json!(["max_tokens"]));
     assert_eq!(record["cost_usd"], "0.000025");
+    // Streamed, and where the run fails after it has paid, the log and the record say the same.
+    says(&upstream, "planner", "there");
+    let streamed =
+        gateway.stream_from("/v1/chat/completions", chat(json!({ "stream": true })).to_string()).await;
+    assert_eq!(streamed.status, 200);
+    let last = async |outcome: &str| {
+        soon("the request's end", async {
+            loop {
+                let kept = gateway
+                    .records()
+                    .into_iter()
+                    .find(|kept| kept["route"] == "workflow" && kept["stream"] == true);
+                match kept.filter(|kept| kept["outcome"] == outcome) {
+                    Some(kept) => return kept,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        })
+        .await
+    };
+    assert_eq!(last("answered").await["cost_usd"], "0.000025");
+    let lines = gateway.log().lines();
+    let line = lines.iter().rfind(|line| line.get("route") == "workflow").unwrap();
+    assert_eq!((line.get("stream"), line.get("cost_usd")), (&json!(true), &json!("0.000025")));
 }

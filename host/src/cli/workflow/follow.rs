@@ -17,22 +17,33 @@ const TICK: Duration = Duration::from_millis(120);
 /// Sends a request whose answer is a run's events, and tells them.
 pub(super) async fn follow(client: &Client, path: &str, body: &Value, json: bool) -> Outcome {
     let mut telling = Telling::new();
-    let mut end = None;
-    let refused = client
-        .follow(path, body, |event| {
-            if matches!(event["type"].as_str(), Some("run.finished" | "run.failed")) {
-                end = Some(event);
-            } else {
-                telling.tell(&event);
-            }
-        })
-        .await?;
+    let (mut begun, mut end) = (None, None);
+    let followed = client.follow(path, body, |event| {
+        if matches!(event["type"].as_str(), Some("run.finished" | "run.failed")) {
+            end = Some(event);
+            return;
+        }
+        if event["type"] == "run.started" {
+            begun = event["id"].as_str().map(str::to_owned);
+        }
+        telling.tell(&event);
+    });
+    // Whoever interrupts is told what becomes of the run; without anybody who listens for it, the process would just end.
+    let followed = tokio::select! {
+        followed = followed => followed,
+        Ok(()) = tokio::signal::ctrl_c() => Err(Failed("error: interrupted".to_owned())),
+    };
     telling.clear();
-    if let Some(answer) = refused {
-        return Err(fault(&answer.json()));
+    match followed {
+        Ok(None) => {}
+        Ok(Some(answer)) => return Err(fault(&answer.json())),
+        Err(failed) => return Err(left(failed, begun.as_deref())),
     }
     let Some(record) = end else {
-        return Err(Failed("error: the run's events ended before the run did".to_owned()));
+        return Err(left(
+            Failed("error: the run's events ended before the run did".to_owned()),
+            begun.as_deref(),
+        ));
     };
     if json {
         out::line(&format!("{record:#}"))?;
@@ -55,13 +66,21 @@ pub(super) async fn follow(client: &Client, path: &str, body: &Value, json: bool
     }
 }
 
+/// The run goes on without us, or does not: how to find out, and what to do then.
+fn left(Failed(why): Failed, begun: Option<&str>) -> Failed {
+    let Some(id) = begun else { return Failed(why) };
+    Failed(format!(
+        "{why}\n  hint: `jackfield workflow runs {id}` tells how the run stands; `jackfield workflow resume {id}` goes on where it broke off"
+    ))
+}
+
 /// What a gateway answers instead of what was asked for.
 pub(super) fn fault(body: &Value) -> Failed {
     let message = body["error"]["message"].as_str().unwrap_or("the gateway gave no reason");
     Failed(format!("error: {message}"))
 }
 
-fn summary(record: &Value) -> String {
+pub(super) fn summary(record: &Value) -> String {
     let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
     let again = match record["resumed_calls"].as_u64() {
         Some(calls) if calls > 0 => format!(" ({calls} from before)"),
@@ -136,7 +155,7 @@ impl Telling {
     }
 }
 
-fn finished(event: &Value) -> String {
+pub(super) fn finished(event: &Value) -> String {
     let (name, status) =
         (event["name"].as_str().unwrap_or_default(), event["status"].as_str().unwrap_or_default());
     let mut line = format!("{name}: {status}");

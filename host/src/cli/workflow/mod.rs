@@ -2,7 +2,9 @@
 
 mod follow;
 mod gateway;
+mod graph;
 pub(super) mod list;
 pub(super) mod resume;
 pub(super) mod run;
+pub(super) mod runs;
 pub(super) mod show;

@@ -1,4 +1,4 @@
-//! `jackfield workflow show NAME`: a workflow's inputs, and its steps in the order in which they can run.
+//! `jackfield workflow show NAME`: a workflow's inputs, its graph, and its steps in the order in which they can run.
 
 use std::fmt::Write;
 
@@ -6,6 +6,7 @@ use clap::Args;
 
 use jackfield_core::config::{Period, StepOutput, Workflow};
 
+use super::graph::{Point, draw};
 use crate::cli::{ConfigArg, Failed, Outcome, out};
 
 #[derive(Args)]
@@ -34,6 +35,7 @@ pub(in crate::cli) fn run(args: &ShowArgs) -> Outcome {
         return out::line(&format!("{:#}", workflow.describe()));
     }
     out::line(&head(workflow).trim_end())?;
+    out::line(&format!("\n{}\n", drawn(workflow)))?;
     let mut table = out::table(&["wave", "step", "asks", "needs", "runs", "gives"]);
     for (wave, steps) in workflow.waves().iter().enumerate() {
         for index in steps {
@@ -41,6 +43,23 @@ pub(in crate::cli) fn run(args: &ShowArgs) -> Outcome {
         }
     }
     out::line(&table)
+}
+
+/// The graph, each step with its wave: those of one can run side by side.
+fn drawn(workflow: &Workflow) -> String {
+    let waves = workflow.waves();
+    let order: Vec<(usize, usize)> = waves
+        .iter()
+        .enumerate()
+        .flat_map(|(wave, steps)| steps.iter().map(move |step| (wave, *step)))
+        .collect();
+    let place = |step: usize| order.iter().position(|(_, other)| *other == step);
+    let points = order.iter().filter_map(|(wave, index)| {
+        let step = workflow.steps.get(*index)?;
+        let needs = step.needs.iter().filter_map(|need| place(*need)).collect();
+        Some(Point { label: format!("{}  {}", wave + 1, step.name), needs })
+    });
+    draw(&points.collect::<Vec<_>>())
 }
 
 fn head(workflow: &Workflow) -> String {

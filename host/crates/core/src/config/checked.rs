@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::base::Secret;
 
@@ -21,6 +21,7 @@ use super::names::{Known, Names};
 use super::orchestrator::Orchestrator;
 use super::plugins::Plugins;
 use super::pointer::Pointer;
+use super::prompt_files;
 use super::providers::Provider;
 use super::raw::RawConfig;
 use super::report::Report;
@@ -52,7 +53,9 @@ pub struct Config {
     workflows: Workflows,
     telemetry: Telemetry,
     warnings: Vec<Fault>,
-    /// SHA-256 of the text.
+    /// The files that prompts are read from.
+    files: Vec<PathBuf>,
+    /// SHA-256 of the text and of those files'.
     fingerprint: [u8; 32],
     /// Values of plugins' own settings that came from the environment: not to be shown.
     hidden: BTreeSet<Pointer>,
@@ -74,7 +77,6 @@ impl Config {
         text: &str,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Report> {
-        let fingerprint = Sha256::digest(text.as_bytes()).into();
         let text = Arc::new(Text::new(&source.to_string(), text));
         let mut found = Findings::new(Arc::clone(&text));
         let Some(mut document) = Document::parse(&text, &mut found) else {
@@ -83,13 +85,15 @@ impl Config {
         text.hide(secrets::in_document(&document, &text));
         let mut located = Located::new(&mut found, &document.places);
         let replaced = environment::replace(&mut document.value, environment, &mut located);
+        let files = prompt_files::take_in(&mut document.value, &source, &mut located);
         let known = Known::of(&document.value);
         let raw = shape::read(&mut document, &replaced.unusable, &mut found);
         let mut located = Located::new(&mut found, &document.places);
         let written = &document.value["workflows"];
         let mut config = Self::assemble(source, &raw, written, &known, &replaced, environment, &mut located);
         config.warnings = found.finish()?;
-        config.fingerprint = fingerprint;
+        config.files.clone_from(&files.paths);
+        config.fingerprint = files.fingerprint(text.raw());
         Ok(config)
     }
 
@@ -147,9 +151,15 @@ impl Config {
             workflows,
             telemetry,
             warnings,
+            files: Vec::new(),
             fingerprint: [0; 32],
             hidden,
         }
+    }
+
+    /// The files that prompts were read from: a change of one is a change of the configuration.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// A digest of the text it was read from: equal for the same text, and no secret can be read from it.

@@ -16,6 +16,7 @@ use super::findings::Located;
 use super::keys::Keys;
 use super::names::Names;
 use super::pointer::Pointer;
+use super::prompt_files;
 use super::task::{self, RawResult, RawSchema};
 use super::units::Count;
 use super::validators::{self, RawValidator, ValidatorRule};
@@ -73,6 +74,8 @@ struct RawRoute {
     max_tokens: Option<Count>,
     /// What the request's last user message becomes, with `${input}` where its text goes; `$${` is a literal `${`.
     /// Left out: it stays as it is.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     template: Option<String>,
     /// What is made of an answer: `text` if nothing else is said.
     result: Option<RawResult>,

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::expression::Expression;
+
 use super::findings::Located;
 use super::grants::Grant;
 use super::orchestrator::Orchestrator;
@@ -14,6 +16,7 @@ use super::plugin_compile::{self, PluginCache};
 use super::plugin_limits::{PluginLimits, RawLimits};
 use super::pointer::Pointer;
 use super::rollout::{RawRollback, Rollout};
+use super::router_when;
 use super::secrets;
 use super::units::{Count, Period, Share};
 use super::validators::{self, RawValidatorDefaults, StreamMode, ValidatorOnError};
@@ -173,6 +176,9 @@ struct RawSettings {
     /// What happens to the request when this plugin fails: for a router `next`, `default_route` or `fail`, for a validator
     /// `reject`, `accept` or `fail`, which must be written.
     on_error: Option<RawOnError>,
+    /// A router is asked only where this holds: an expression over the request, as in `request.task == 'billing'` or
+    /// `request.input_tokens > 4000 && !request.tools`. Left out: always. A step that names the router asks it anyway.
+    when: Option<String>,
     /// Whether each call gets an instance of its own, or instances are used again.
     instances: Option<Instances>,
     /// What the plugin may do beyond looking and deciding: `llm` lets it ask models. A plugin that wants what is not
@@ -221,6 +227,8 @@ pub struct PluginSettings {
     pub sha256: Option<String>,
     /// What the plugin is handed; `null` when nothing was written.
     pub config: Value,
+    /// The condition under which it is asked as a router; `None`: always.
+    pub when: Option<Expression>,
     /// What happens to the request when it fails as a router.
     pub on_error: OnError,
     /// What happens to the answer when it fails as a validator; `None` when it is used as none.
@@ -275,6 +283,7 @@ impl Plugins {
             enabled: true,
             sha256: None,
             config: Value::Null,
+            when: None,
             on_error: defaults.on_error,
             validator_on_error: None,
             stream: StreamMode::Hold,
@@ -413,6 +422,7 @@ impl PluginSettings {
             "enabled": self.enabled,
             "sha256": self.sha256,
             "config": masked(&self.config),
+            "when": self.when.as_ref().map(Expression::as_str),
             "on_error": self.validator_on_error.map_or_else(|| json!(self.on_error), |word| json!(word)),
             "stream": self.validator_on_error.map(|_| self.stream),
             "instances": self.instances,
@@ -473,7 +483,9 @@ impl RawSettings {
             );
         }
         if used.validator.is_some() && !used.router {
-            for (key, written) in [("canary", self.canary.is_some()), ("shadow", self.shadow)] {
+            let keys =
+                [("canary", self.canary.is_some()), ("shadow", self.shadow), ("when", self.when.is_some())];
+            for (key, written) in keys {
                 if written {
                     found.fault(
                         &at.key(key),
@@ -513,6 +525,7 @@ impl RawSettings {
                 .as_ref()
                 .map(|digest| plugin_compile::check_digest(digest, &at.key("sha256"), found)),
             config: self.config.clone(),
+            when: self.when.as_ref().and_then(|text| router_when::check(text, &at.key("when"), found)),
             on_error: self.on_error.and_then(RawOnError::of_router).unwrap_or(defaults.on_error),
             validator_on_error: used.validator.and(self.on_error).and_then(RawOnError::of_validator),
             stream: self.stream.unwrap_or(defaults.stream),

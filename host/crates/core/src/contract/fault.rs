@@ -79,6 +79,8 @@ pub enum FaultKind {
     RunConflict,
     /// The workflow's own time is up.
     WorkflowTimeout,
+    /// The run that the call was made for ended before it: another step failed, the budget is spent, time is up.
+    RunEnded,
     /// A step of a workflow failed by itself: an expression, an answer of the wrong shape.
     StepFailed,
     /// A routing rule called the request wrong.
@@ -151,6 +153,7 @@ impl FaultKind {
             | K::UnknownRun
             | K::RunConflict
             | K::WorkflowTimeout
+            | K::RunEnded
             | K::StepFailed
             | K::Unsupported
             | K::BudgetExceeded
@@ -219,6 +222,7 @@ impl FaultKind {
             K::UnknownRun => "run_not_found",
             K::RunConflict => "run_conflict",
             K::WorkflowTimeout => "workflow_timeout",
+            K::RunEnded => "run_ended",
             K::StepFailed => "step_failed",
             K::RejectedInvalid | K::RejectedForbidden | K::RejectedRateLimited | K::RejectedUnavailable => {
                 "rejected_by_router"

@@ -90,6 +90,8 @@ pub enum PluginFaultKind {
     Reported,
     /// No permit or instance was free in time.
     Overloaded,
+    /// The condition under which it is asked came to nothing.
+    Condition,
     /// It failed too often of late and was not asked.
     BreakerOpen,
     /// No plugin of this name is loaded, or it is of another kind.
@@ -101,6 +103,7 @@ impl PluginFaultKind {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Trap => "trap",
+            Self::Condition => "condition",
             Self::CpuLimit => "cpu_limit",
             Self::WallLimit => "wall_limit",
             Self::MemoryLimit => "memory_limit",

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Bill, Fault, PluginFault, Usage};
+use super::{Bill, Fault, FaultKind, PluginFault, Usage};
 
 /// One step on a request's way.
 #[derive(Clone, Debug)]
@@ -118,10 +118,12 @@ pub enum Step {
         /// The call.
         call: Called,
     },
-    /// A model was called and given up before it answered: another was quicker, or the client left.
+    /// A model was called and given up before it answered: another was quicker, or nobody waits for the answer.
     Abandoned {
         /// The call.
         call: Called,
+        /// Why, where it is neither of the two usual reasons: another call was quicker, the client left.
+        why: Option<FaultKind>,
     },
     /// The provider's next key takes over for one that does not work.
     KeyRotated {

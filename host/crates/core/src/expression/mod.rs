@@ -25,6 +25,7 @@
 
 mod evaluate;
 mod functions;
+mod gives;
 mod lower;
 mod node;
 mod number;
@@ -34,6 +35,7 @@ mod scope;
 mod template;
 
 pub use evaluate::EvaluationError;
+pub use gives::Gives;
 pub use lower::is_identifier;
 pub use node::Path;
 pub use parse::{Expression, ExpressionFault};

@@ -7,6 +7,7 @@ use cel::Env;
 use serde_json::Value;
 
 use super::evaluate::{self, EvaluationError};
+use super::gives::{self, Gives};
 use super::lower;
 use super::node::{Node, Path};
 use super::scan;
@@ -153,6 +154,11 @@ impl Expression {
     /// Every place where it reads a variable.
     pub fn paths(&self) -> &[Path] {
         &self.0.paths
+    }
+
+    /// What kind of value it gives, as far as its text tells. `known` says what a variable with these fields behind it is.
+    pub fn gives(&self, known: &dyn Fn(&str, &[&str]) -> Gives) -> Gives {
+        gives::gives(&self.0.node, known, &mut Vec::new())
     }
 
     /// Evaluates it. Bounded whatever the data; see the room's bounds.

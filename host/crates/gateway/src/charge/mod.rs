@@ -93,7 +93,7 @@ impl Model {
         let input_tokens = estimate::input_tokens(call);
         let number = payer.number;
         let mut reservation = None;
-        let run_limits = payer.facts.run.as_ref().is_some_and(|run| run.budget.is_some());
+        let run_limits = payer.facts.run.as_ref().is_some_and(|run| run.is_limited());
         if !ledger.is_idle() || run_limits {
             let choices = estimate::choices(call);
             let most_output =

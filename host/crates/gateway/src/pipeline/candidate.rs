@@ -147,6 +147,7 @@ impl Candidate {
         let number = tries.begin(&spec.name, self.model.provider().name(), self.key, charged);
         let request = &exchange.facts.request;
         let live = self.model.begin(request.stream).untimed(!request.dialect.consumes());
+        let live = live.of_run(exchange.facts.run.as_ref());
         let call = attempt::call(Arc::clone(self.model.provider()), call, charge);
         self.phase = Phase::Calling { call, live, number, began: Instant::now() };
     }

@@ -1,11 +1,11 @@
 //! A request whose answer is made elsewhere: by a workflow, whose steps are requests of their own. It is admitted, counted, logged
-//! and kept like any other; nobody routes it, judges it or calls a model for it, so it costs nothing itself: its bill says what the steps came to.
+//! and kept like any other; nobody routes it, judges it or calls a model for it, so it costs nothing itself: whoever makes the answer writes
+//! on its bill what the steps came to, before the answer ends.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use jackfield_core::base::NanoUsd;
-use jackfield_core::contract::{Charged, ChunkStream, Facts, Fault, Step, Usage};
+use jackfield_core::contract::{Bill, ChunkStream, Facts, Fault, Step, Usage};
 
 use super::attempt::{Answered, Proven, text_reply};
 use super::settle::Closing;
@@ -32,24 +32,22 @@ pub enum MadeAnswer {
         text: String,
         /// What all calls for it consumed, as far as that is known.
         usage: Option<Usage>,
-        /// What they cost together.
-        cost: NanoUsd,
     },
     /// A stream. Dropping it ends what makes it.
     Stream(ChunkStream),
 }
 
-/// Brings one request to an answer that `make` gives. Closed exactly once, as by [`run`](super::run).
+/// Brings one request to an answer that `make` gives; it is also given the request's bill. Closed exactly once, as by [`run`](super::run).
 pub async fn run_made<M, F>(world: Arc<World>, incoming: Incoming, make: M) -> Result<Delivery, Failure>
 where
-    M: FnOnce(Arc<Facts>) -> F,
+    M: FnOnce(Arc<Facts>, Bill) -> F,
     F: Future<Output = Result<Made, Fault>>,
 {
     let (exchange, place) = admit(&world, incoming);
     let (requests, metrics) = (Arc::clone(world.requests()), Arc::clone(world.metrics()));
     let mut closing = Closing::open(exchange, place, requests, metrics);
     let began = Instant::now();
-    let made = make(Arc::clone(&closing.exchange.facts)).await;
+    let made = make(Arc::clone(&closing.exchange.facts), closing.exchange.trail.bill().clone()).await;
     // What is ours in it is in the steps' own overheads.
     closing.waited(began.elapsed());
     match made {
@@ -60,11 +58,7 @@ where
             }
             closing.trying(&model, by);
             let answer = match answer {
-                MadeAnswer::Whole { text, usage, cost } => {
-                    // The calls are charged and counted where they were made; this says what the client's request came to.
-                    let bill = closing.exchange.trail.bill();
-                    let number = bill.next_number();
-                    bill.add(Charged { number, usage: usage.unwrap_or_default(), cost: Some(cost) });
+                MadeAnswer::Whole { text, usage } => {
                     let mut reply = text_reply(&model, text);
                     reply.id.clear();
                     reply.usage = usage;

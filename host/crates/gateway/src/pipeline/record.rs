@@ -64,9 +64,11 @@ fn step(step: &Step, bill: &Bill) -> StepRecord {
         Step::Fallback { models } => StepRecord::Fallback { models },
         Step::Skipped { model, provider, why } => StepRecord::Skipped { model, provider, why },
         Step::Dropped { model, fields } => StepRecord::Dropped { model, fields },
-        Step::AttemptFailed { call, fault } => attempt(call, AttemptOutcome::Failed, Some(&fault), bill),
-        Step::Answered { call } => attempt(call, AttemptOutcome::Answered, None, bill),
-        Step::Abandoned { call } => attempt(call, AttemptOutcome::Abandoned, None, bill),
+        Step::AttemptFailed { call, fault } => {
+            attempt(call, AttemptOutcome::Failed, (Some(fault.kind), fault.status), bill)
+        }
+        Step::Answered { call } => attempt(call, AttemptOutcome::Answered, (None, None), bill),
+        Step::Abandoned { call, why } => attempt(call, AttemptOutcome::Abandoned, (why, None), bill),
         Step::KeyRotated { model, provider, from, to, why } => {
             StepRecord::KeyRotated { model, provider, from, to, why }
         }
@@ -86,10 +88,16 @@ fn step(step: &Step, bill: &Bill) -> StepRecord {
     }
 }
 
-fn attempt(call: Called, outcome: AttemptOutcome, fault: Option<&Fault>, bill: &Bill) -> StepRecord {
+/// A call, with what went wrong and the status of the provider's answer.
+fn attempt(
+    call: Called,
+    outcome: AttemptOutcome,
+    (why, status): (Option<FaultKind>, Option<u16>),
+    bill: &Bill,
+) -> StepRecord {
     let Called { model, provider, key, took, charge } = call;
     let cost_usd = cost(charge, bill);
-    let (reason, status) = (fault.map(|fault| fault.kind.reason()), fault.and_then(|fault| fault.status));
+    let reason = why.map(FaultKind::reason);
     StepRecord::Attempt { model, provider, key, outcome, reason, status, micros: micros(took), cost_usd }
 }
 

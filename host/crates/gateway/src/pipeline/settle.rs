@@ -19,7 +19,7 @@ use super::tries::{Tries, Try};
 use super::verdict::lowest;
 use crate::world::{CallEnd, LiveCall, LoadGuard, RequestRecord, Requests};
 
-/// An open exchange. Dropped without an end, it tells that the client left.
+/// An open exchange. Dropped without an end, it tells that the client left, or that the run ended that it is a call of.
 pub(super) struct Closing {
     pub exchange: Exchange,
     pub tries: Tries,
@@ -132,7 +132,7 @@ impl Closing {
             self.trying(&call.model, &call.provider);
             self.charge = call.charge;
         }
-        self.tries.abandon(&mut self.exchange.trail);
+        self.tries.abandon(None, &mut self.exchange.trail);
         Some(live)
     }
 
@@ -268,7 +268,8 @@ impl Closing {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        self.tries.abandon(&mut self.exchange.trail);
+        let given_up = fault.filter(|_| outcome == Outcome::Cancelled);
+        self.tries.abandon(given_up.map(|fault| fault.kind), &mut self.exchange.trail);
         // A plugin may have been asking a model when the client left, and a shared call goes on.
         self.catch_up(outcome);
         if self.flight {
@@ -384,7 +385,7 @@ impl Closing {
         self.exchange.trail.catch_up();
         for step in self.exchange.trail.steps().iter().skip(known) {
             if let Step::Validated { score, .. } = step
-                && outcome != Outcome::ClientLeft
+                && !matches!(outcome, Outcome::ClientLeft | Outcome::Cancelled)
             {
                 self.score = lowest(self.score, *score);
             }
@@ -462,6 +463,15 @@ pub fn refused(metrics: &Metrics, id: RequestId, started: Instant, fault: &Fault
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.close(Outcome::ClientLeft, None);
+        if self.closed {
+            return;
+        }
+        match self.exchange.facts.run.as_ref().and_then(|run| run.given_up()) {
+            Some(kind) => {
+                let message = "the call was given up: what it was made for is over";
+                self.close(Outcome::Cancelled, Some(&Fault::new(kind, message)));
+            }
+            None => self.close(Outcome::ClientLeft, None),
+        }
     }
 }

@@ -61,10 +61,10 @@ impl Tries {
         Some(call)
     }
 
-    /// Every call that is still open is given up.
-    pub(super) fn abandon(&mut self, trail: &mut Trail) {
+    /// Every call that is still open is given up, for this reason where it is none of the usual ones.
+    pub(super) fn abandon(&mut self, why: Option<FaultKind>, trail: &mut Trail) {
         for open in self.open.drain(..) {
-            trail.push(Step::Abandoned { call: open.over() });
+            trail.push(Step::Abandoned { call: open.over(), why });
         }
     }
 

@@ -280,7 +280,7 @@ impl Walk<'_> {
 
     /// A call beside one that is made once more is given up; its model has its turn later, if it is another.
     fn drop_beside(&mut self, other: Candidate, candidate: &Candidate, closing: &mut Closing) {
-        closing.tries.abandon(&mut closing.exchange.trail);
+        closing.tries.abandon(None, &mut closing.exchange.trail);
         if other.target() != candidate.target() {
             self.waiting.push_front(other.target().clone());
         }

@@ -4,6 +4,7 @@
 mod builtin;
 mod candidates;
 mod check;
+mod conditions;
 mod dynamic;
 mod latency;
 mod routers;
@@ -31,6 +32,7 @@ pub use stats::RouterStats;
 pub(crate) use validators::RESPONSE_FORMAT;
 pub use validators::ValidatorSlot;
 
+use conditions::Conditions;
 use routers::{Generations, Heard};
 use steps::Steps;
 use validators::Validators;
@@ -38,6 +40,8 @@ use validators::Validators;
 /// The rules of one configuration.
 pub struct Policy {
     rules: Rules,
+    /// When routers are asked.
+    conditions: Conditions,
     validators: Validators,
     /// What the steps of workflows say of their calls.
     steps: Steps,
@@ -69,7 +73,8 @@ impl Policy {
         let dynamic = config.orchestrator().router().cloned();
         let routes = candidates::of_tasks(config);
         let steps = Steps::new(&rules.validators, &routes, config);
-        Self { rules, validators, steps, routes, dynamic, default_model }
+        let conditions = Conditions::new(config);
+        Self { rules, conditions, validators, steps, routes, dynamic, default_model }
     }
 
     /// What an answer must pass that was tried for this task's row, in order.

@@ -10,6 +10,7 @@ use jackfield_core::contract::{
     Target,
 };
 
+use super::conditions::Seen;
 use super::steps::asks;
 use super::{Plan, Policy, RouterSlot, Seat, decided};
 use crate::world::World;
@@ -41,10 +42,34 @@ impl Policy {
     ) -> Result<Option<Plan>, Fault> {
         let facts = Arc::clone(&exchange.facts);
         let only = self.router_of_step(&facts)?;
+        let mut seen = Seen::default();
         for slot in &self.rules.routers {
             let labels: Arc<[(String, String)]> = heard.asking().into();
             if !asks(only, slot) {
                 continue;
+            }
+            // A step that names its router has said when it is asked.
+            let unmet = match only {
+                Some(_) => Ok(None),
+                None => self.conditions.unmet(slot.name(), &facts, &mut seen),
+            };
+            match unmet {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    let name = slot.name().to_owned();
+                    exchange.trail.push(Step::Router {
+                        name,
+                        said: "skipped",
+                        reason,
+                        micros: 0,
+                        canary: false,
+                    });
+                    continue;
+                }
+                Err(fault) => match failed(slot, fault, exchange)? {
+                    OnError::DefaultRoute => break,
+                    _ => continue,
+                },
             }
             if asked == Generations::All
                 && let Some(canary) = slot.canary_for(exchange.facts.id)

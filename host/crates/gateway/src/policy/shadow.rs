@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use jackfield_core::contract::{Ask, Exchange, Fault, FaultKind, PluginFaultKind};
 use jackfield_core::telemetry::metrics::Compared;
 
+use super::conditions::Seen;
 use super::routers::{Heard, plan_of};
 use super::{Plan, Policy, Seat, allowed};
 use crate::world::World;
@@ -96,7 +97,12 @@ impl Policy {
         heard: &Heard,
         plan: &Result<Plan, Fault>,
     ) {
+        let mut seen = Seen::default();
         for slot in self.shadows() {
+            let unmet = self.conditions.unmet(slot.seat.router.name(), &exchange.facts, &mut seen);
+            if !matches!(unmet, Ok(None)) {
+                continue;
+            }
             let question = Question {
                 slot: slot.clone(),
                 ask: Ask {

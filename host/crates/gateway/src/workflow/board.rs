@@ -2,15 +2,16 @@
 //!
 //! One listener at most; what it does not take in time holds the run up, as a client that does not read holds up a stream.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use jackfield_core::contract::Fault;
+use jackfield_core::contract::{Fault, GivenUp, RunScope};
 
+use super::listing::RunSummary;
 use super::record::{ErrorRecord, RunRecord, RunStatus, Spent, StepRecord, StepStatus, millis};
 
 /// Events that wait for a listener.
@@ -88,6 +89,7 @@ pub(super) struct Board {
     listening: Listening,
     events: mpsc::Sender<Event>,
     began: Instant,
+    scope: Arc<RunScope>,
     /// Whose it is.
     project: Option<String>,
 }
@@ -96,11 +98,17 @@ impl Board {
     /// A board with nothing on it but the run.
     pub(super) fn new(
         record: RunRecord,
+        scope: Arc<RunScope>,
         project: Option<String>,
         listening: Listening,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, heard) = mpsc::channel(WAITING);
-        (Self { record: Mutex::new(record), listening, events, began: Instant::now(), project }, heard)
+        (Self { record: Mutex::new(record), listening, events, began: Instant::now(), scope, project }, heard)
+    }
+
+    /// The gateway stops: that is why calls are given up from now on.
+    pub(super) fn stops(&self) {
+        self.scope.ends(GivenUp::Stopping);
     }
 
     /// Whether it is this project's.
@@ -120,6 +128,13 @@ impl Board {
             record.took_ms = millis(self.began.elapsed());
         }
         record
+    }
+
+    /// The record as a list tells it.
+    pub(super) fn summary(&self) -> RunSummary {
+        let mut summary = RunSummary::from(&*self.lock());
+        summary.took_ms = Some(millis(self.began.elapsed()));
+        summary
     }
 
     /// The run begins with these steps.

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use jackfield_core::base::{NanoUsd, RequestId};
 use jackfield_core::contract::{
-    BoxFuture, CacheOutcome, ChatRequest, Delta, Fault, FaultKind, Overrides, Role, RunStep, Usage,
+    BoxFuture, CacheOutcome, ChatRequest, Delta, Fault, FaultKind, Overrides, Role, RunScope, RunStep, Usage,
     Validation,
 };
 use jackfield_dialect::openai::parse_request;
@@ -55,6 +55,8 @@ pub(super) struct Call<'a> {
     pub aside: bool,
     /// Where it counts.
     pub tally: &'a Tally,
+    /// What the ledger counts it under.
+    pub scope: &'a Arc<RunScope>,
     /// How many calls are made at once; see [`Frame::permits`](super::run::Frame).
     pub permits: &'a [Arc<Semaphore>],
     /// The name under which its text is told as it comes.
@@ -118,6 +120,7 @@ async fn permits(of: &[Arc<Semaphore>]) -> Vec<SemaphorePermit<'_>> {
 /// Asks the validator that a step's `repeat` goes by about one answer.
 pub(super) async fn review(
     context: &Context,
+    scope: &Arc<RunScope>,
     (workflow, step): (&str, &str),
     name: &str,
     text: String,
@@ -131,7 +134,7 @@ pub(super) async fn review(
         aside: true,
         overrides: Overrides::default(),
     };
-    let incoming = incoming_of(context, request, None, run_step)?;
+    let incoming = incoming_of(context, request, None, scope, run_step)?;
     pipeline::review(&context.world, incoming, text).await
 }
 
@@ -164,13 +167,14 @@ fn incoming(context: &Context, call: &Call<'_>, stream: bool) -> Result<Incoming
         aside: call.aside,
         overrides: call.overrides.clone(),
     };
-    incoming_of(context, request, task, step)
+    incoming_of(context, request, task, call.scope, step)
 }
 
 fn incoming_of(
     context: &Context,
     request: ChatRequest,
     task: Option<String>,
+    scope: &Arc<RunScope>,
     step: RunStep,
 ) -> Result<Incoming, Fault> {
     // Runs are bounded where they are begun; a step that is refused a place would fail the run for nothing.
@@ -182,7 +186,7 @@ fn incoming_of(
         caller: context.caller.clone(),
         task,
         headers: context.headers.clone(),
-        run: Some(Arc::clone(&context.scope)),
+        run: Some(Arc::clone(scope)),
         step: Some(Arc::new(step)),
         started: Instant::now(),
         place,

@@ -59,6 +59,12 @@ impl Journal {
         self.before.get(call)
     }
 
+    /// What the kept answers of earlier attempts cost whose calls' names begin so.
+    pub(super) fn spent_within(&self, within: &str) -> NanoUsd {
+        let inside = self.before.iter().filter(|(call, _)| call.starts_with(within));
+        inside.filter_map(|(_, said)| said.cost()).fold(NanoUsd::ZERO, NanoUsd::plus)
+    }
+
     /// Writes an answer down. Returns when it is.
     pub(super) async fn keep(&self, call: &str, said: &Said) -> Result<(), Fault> {
         let answer = serde_json::to_string(said).map_err(|error| {

@@ -7,12 +7,15 @@
 //! Bounded: `MAX_RUNS` runs, `max_parallel` calls of each at once, its `timeout`, its `budget_usd`, and what bounds every request.
 //! Names neither the HTTP edge nor the database.
 
+mod ask;
 mod board;
 mod call;
 mod context;
 mod foreach;
 mod input;
+mod interrupted;
 mod journal;
+mod listing;
 mod model;
 /// Workflows and runs by their names.
 pub mod named;
@@ -27,6 +30,7 @@ mod tally;
 
 pub use board::{Event, Listening};
 pub use input::checked;
+pub use listing::{MAX_LISTED, RunList, RunSummary};
 pub use model::answer;
 pub use record::{ErrorRecord, RunRecord, RunStatus, Spent, StepRecord, StepStatus};
 pub use registry::{Resumed, RunAsk, Runs, Started};

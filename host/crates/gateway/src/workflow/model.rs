@@ -13,11 +13,12 @@ use serde_json::Value;
 
 use jackfield_core::base::{DrainGuard, excerpt};
 use jackfield_core::contract::{
-    ChatRequest, Chunk, ChunkStream, Delta, Facts, Fault, FaultKind, FinishReason, Usage,
+    Bill, Charged, ChatRequest, Chunk, ChunkStream, Delta, Facts, Fault, FaultKind, FinishReason, Usage,
 };
 
 use super::board::{Event, Listening};
 use super::prompt::text_of;
+use super::record::Spent;
 use super::registry::{RunAsk, Started, ended_from_outside};
 use super::{input, named};
 use crate::charge::asked_choices;
@@ -32,10 +33,21 @@ pub async fn answer(
     guard: DrainGuard,
 ) -> Result<Delivery, Failure> {
     let asked = Arc::clone(&world);
-    pipeline::run_made(world, incoming, |facts| async move { make(asked, &facts, &name, guard).await }).await
+    pipeline::run_made(
+        world,
+        incoming,
+        |facts, bill| async move { make(asked, &facts, bill, &name, guard).await },
+    )
+    .await
 }
 
-async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -> Result<Made, Fault> {
+async fn make(
+    world: Arc<World>,
+    facts: &Facts,
+    bill: Bill,
+    name: &str,
+    guard: DrainGuard,
+) -> Result<Made, Fault> {
     let request = &facts.request;
     if !request.dialect.converses() {
         let message = "a workflow answers conversations: chat completions, responses and messages";
@@ -61,15 +73,19 @@ async fn make(world: Arc<World>, facts: &Facts, name: &str, guard: DrainGuard) -
     let mut run = runs.start(world, &workflow, input, ask).await?;
     let (id, model) = (run.id().to_owned(), format!("{}{name}", named::WORKFLOW_PREFIX));
     let answer = if request.stream {
-        MadeAnswer::Stream(streamed(run).await?)
+        MadeAnswer::Stream(streamed(run, bill).await?)
     } else {
         loop {
             match run.next().await {
                 Some(Event::RunFinished(record)) => {
-                    let (usage, cost) = (record.spent.usage(), record.spent.cost);
-                    break MadeAnswer::Whole { text: text_of(record.output), usage, cost };
+                    came_to(&bill, &record.spent);
+                    let usage = record.spent.usage();
+                    break MadeAnswer::Whole { text: text_of(record.output), usage };
                 }
-                Some(Event::RunFailed { fault, .. }) => return Err(*fault),
+                Some(Event::RunFailed { record, fault }) => {
+                    came_to(&bill, &record.spent);
+                    return Err(*fault);
+                }
                 Some(_) => {}
                 None => return Err(ended_from_outside()),
             }
@@ -118,33 +134,49 @@ fn unsaid(request: &ChatRequest) -> Vec<String> {
     unsaid
 }
 
+/// What the steps came to. They are charged and counted where their calls were made; this says what the client's request came to.
+fn came_to(bill: &Bill, spent: &Spent) {
+    let usage = spent.usage().unwrap_or_default();
+    bill.add(Charged { number: bill.next_number(), usage, cost: Some(spent.cost) });
+}
+
 /// The answer as it comes, once it has begun. Holds the run: dropped, the client has left.
-async fn streamed(mut run: Started) -> Result<ChunkStream, Fault> {
+async fn streamed(mut run: Started, bill: Bill) -> Result<ChunkStream, Fault> {
     let first = loop {
         match run.next().await {
             Some(Event::StepDelta { text, .. }) => break vec![said(text)],
             Some(Event::RunFinished(record)) => {
+                came_to(&bill, &record.spent);
                 return Ok(
                     stream::iter(last(Some(record.output), record.spent.usage()).into_iter().map(Ok)).boxed()
                 );
             }
-            Some(Event::RunFailed { fault, .. }) => return Err(*fault),
+            Some(Event::RunFailed { record, fault }) => {
+                came_to(&bill, &record.spent);
+                return Err(*fault);
+            }
             Some(_) => {}
             None => return Err(ended_from_outside()),
         }
     };
-    let rest = stream::unfold(Some(run), |run| async move {
-        let mut run = run?;
+    let rest = stream::unfold(Some((run, bill)), |going| async move {
+        let (mut run, bill) = going?;
         loop {
             match run.next().await {
-                Some(Event::StepDelta { text, .. }) => return Some((vec![Ok(said(text))], Some(run))),
+                Some(Event::StepDelta { text, .. }) => {
+                    return Some((vec![Ok(said(text))], Some((run, bill))));
+                }
                 Some(Event::RunFinished(record)) => {
+                    came_to(&bill, &record.spent);
                     return Some((
                         last(None, record.spent.usage()).into_iter().map(Ok).collect::<Vec<_>>(),
                         None,
                     ));
                 }
-                Some(Event::RunFailed { fault, .. }) => return Some((vec![Err(*fault)], None)),
+                Some(Event::RunFailed { record, fault }) => {
+                    came_to(&bill, &record.spent);
+                    return Some((vec![Err(*fault)], None));
+                }
                 Some(_) => {}
                 None => return Some((vec![Err(ended_from_outside())], None)),
             }

@@ -8,9 +8,9 @@ use jackfield_core::config::Refine;
 use jackfield_core::contract::Fault;
 use jackfield_core::expression::Scope;
 
-use super::prompt;
+use super::ask::further;
 use super::repeat::OUTPUT;
-use super::step::{Saying, StepRun, format_of, holds};
+use super::step::{StepRun, holds};
 
 /// The draft, or what became of it.
 pub(super) async fn run(
@@ -25,18 +25,5 @@ pub(super) async fn run(
     if !holds(&refine.when, &inner)? {
         return Ok(draft);
     }
-    let ask = &refine.ask;
-    let system = match &ask.system {
-        Some(system) => Some(prompt::render(system, &inner)?),
-        None => prompt::system(run.step, scope)?,
-    };
-    let said = Saying {
-        name: format!("{name}:refine"),
-        whom: ask.call.as_ref().unwrap_or(&run.step.call),
-        system,
-        text: prompt::render(&ask.prompt, &inner)?,
-        format: format_of(&run.step.output),
-        aside: false,
-    };
-    run.ask(said, &inner).await
+    further(run, &refine.ask, format!("{name}:refine"), false, scope, &inner).await
 }

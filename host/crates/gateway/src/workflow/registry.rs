@@ -12,15 +12,17 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use jackfield_core::base::{DrainGuard, NanoUsd, RunId};
+use jackfield_core::base::{DrainGuard, RunId};
 use jackfield_core::config::{OnDisconnect, Workflow};
-use jackfield_core::contract::{Caller, Fault, FaultKind, RunScope};
+use jackfield_core::contract::{Caller, Fault, FaultKind, GivenUp, RunScope};
 use jackfield_store::runs::{Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
 use super::context::Context;
+use super::interrupted::interrupted;
 use super::journal::{Journal, unavailable};
-use super::record::{ErrorRecord, RunRecord, RunStatus, now_ms};
+use super::listing::RunSummary;
+use super::record::{RunRecord, RunStatus, now_ms};
 use super::run::{Frame, FrameEnd, run_frame};
 use super::tally::Tally;
 use super::{late, named, wait_for};
@@ -194,7 +196,13 @@ impl Runs {
             return Err(unknown());
         }
         let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
-        Ok(record.unwrap_or_else(|| interrupted(run, calls)))
+        Ok(record.unwrap_or_else(|| interrupted(run, &calls, world.config().workflows())))
+    }
+
+    /// A run that is under way as a list tells it.
+    pub(super) fn summary(&self, id: &str) -> Option<RunSummary> {
+        let board = self.lock().boards.get(id).cloned();
+        board.map(|board| board.summary())
     }
 
     /// Ends what is still under way, and waits for it: it can be resumed. Nothing begins afterwards.
@@ -202,6 +210,7 @@ impl Runs {
         let mut tasks = {
             let mut live = self.lock();
             live.ended = true;
+            live.boards.values().for_each(|board| board.stops());
             std::mem::take(&mut live.tasks)
         };
         tasks.shutdown().await;
@@ -218,15 +227,14 @@ impl Runs {
     ) -> Result<Started, Fault> {
         let RunAsk { caller, headers, listening, guard } = ask;
         let record = RunRecord::begun(run.id.clone(), workflow.name.clone(), run.started_ms, input.clone());
-        let (board, events) = Board::new(record, caller.project.clone(), listening);
+        let scope = Arc::new(RunScope::new(&*run.id, &*workflow.name, workflow.budget));
+        let (board, events) = Board::new(record, Arc::clone(&scope), caller.project.clone(), listening);
         let board = Arc::new(board);
         let place = Place::take(self, &run.id, &board)?;
         let store = Arc::clone(world.store());
         let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
         let id = run.id.clone();
         store.runs().begin(run).await.map_err(unavailable)?;
-        let scope = RunScope { id: id.clone(), workflow: workflow.name.clone(), budget: workflow.budget };
-        let scope = Arc::new(scope);
         if scope.budget.is_some() {
             // What an earlier attempt spent is spent.
             store.ledger().recall_run(&scope).await.map_err(unavailable)?;
@@ -299,13 +307,16 @@ async fn drive(
     let began = Instant::now();
     let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
     let tally = Tally::new(budget, None);
-    let frame = Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally));
+    let frame =
+        Frame::outermost(Arc::clone(&workflow), input, Arc::clone(&tally), Arc::clone(&context.scope));
     context.board.begins(workflow.steps.iter().map(|step| step.name.to_string()).collect()).await;
     // The sender is gone when nobody may cancel the run.
     let gone = async {
         if left.wait_for(|left| *left).await.is_err() {
             std::future::pending::<()>().await;
         }
+        // Before its calls are dropped.
+        context.scope.ends(GivenUp::ClientLeft);
     };
     let end = tokio::select! {
         biased;
@@ -371,19 +382,4 @@ async fn finish(
         "run"
     );
     (record, fault)
-}
-
-/// A run whose process ended before it did.
-fn interrupted(run: StoredRun, calls: Vec<StoredCall>) -> RunRecord {
-    let input = serde_json::from_str(&run.input).unwrap_or(Value::Null);
-    let mut record = RunRecord::begun(run.id, run.workflow, run.started_ms, input);
-    record.status = RunStatus::Interrupted;
-    for kept in &calls {
-        if let Ok(said) = serde_json::from_str::<super::journal::Said>(&kept.answer) {
-            record.spent.add(said.usage(), said.cost().or(Some(NanoUsd::ZERO)), false);
-        }
-    }
-    let message = "the gateway ended before the run did: resume it".to_owned();
-    record.error = Some(ErrorRecord { code: "interrupted".to_owned(), message, param: None });
-    record
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use jackfield_core::config::{Ask, Repeat, Until};
+use jackfield_core::config::{Repeat, Until};
 use jackfield_core::contract::{Fault, FaultKind, Verdict};
 use jackfield_core::expression::Scope;
 
+use super::ask::further;
 use super::call::review;
 use super::journal::Said;
-use super::prompt::{self, text_of};
-use super::step::{Saying, StepRun, format_of, holds, kind, unfit};
+use super::prompt::text_of;
+use super::step::{StepRun, holds, kind, unfit};
 
 /// What the latest answer is called in expressions.
 pub(super) const OUTPUT: &str = "output";
@@ -120,32 +121,6 @@ async fn judge(
     Ok(Judged { good, score, scope: seen })
 }
 
-/// A further call of the step: one that improves, or one that judges.
-async fn further(
-    run: &StepRun<'_>,
-    ask: &Ask,
-    name: String,
-    aside: bool,
-    scope: &Arc<Scope>,
-    seen: &Scope,
-) -> Result<Value, Fault> {
-    let system = match &ask.system {
-        Some(system) => Some(prompt::render(system, seen)?),
-        None => prompt::system(run.step, scope)?,
-    };
-    // What improves an answer gives another of its kind.
-    let output = if aside { &ask.output } else { &run.step.output };
-    let said = Saying {
-        name,
-        whom: ask.call.as_ref().unwrap_or(&run.step.call),
-        system,
-        text: prompt::render(&ask.prompt, seen)?,
-        format: format_of(output),
-        aside,
-    };
-    run.ask(said, seen).await
-}
-
 /// What the step's validator finds of an answer. Kept like a call's answer: a plugin may ask models for it.
 async fn validate(run: &StepRun<'_>, name: String, output: &Value) -> Result<Found, Fault> {
     let journal = &run.context.journal;
@@ -153,7 +128,7 @@ async fn validate(run: &StepRun<'_>, name: String, output: &Value) -> Result<Fou
         return Ok(found);
     }
     let of = (run.frame.workflow.name.as_str(), &*run.step.name);
-    let validation = review(run.context, of, &name, text_of(output.clone())).await?;
+    let validation = review(run.context, &run.frame.scope, of, &name, text_of(output.clone())).await?;
     let accepted = matches!(validation.verdict, Verdict::Accept | Verdict::Replace(_));
     let mut issues = validation.issues;
     if let Verdict::Repair(instruction) = validation.verdict {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use jackfield_core::config::{StepFailure, Workflow};
-use jackfield_core::contract::{BoxFuture, Fault, FaultKind};
+use jackfield_core::contract::{BoxFuture, Fault, FaultKind, RunScope};
 use jackfield_core::expression::Scope;
 
 use super::context::Context;
@@ -27,6 +27,8 @@ pub(super) struct Frame {
     pub within: String,
     pub input: Arc<Value>,
     pub tally: Arc<Tally>,
+    /// What the ledger counts its calls under, with the budgets that hold.
+    pub scope: Arc<RunScope>,
     /// Calls at once: its own bound, and those of the workflows it is nested in, innermost first.
     pub permits: Vec<Arc<Semaphore>>,
 }
@@ -48,24 +50,41 @@ impl FrameEnd {
 
 impl Frame {
     /// A run's own workflow.
-    pub(super) fn outermost(workflow: Arc<Workflow>, input: Value, tally: Arc<Tally>) -> Self {
+    pub(super) fn outermost(
+        workflow: Arc<Workflow>,
+        input: Value,
+        tally: Arc<Tally>,
+        scope: Arc<RunScope>,
+    ) -> Self {
         let permits = vec![Arc::new(Semaphore::new(workflow.max_parallel))];
-        Self { workflow, within: String::new(), input: Arc::new(input), tally, permits }
+        Self { workflow, within: String::new(), input: Arc::new(input), tally, scope, permits }
     }
 
     /// A workflow in a step of this one, whose record is called `name`.
     pub(super) fn nested(
         &self,
+        context: &Context,
         workflow: Arc<Workflow>,
         name: &str,
         input: Value,
         tally: &Arc<Tally>,
     ) -> Self {
+        let within = format!("{name}/");
+        let scope = match workflow.budget {
+            Some(budget) => {
+                let scope = Arc::new(self.scope.nested(name, budget));
+                // What an earlier attempt spent is spent, as far as its answers were kept.
+                let spent = context.journal.spent_within(&within);
+                context.world.store().ledger().recall_nested(&scope, spent);
+                scope
+            }
+            None => Arc::clone(&self.scope),
+        };
         let mut permits = vec![Arc::new(Semaphore::new(workflow.max_parallel))];
         permits.extend(self.permits.iter().cloned());
         let budget = workflow.budget.map(|budget| (budget, workflow.name.clone()));
         let tally = Tally::new(budget, Some(Arc::clone(tally)));
-        Self { workflow, within: format!("{name}/"), input: Arc::new(input), tally, permits }
+        Self { workflow, within, input: Arc::new(input), tally, scope, permits }
     }
 
     /// The step whose text is this workflow's answer as it comes: the last one, where it is one call for text.

@@ -172,6 +172,7 @@ impl StepRun<'_> {
             overrides,
             aside,
             tally: &self.tally,
+            scope: &self.frame.scope,
             permits: &self.frame.permits,
             told: self.told.then(|| self.name.clone()),
         })
@@ -186,7 +187,7 @@ impl StepRun<'_> {
         };
         let given = input::checked(&workflow, given)?;
         let timeout = workflow.timeout;
-        let frame = self.frame.nested(workflow, name, given, &self.tally);
+        let frame = self.frame.nested(self.context, workflow, name, given, &self.tally);
         match wait_for(timeout, run_frame(self.context, &frame)).await {
             Some(end) => end.result,
             None => Err(super::late(&frame.workflow)),

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jackfield_core::contract::{FaultKind, LiveState};
+use jackfield_core::contract::{FaultKind, LiveState, RunScope};
 use jackfield_core::telemetry::metrics::UpstreamSeries;
 
 use jackfield_store::Store;
@@ -91,6 +91,8 @@ pub struct LiveCall {
     /// Its time says how quick the model is.
     timed: bool,
     first_token: Option<Duration>,
+    /// The run it is a call of.
+    run: Option<Arc<RunScope>>,
     /// Its end is told; otherwise it was given up.
     ended: bool,
 }
@@ -163,6 +165,7 @@ impl Live {
             streamed,
             timed: true,
             first_token: None,
+            run: None,
             ended: false,
         }
     }
@@ -253,6 +256,14 @@ impl LiveCall {
         this
     }
 
+    /// The same call, made for this run.
+    #[must_use]
+    pub fn of_run(self, run: Option<&Arc<RunScope>>) -> Self {
+        let mut this = self;
+        this.run = run.cloned();
+        this
+    }
+
     fn keep(&self, failed: bool, total: Option<Duration>, first_token: Option<Duration>) {
         let sample = Sample { at: Instant::now(), failed, streamed: self.streamed, total, first_token };
         if !self.timed {
@@ -270,7 +281,10 @@ impl LiveCall {
 impl Drop for LiveCall {
     fn drop(&mut self) {
         if !self.ended {
-            self.series.left();
+            match self.run.as_ref().and_then(|run| run.given_up()) {
+                Some(kind) => self.series.failed(kind),
+                None => self.series.left(),
+            }
         }
         self.live.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

@@ -55,7 +55,7 @@ impl Model {
         let payer = question.payer.clone();
         let mut call = self.call_of(question).map_err(Unanswered::Failed)?;
         let charge = self.charge(&payer, &mut call).map_err(Unanswered::Exceeded)?;
-        let mut live = self.begin(false);
+        let mut live = self.begin(false).of_run(payer.facts.run.as_ref());
         // Large, and within the futures of whoever asks.
         let asked = Box::pin(charge::call(&**self.provider(), call, charge));
         match tokio::time::timeout_at(until.into(), asked).await {

@@ -33,7 +33,7 @@ pub struct RequestRecord {
     pub id: String,
     /// When it arrived, in milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// How it ended: `answered`, `failed`, `broken_off` or `client_left`.
+    /// How it ended: `answered`, `failed`, `broken_off`, `cancelled` or `client_left`.
     pub outcome: &'static str,
     /// What went wrong, in one word.
     pub reason: Option<&'static str>,
@@ -114,7 +114,7 @@ pub enum AttemptOutcome {
     Answered,
     /// It failed.
     Failed,
-    /// It was given up: another call was quicker, or the client left.
+    /// It was given up: another call was quicker, or nobody waits for its answer.
     Abandoned,
 }
 

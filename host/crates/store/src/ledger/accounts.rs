@@ -164,14 +164,14 @@ impl Accounts {
 
     /// A run goes on under this scope: what is counted of it stays for as long as it lives. Whether anything was.
     pub(super) fn adopt_run(&mut self, run: &Arc<RunScope>) -> bool {
-        let account = self.runs.get_mut(run.id.as_str());
+        let account = self.runs.get_mut(&run.account);
         account.map(|account| account.scope = Arc::downgrade(run)).is_some()
     }
 
     /// Counts what a run spent before it was broken off.
     pub(super) fn restore_run(&mut self, run: &Arc<RunScope>, spent: NanoUsd) {
         let fresh = || RunAccount { scope: Arc::downgrade(run), spent, held: NanoUsd::ZERO };
-        self.runs.entry(run.id.as_str().into()).or_insert_with(fresh);
+        self.runs.entry(Arc::clone(&run.account)).or_insert_with(fresh);
     }
 
     /// New limits; counters stay.
@@ -453,10 +453,12 @@ impl Accounts {
                 }
             }
         }
-        if let Some((run, budget)) = run.and_then(|run| Some((run, run.budget?))) {
-            let used = self.runs.get(run.id.as_str()).map_or(NanoUsd::ZERO, |run| run.spent.plus(run.held));
+        // A workflow in a run first, then what it is a part of.
+        let budgets = run.into_iter().flat_map(|run| run.all());
+        for (run, budget) in budgets.filter_map(|run| Some((run, run.budget?))) {
+            let used = self.runs.get(&run.account).map_or(NanoUsd::ZERO, |run| run.spent.plus(run.held));
             all.push(Applies {
-                scope: LimitScope::Run(run.id.as_str().into()),
+                scope: LimitScope::Run(Arc::clone(&run.account)),
                 window: None,
                 unit: LimitUnit::Usd,
                 limit: budget.nanos(),
@@ -509,10 +511,12 @@ impl Accounts {
 
     fn change_run(&mut self, charged: &Charged, change: impl Fn(&mut RunAccount)) {
         let Some(run) = &charged.run else { return };
-        if self.runs.len() >= RUNS && !self.runs.contains_key(run.id.as_str()) {
-            self.runs.retain(|_, run| run.scope.strong_count() > 0);
+        for run in run.all() {
+            if self.runs.len() >= RUNS && !self.runs.contains_key(&run.account) {
+                self.runs.retain(|_, run| run.scope.strong_count() > 0);
+            }
+            let fresh = || RunAccount { scope: Arc::downgrade(run), ..RunAccount::default() };
+            change(self.runs.entry(Arc::clone(&run.account)).or_insert_with(fresh));
         }
-        let fresh = || RunAccount { scope: Arc::downgrade(run), ..RunAccount::default() };
-        change(self.runs.entry(run.id.as_str().into()).or_insert_with(fresh));
     }
 }

@@ -165,6 +165,15 @@ impl Ledger {
         Ok(self.run_spent(&run.id))
     }
 
+    /// Counts what a workflow nested in a run spent before this process began, as its caller knows it. What was counted
+    /// already stays as it is.
+    pub fn recall_nested(&self, nested: &Arc<RunScope>, spent: NanoUsd) {
+        let mut accounts = self.shared.accounts();
+        if !accounts.adopt_run(nested) && spent > NanoUsd::ZERO {
+            accounts.restore_run(nested, spent);
+        }
+    }
+
     /// What a caller may still spend, in dollars, in the tightest window; `None` where no limit is set.
     pub fn headroom(&self, caller: &Caller, scope: BudgetScope) -> Option<Headroom> {
         self.shared.accounts().headroom(caller, scope)

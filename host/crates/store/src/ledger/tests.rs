@@ -279,9 +279,7 @@ proptest! {
 async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    let run = |id: &str| {
-        Arc::new(RunScope { id: id.into(), workflow: "w".into(), budget: Some(NanoUsd::new(10_000_000)) })
-    };
+    let run = |id: &str| Arc::new(RunScope::new(id, "w", Some(NanoUsd::new(10_000_000))));
     let caller = Caller::default();
     let first = run("a");
     let ledger = in_file(&path, 1_000);
@@ -310,8 +308,7 @@ async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
 async fn a_run_that_goes_on_keeps_what_it_spent_however_many_others_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = in_file(&folder.path().join("state.db"), 1_000_000);
-    let run =
-        |id: String| Arc::new(RunScope { id, workflow: "w".into(), budget: Some(NanoUsd::new(10_000_000)) });
+    let run = |id: String| Arc::new(RunScope::new(id, "w", Some(NanoUsd::new(10_000_000))));
     let caller = Caller::default();
     let spend = async |run: &Arc<RunScope>| {
         let held = ledger.reserve(Ask { run: Some(run), most_output: Some(600), ..ask(&caller) }).unwrap();

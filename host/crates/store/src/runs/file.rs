@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{MAX_ENDED, Standing, StoredCall, StoredRun};
+use super::{Listing, MAX_ENDED, Standing, StoredCall, StoredRun};
 use crate::database::{Job, Module};
 
 /// The tables of runs.
@@ -103,6 +103,22 @@ pub(super) fn find(
         let calls =
             calls.query_map([&run], |row| Ok(StoredCall { call: row.get(0)?, answer: row.get(1)? }))?;
         Ok(Some((found, calls.collect::<Result<_, _>>()?)))
+    }
+}
+
+pub(super) fn list<T: 'static>(
+    listing: Listing,
+    make: fn(StoredRun) -> T,
+) -> impl FnOnce(&Connection) -> rusqlite::Result<Vec<T>> + Send + 'static {
+    move |connection| {
+        // Ids are in the order of time, and no more than `MAX_ENDED` and those under way are there.
+        let sql = "SELECT * FROM runs WHERE project IS ?1 AND (?2 IS NULL OR workflow = ?2) \
+                   AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4";
+        let Listing { project, workflow, before, limit } = listing;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut runs = connection.prepare(sql)?;
+        let runs = runs.query_map(params![project, workflow, before, limit], |row| read(row).map(make))?;
+        runs.collect()
     }
 }
 

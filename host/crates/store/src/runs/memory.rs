@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{MAX_BYTES, MAX_ENDED, Standing, StoredCall, StoredRun};
+use super::{Listing, MAX_BYTES, MAX_ENDED, Standing, StoredCall, StoredRun};
 
 /// Runs by id.
 #[derive(Debug, Default)]
@@ -70,6 +70,17 @@ impl Memory {
 
     pub(super) fn find(&self, run: &str) -> Option<(StoredRun, Vec<StoredCall>)> {
         self.runs.get(run).map(|kept| (kept.run.clone(), kept.calls.clone()))
+    }
+
+    pub(super) fn list(&self, listing: &Listing) -> impl Iterator<Item = &StoredRun> {
+        let wanted = self.runs.values().map(|kept| &kept.run).filter(|run| {
+            run.project == listing.project
+                && listing.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow)
+                && listing.before.as_ref().is_none_or(|before| run.id < *before)
+        });
+        let mut wanted: Vec<&StoredRun> = wanted.collect();
+        wanted.sort_unstable_by(|one, other| other.id.cmp(&one.id));
+        wanted.into_iter().take(listing.limit)
     }
 
     #[cfg(test)]

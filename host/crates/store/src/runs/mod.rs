@@ -64,6 +64,19 @@ pub struct StoredCall {
     pub answer: String,
 }
 
+/// Which runs are listed: of one project, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Whose; `None`: those that were begun for no project.
+    pub project: Option<String>,
+    /// Of which workflow; `None`: of any.
+    pub workflow: Option<String>,
+    /// Those begun before this one, by its id.
+    pub before: Option<String>,
+    /// So many at most.
+    pub limit: usize,
+}
+
 /// All runs. Shared by every world.
 #[derive(Debug, Default)]
 pub struct Runs {
@@ -113,6 +126,21 @@ impl Runs {
             Some(database) => database.write_owed(file::end(run, standing, record)).committed().await?,
         }
         Ok(())
+    }
+
+    /// What `read` makes of each run that is kept, its calls aside; one run is held at a time.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn list<T: Send + 'static>(
+        &self,
+        listing: Listing,
+        read: fn(StoredRun) -> T,
+    ) -> Result<Vec<T>, StateError> {
+        match &self.0 {
+            Form::Memory(memory) => Ok(lock(memory).list(&listing).map(|run| read(run.clone())).collect()),
+            Form::File(database) => database.read(file::list(listing, read)).await,
+        }
     }
 
     /// A run, and what its calls answered, if it is kept.

@@ -68,6 +68,35 @@ async fn what_was_kept_is_there_when_the_file_is_opened_again() {
 }
 
 #[tokio::test]
+async fn the_newest_of_a_project_are_listed_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    for runs in [Runs::default(), file(&folder.path().join("state.db"))] {
+        for id in ["a", "b", "c", "d"] {
+            runs.begin(StoredRun { workflow: if id == "b" { "v" } else { "w" }.to_owned(), ..run(id) })
+                .await
+                .unwrap();
+        }
+        runs.begin(StoredRun { project: None, ..run("nobody's") }).await.unwrap();
+        runs.end("c", Standing::Whole, "whole".to_owned()).await.unwrap();
+        let project = Some("search".to_owned());
+        let all = Listing { project, limit: 2, ..Listing::default() };
+        let of = |workflow: &str| Listing { workflow: Some(workflow.to_owned()), ..all.clone() };
+        let before = |id: &str| Listing { before: Some(id.to_owned()), ..all.clone() };
+        for (listing, want) in [
+            (all.clone(), vec!["d", "c"]),
+            (before("c"), vec!["b", "a"]),
+            (before("a"), vec![]),
+            (of("v"), vec!["b"]),
+            (of("none"), vec![]),
+            (Listing { project: None, ..all.clone() }, vec!["nobody's"]),
+        ] {
+            let shown = format!("{listing:?}");
+            assert_eq!(runs.list(listing, |run| run.id).await.unwrap(), want, "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_oldest_go_first_by_number() {
     let folder = tempfile::tempdir().unwrap();
     for runs in [Runs::default(), file(&folder.path().join("state.db"))] {

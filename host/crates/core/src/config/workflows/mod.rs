@@ -13,6 +13,9 @@ mod raw;
 
 // The checks: a workflow, its steps, their expressions; then what they have to do with each other.
 mod check;
+mod check_call;
+mod check_foreach;
+mod check_repeat;
 mod check_step;
 mod graph;
 mod nested;

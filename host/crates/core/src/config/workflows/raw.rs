@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::contract::ReasoningLevel;
 
+use super::super::prompt_files;
 use super::super::task::{RawResult, RawSchema};
 use super::super::units::{Count, Dollars, Period};
 use super::super::validators::RawValidator;
@@ -76,10 +77,16 @@ pub(super) struct RawStep {
     /// Another workflow, whose output is the step's.
     pub(super) workflow: Option<String>,
     /// The system message, with `${…}`.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) system: Option<String>,
     /// The user message, with `${…}`. `input` follows it, after a blank line.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) prompt: Option<String>,
     /// The whole user message, with `${…}`: in the place of `prompt` and `input`.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) template: Option<String>,
     /// What follows the prompt: text, or any value, which is written as JSON. Left out: the item of a `foreach` that the
     /// prompt does not mention; else, where the prompt refers to nothing and no other step is needed, the run's input.
@@ -166,8 +173,11 @@ pub(super) struct RawEvaluate {
     /// The task that judges.
     pub(super) task: Option<String>,
     /// The system message; the step's, if nothing else is said.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) system: Option<String>,
     /// The user message, with `${output}`.
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) prompt: String,
     /// What its answer must be. Left out: any JSON.
     pub(super) schema: Option<RawSchema>,
@@ -183,8 +193,11 @@ pub(super) struct RawImprove {
     /// The task that improves.
     pub(super) task: Option<String>,
     /// The system message; the step's, if nothing else is said.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) system: Option<String>,
     /// The user message, with `${output}`.
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) prompt: String,
 }
 
@@ -201,8 +214,11 @@ pub(super) struct RawRefine {
     /// The task that works it out.
     pub(super) task: Option<String>,
     /// The system message; the step's, if nothing else is said.
+    #[serde(default)]
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) system: Option<String>,
     /// The user message, with `${output}`.
+    #[schemars(schema_with = "prompt_files::schema")]
     pub(super) prompt: String,
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::expression::{Expression, ExpressionFault, Path, ValueTemplate};
+use crate::expression::{Expression, ExpressionFault, Gives, Path, ValueTemplate};
 
 use super::super::findings::Located;
 use super::super::pointer::Pointer;
@@ -50,6 +50,63 @@ impl Reader<'_> {
                 tell(&fault, text, at, found);
                 None
             }
+        }
+    }
+
+    /// The same, for a field whose value must be of one kind. One that is certainly of another is told; null stands for a step
+    /// that was skipped, or for a field that need not be there.
+    #[allow(clippy::too_many_arguments)] // As `expression`, and what it must be.
+    pub(super) fn expression_of(
+        &self,
+        wanted: Gives,
+        text: &str,
+        at: &Pointer,
+        locals: Locals<'_>,
+        needs: &mut Needs,
+        found: &mut Located<'_>,
+    ) -> Option<Expression> {
+        let expression = self.expression(text, at, locals, needs, found)?;
+        let given = expression.gives(&|name, fields| self.kind(name, fields, locals));
+        if given != wanted && given != Gives::Unknown {
+            let base = text.find(expression.as_str()).unwrap_or(0);
+            let range = found.within(at, text, base, expression.as_str().len());
+            let path = found.path(at);
+            let hint = match wanted {
+                Gives::Bool => "compare it: `… == …`, `… > …`, `size(…) > 0`",
+                Gives::List => {
+                    "name a list: an output by a schema with `type: array`, an input with `type: list`, or `[…]`"
+                }
+                _ => "name a number, as in `evaluation.score`, or make one: `size(…)`, `double(…)`",
+            };
+            let message =
+                format!("`{path}` must be {}, and this is {}", wanted.with_article(), given.with_article());
+            found.fault_at(range, message, hint.to_owned());
+        }
+        Some(expression)
+    }
+
+    /// What is known of a variable with fields behind it.
+    fn kind(&self, name: &str, fields: &[&str], locals: Locals<'_>) -> Gives {
+        if locals.contains(&name) {
+            return match (name, fields) {
+                ("index" | "iteration", []) => Gives::Number,
+                ("results" | "issues", []) => Gives::List,
+                ("request", []) => Gives::Text,
+                _ => Gives::Unknown,
+            };
+        }
+        if name == "input" {
+            let input = fields.first().and_then(|first| self.inputs.get(*first));
+            return match (input, fields.len()) {
+                // One that may be left out may be null.
+                (Some(input), 1) if input.required || input.default.is_some() => input.kind.gives(),
+                _ => Gives::Unknown,
+            };
+        }
+        let step = self.steps.iter().position(|step| *step == name).and_then(|step| self.shapes.get(step));
+        match (step, fields) {
+            (Some(shape), ["output", rest @ ..]) => shape.gives(rest),
+            _ => Gives::Unknown,
         }
     }
 

@@ -4,8 +4,12 @@
 
 use serde_json::Value;
 
+use crate::expression::Gives;
+
 use super::super::suggest;
 
+/// Words that put several schemas together: those are not looked into.
+const COMBINED: [&str; 5] = ["anyOf", "oneOf", "allOf", "if", "not"];
 /// References followed at most.
 const MAX_REFERENCES: usize = 16;
 
@@ -44,11 +48,49 @@ impl Shape<'_> {
     }
 }
 
+impl Shape<'_> {
+    /// What kind of value these fields of it are.
+    pub(super) fn gives(&self, fields: &[&str]) -> Gives {
+        match (self, fields) {
+            (Self::Anything, _) => Gives::Unknown,
+            (Self::Text, []) => Gives::Text,
+            (Self::Text, _) => Gives::Unknown,
+            (Self::List(_), []) => Gives::List,
+            (Self::List(of), [_, rest @ ..]) => of.gives(rest),
+            (Self::Schema(schema), fields) => kind_of(schema, schema, fields).unwrap_or(Gives::Unknown),
+        }
+    }
+}
+
+/// What kind a schema says that these fields are, if it says one.
+fn kind_of(root: &Value, schema: &Value, fields: &[&str]) -> Option<Gives> {
+    let schema = follow(root, schema)?;
+    if COMBINED.iter().any(|word| schema.get(word).is_some()) {
+        return None;
+    }
+    let kind = schema.get("type").and_then(Value::as_str);
+    let Some((first, rest)) = fields.split_first() else {
+        return Some(match kind? {
+            "string" => Gives::Text,
+            "number" | "integer" => Gives::Number,
+            "boolean" => Gives::Bool,
+            "null" => Gives::Null,
+            "array" => Gives::List,
+            "object" => Gives::Map,
+            _ => Gives::Unknown,
+        });
+    };
+    match kind {
+        Some("array") => kind_of(root, schema.get("items")?, rest),
+        _ => kind_of(root, schema.get("properties")?.get(first)?, rest),
+    }
+}
+
 fn lacks(root: &Value, schema: &Value, fields: &[String], optional: bool) -> Option<(String, String)> {
     let schema = follow(root, schema)?;
     let (first, rest) = fields.split_first()?;
     // What is put together of several schemas is not looked into.
-    if ["anyOf", "oneOf", "allOf", "if", "not"].iter().any(|word| schema.get(word).is_some()) {
+    if COMBINED.iter().any(|word| schema.get(word).is_some()) {
         return None;
     }
     if first.bytes().all(|b| b.is_ascii_digit())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::NanoUsd;
-use crate::expression::ValueTemplate;
+use crate::expression::{Gives, ValueTemplate};
 
 use super::step::Step;
 
@@ -125,6 +125,18 @@ impl InputKind {
             Self::Boolean => "true or false",
             Self::List => "a list",
             Self::Object => "a map",
+        }
+    }
+
+    /// What an expression that names it gives.
+    pub(crate) fn gives(self) -> Gives {
+        match self {
+            Self::Any => Gives::Unknown,
+            Self::Text => Gives::Text,
+            Self::Number | Self::Integer => Gives::Number,
+            Self::Boolean => Gives::Bool,
+            Self::List => Gives::List,
+            Self::Object => Gives::Map,
         }
     }
 

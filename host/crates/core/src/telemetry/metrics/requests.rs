@@ -32,6 +32,8 @@ pub enum Outcome {
     BrokenOff,
     /// The client left before the end.
     ClientLeft,
+    /// It was a call of a run, and what it was made for is over.
+    Cancelled,
     /// It was refused before it was understood.
     Refused,
 }
@@ -61,6 +63,7 @@ pub struct RequestMetrics {
     client_left: Counter,
     failed: Resolved,
     broken_off: Resolved,
+    cancelled: Resolved,
     refused: Resolved,
     duration: Histogram,
     overhead: Histogram,
@@ -81,6 +84,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::BrokenOff => "broken_off",
             Self::ClientLeft => "client_left",
+            Self::Cancelled => "cancelled",
             Self::Refused => "refused",
         }
     }
@@ -97,6 +101,7 @@ impl RequestMetrics {
             client_left: plain(Outcome::ClientLeft),
             failed: Resolved::default(),
             broken_off: Resolved::default(),
+            cancelled: Resolved::default(),
             refused: Resolved::default(),
             duration: Histogram::new(DURATION),
             overhead: Histogram::new(OVERHEAD),
@@ -133,6 +138,7 @@ impl RequestMetrics {
                 let resolved = match outcome {
                     Outcome::Refused => &self.refused,
                     Outcome::BrokenOff => &self.broken_off,
+                    Outcome::Cancelled => &self.cancelled,
                     _ => &self.failed,
                 };
                 resolved.inc(kind as usize, kind.reason(), |reason| {

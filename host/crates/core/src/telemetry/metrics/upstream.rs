@@ -82,7 +82,7 @@ struct Model {
 impl UpstreamMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let families = Families::default();
-        let help = "Calls of a model: ok, client_left, outrun by a hedge's other call, or what kind of fault";
+        let help = "Calls of a model: ok, client_left, outrun by a hedge's other call, run_ended, or what kind of fault";
         registry.register("upstream_calls", help, families.calls.clone());
         let help = "Tokens as providers counted them, estimated where they did not; input includes what they cached, \
                     output what was thought";
