@@ -1,32 +1,31 @@
 //! The file: one SQLite database, one process, one thread that writes.
 //!
-//! Writes are queued and committed together, as many as wait; each has a ticket that resolves when its transaction is on
-//! its way to the disk. Reads have a connection of their own and see what is committed. Every module brings a list of steps
-//! that make its tables. Bounded: `MOST_WAITING` writes may wait; those that end something that was accepted may go beyond,
-//! so that nothing accepted is lost, and are as few as what is open. The thread ends when the last handle is dropped, after
-//! writing what waits.
+//! Writes are queued (`queue.rs`) and committed together, as many as gathered while the ones before were (`writer.rs`); each
+//! has a ticket that resolves when its transaction is on its way to the disk. Reads have a connection of their own and see
+//! what is committed. Every module brings a list of steps that make its tables. Bounded: so many writes may wait; those that
+//! end something that was accepted may go beyond, so that nothing accepted is lost, and are as few as what is open. The
+//! thread ends when the last handle is dropped, after writing what waits.
 
-use std::collections::VecDeque;
+mod queue;
+mod writer;
+
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jackfield_core::config::Synchronous;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use rustix::fs::Access;
-use tokio::sync::watch;
 
 use crate::StateError;
+use queue::Queue;
+pub(crate) use queue::{Job, Ticket};
 
-/// Writes that may wait.
-const MOST_WAITING: usize = 16_384;
-/// Writes in one transaction: a ticket waits for all of them.
-const TOGETHER: usize = 1_024;
 /// How the file is laid out. A newer one is not touched.
 const LAYOUT: i64 = 1;
 /// Says in the file's head whose it is: `JKFD`.
@@ -41,9 +40,6 @@ pub(crate) struct Module {
     /// What makes its tables, one step a version.
     pub(crate) steps: &'static [&'static str],
 }
-
-/// What a writer runs, inside of a transaction that it shares with others. It may run on a connection of any age.
-pub(crate) type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 /// A file that is open, and nobody writes yet.
 pub(crate) struct Opening {
@@ -63,43 +59,6 @@ struct Inner {
     writer: Option<JoinHandle<()>>,
     /// Held for as long as the file is open.
     _lock: File,
-}
-
-struct Queue {
-    waiting: Mutex<Waiting>,
-    more: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<Queued>,
-    closed: bool,
-}
-
-struct Queued {
-    job: Job,
-    ticket: watch::Sender<Option<Result<(), StateError>>>,
-}
-
-/// Tells when a write is committed.
-#[derive(Clone, Debug)]
-pub(crate) struct Ticket(watch::Receiver<Option<Result<(), StateError>>>);
-
-impl Ticket {
-    /// A write that nobody took.
-    pub(crate) fn failed(error: StateError) -> Self {
-        Self(watch::channel(Some(Err(error))).1)
-    }
-
-    /// Resolves when it is committed, or could not be.
-    pub(crate) async fn committed(&self) -> Result<(), StateError> {
-        let mut told = self.0.clone();
-        let told = told.wait_for(Option::is_some).await;
-        match told.as_deref() {
-            Ok(Some(told)) => told.clone(),
-            _ => Err(StateError::Write { path: "".into(), reason: "the writer is gone".into() }),
-        }
-    }
 }
 
 impl Opening {
@@ -139,10 +98,10 @@ impl Opening {
             .and_then(|reader| reader.pragma_update(None, "query_only", true).map(|()| reader))
             .map_err(|error| unusable(&path, &error))?;
         let shown: Arc<str> = path.display().to_string().into();
-        let queue = Arc::new(Queue { waiting: Mutex::default(), more: Condvar::new() });
+        let queue = Arc::new(Queue::default());
         let (taken, path) = (Arc::clone(&queue), Arc::clone(&shown));
         let thread = std::thread::Builder::new().name("state-writer".into());
-        let writer = thread.spawn(move || write(connection, &taken, &path));
+        let writer = thread.spawn(move || writer::run(&connection, &taken, &path));
         let writer = writer.map_err(|error| {
             StateError::open(Path::new(&*shown), error, "the system gives no more threads: raise its limit")
         })?;
@@ -159,16 +118,12 @@ impl Database {
 
     /// Queues a write. Never blocks; refused when too many wait.
     pub(crate) fn write(&self, job: Job) -> Ticket {
-        let mut waiting = self.0.queue.waiting();
-        if waiting.jobs.len() >= MOST_WAITING {
-            return Ticket::failed(StateError::Busy { path: Arc::clone(&self.0.path) });
-        }
-        self.0.queue.put(&mut waiting, job)
+        self.0.queue.put(job, false, &self.0.path)
     }
 
     /// Queues a write that ends something that was accepted before: taken however many wait.
     pub(crate) fn write_owed(&self, job: Job) -> Ticket {
-        self.0.queue.put(&mut self.0.queue.waiting(), job)
+        self.0.queue.put(job, true, &self.0.path)
     }
 
     /// Reads, on a thread that may block.
@@ -202,101 +157,10 @@ impl fmt::Debug for Database {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.queue.waiting().closed = true;
-        self.queue.more.notify_all();
+        self.queue.close();
         if let Some(writer) = self.writer.take() {
             // It writes what waits; it cannot panic, and if it did, nobody is left to be told.
             let _ = writer.join();
-        }
-    }
-}
-
-impl Queue {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, waiting: &mut Waiting, job: Job) -> Ticket {
-        let (ticket, told) = watch::channel(None);
-        waiting.jobs.push_back(Queued { job, ticket });
-        self.more.notify_one();
-        Ticket(told)
-    }
-
-    /// The next writes, as many as go together; `None` when there will be none.
-    fn take(&self) -> Option<Vec<Queued>> {
-        let mut waiting = self.waiting();
-        loop {
-            if !waiting.jobs.is_empty() {
-                let together = waiting.jobs.len().min(TOGETHER);
-                return Some(waiting.jobs.drain(..together).collect());
-            }
-            if waiting.closed {
-                return None;
-            }
-            waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// The writer's thread.
-fn write(connection: Connection, queue: &Queue, path: &Arc<str>) {
-    let mut failing = false;
-    while let Some(jobs) = queue.take() {
-        let (told, tickets): (Vec<_>, Vec<_>) = {
-            let mut tickets = Vec::with_capacity(jobs.len());
-            let mut todo = Vec::with_capacity(jobs.len());
-            for queued in jobs {
-                todo.push(queued.job);
-                tickets.push(queued.ticket);
-            }
-            (commit(&connection, todo), tickets)
-        };
-        let error = told.iter().find_map(|told| told.as_ref().err());
-        match error {
-            Some(error) if !failing => {
-                tracing::error!(target: "jackfield::store", state = &**path, %error, "the state cannot be written");
-            }
-            None if failing => {
-                tracing::info!(target: "jackfield::store", state = &**path, "the state is written again");
-            }
-            _ => {}
-        }
-        failing = error.is_some();
-        for (ticket, told) in tickets.into_iter().zip(told) {
-            let told = told.map_err(|error| StateError::Write {
-                path: Arc::clone(path),
-                reason: error.to_string().into(),
-            });
-            // Nobody may be waiting any more.
-            let _ = ticket.send(Some(told));
-        }
-    }
-}
-
-/// Runs all in one transaction. One that fails leaves nothing and does not undo the others.
-fn commit(connection: &Connection, jobs: Vec<Job>) -> Vec<Result<(), Arc<rusqlite::Error>>> {
-    let count = jobs.len();
-    let all = |error: rusqlite::Error| vec![Err(Arc::new(error)); count];
-    // Prepared once: these run with every write.
-    let run = |sql: &str| connection.prepare_cached(sql)?.execute(()).map(drop);
-    if let Err(error) = run("BEGIN IMMEDIATE") {
-        return all(error);
-    }
-    let mut told = Vec::with_capacity(count);
-    for job in jobs {
-        let done = run("SAVEPOINT one").and_then(|()| job(connection)).and_then(|()| run("RELEASE one"));
-        if done.is_err() {
-            // Where the whole transaction is gone, the commit says so.
-            let _ = connection.execute_batch("ROLLBACK TO one; RELEASE one");
-        }
-        told.push(done.map_err(Arc::new));
-    }
-    match run("COMMIT") {
-        Ok(()) => told,
-        Err(error) => {
-            let _ = connection.execute_batch("ROLLBACK");
-            all(error)
         }
     }
 }

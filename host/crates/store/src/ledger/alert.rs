@@ -122,7 +122,7 @@ impl Shared {
 
 fn put(alert: &Alert, told: bool) -> Job {
     let alert = alert.clone();
-    Box::new(move |connection| {
+    Job::one(move |connection| {
         let sql = "INSERT INTO alerts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
             ON CONFLICT (scope, name, window, unit, start, threshold) DO UPDATE SET told = max(told, excluded.told)";
         let kept = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);

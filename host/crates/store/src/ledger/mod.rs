@@ -7,6 +7,7 @@ mod accounts;
 mod alert;
 mod amount;
 mod calendar;
+mod entry;
 mod exceeded;
 mod learned;
 mod reservation;

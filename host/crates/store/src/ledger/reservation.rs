@@ -11,8 +11,9 @@ use jackfield_core::contract::Usage;
 use super::Shared;
 use super::accounts::{Charged, Granted};
 use super::amount::{Amount, Tariff};
+use super::entry::{Entry, Standing};
 use super::exceeded::Exceeded;
-use super::rows::{self, Charge};
+use super::rows::Charge;
 use crate::StateError;
 use crate::database::{Database, Ticket};
 
@@ -25,9 +26,9 @@ const STEP: u64 = 256;
 pub struct Reservation {
     shared: Arc<Shared>,
     charged: Charged,
-    charge: Arc<Charge>,
+    entry: Arc<Entry>,
     /// The last thing that was written down of it.
-    ticket: Option<Ticket>,
+    pub(super) ticket: Option<Ticket>,
     price: Option<Price>,
     tariff: Tariff,
     input_tokens: u64,
@@ -54,7 +55,7 @@ impl Reservation {
         let mut this = Self {
             shared,
             charged,
-            charge: Arc::new(charge),
+            entry: Arc::new(Entry::new(charge)),
             ticket: None,
             price,
             tariff,
@@ -148,7 +149,7 @@ impl Reservation {
     fn write_down(&mut self) {
         let Some(database) = self.shared.database.get() else { return };
         let expected = self.estimate(self.expected);
-        self.ticket = Some(database.write(rows::reserve(&self.charge, self.reserved(), expected)));
+        self.ticket = Some(self.entry.put(Standing::Open(self.reserved(), expected), database));
     }
 
     fn reserved(&self) -> NanoUsd {
@@ -169,12 +170,13 @@ impl Reservation {
         let mut accounts = self.shared.accounts();
         let alerts = accounts.settle(&self.charged, self.tariff.most(self.held), spent);
         if !usage.estimated {
-            accounts.learned.learn(&self.charge.model, self.charge.task.as_deref(), usage.output_tokens);
+            let charge = &self.entry.charge;
+            accounts.learned.learn(&charge.model, charge.task.as_deref(), usage.output_tokens);
         }
         drop(accounts);
         self.shared.alert(alerts);
         let write = |database: &Database| {
-            database.write_owed(rows::settle(&self.charge, self.reserved(), spent.usd, usage))
+            self.entry.put(Standing::Settled(self.reserved(), spent.usd, usage), database)
         };
         (spent.usd, self.shared.database.get().map(write))
     }
@@ -184,7 +186,7 @@ impl Reservation {
         let held = self.tariff.most(self.held);
         let _ = self.shared.accounts().settle(&self.charged, held, Amount::default());
         if let Some(database) = self.shared.database.get() {
-            let _ = database.write_owed(rows::release(&self.charge));
+            let _ = self.entry.put(Standing::Released, database);
         }
     }
 }

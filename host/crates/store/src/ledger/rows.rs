@@ -1,4 +1,5 @@
-//! What is written down of each charge: one row, named by request and attempt, and written at most twice.
+//! What is written down of each charge: one row, named by request and attempt, written when it is reserved, again as it grows,
+//! and when it is settled; what follows before the one before had its turn is written once (`entry.rs`).
 //!
 //! A row is open while its call is under way and holds what is reserved; settled, what was consumed. Released charges leave
 //! no row. Whoever looks at the file with SQL finds amounts in nano-dollars, times in milliseconds since 1970.
@@ -11,7 +12,7 @@ use jackfield_core::contract::Usage;
 use rusqlite::{Connection, Row, params};
 
 use super::amount::Amount;
-use crate::database::{Job, Module};
+use crate::database::Module;
 
 /// The ledger's tables.
 pub(crate) const TABLES: Module = Module {
@@ -86,71 +87,77 @@ pub(super) struct Charge {
 }
 
 /// Writes what is reserved now.
-pub(super) fn reserve(charge: &Arc<Charge>, reserved: NanoUsd, expected: Usage) -> Job {
-    put(charge, "open", reserved, None, expected)
+pub(super) fn open(
+    connection: &Connection,
+    charge: &Charge,
+    reserved: NanoUsd,
+    expected: Usage,
+) -> rusqlite::Result<()> {
+    put(connection, charge, "open", reserved, None, expected)
 }
 
 /// Writes what was consumed; a row that was settled stays.
-pub(super) fn settle(charge: &Arc<Charge>, reserved: NanoUsd, settled: NanoUsd, usage: Usage) -> Job {
-    put(charge, "settled", reserved, Some(settled), usage)
+pub(super) fn settle(
+    connection: &Connection,
+    charge: &Charge,
+    reserved: NanoUsd,
+    settled: NanoUsd,
+    usage: Usage,
+) -> rusqlite::Result<()> {
+    put(connection, charge, "settled", reserved, Some(settled), usage)
 }
 
 /// Takes the row away; one that was settled stays.
-pub(super) fn release(charge: &Arc<Charge>) -> Job {
-    let charge = Arc::clone(charge);
-    Box::new(move |connection| {
-        let sql = "DELETE FROM charges WHERE request = ?1 AND attempt = ?2 AND state = 'open'";
-        connection.prepare_cached(sql)?.execute(params![charge.request, charge.attempt]).map(drop)
-    })
+pub(super) fn release(connection: &Connection, charge: &Charge) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM charges WHERE request = ?1 AND attempt = ?2 AND state = 'open'";
+    connection.prepare_cached(sql)?.execute(params![charge.request, charge.attempt]).map(drop)
 }
 
 fn put(
-    charge: &Arc<Charge>,
+    connection: &Connection,
+    charge: &Charge,
     state: &'static str,
     reserved: NanoUsd,
     settled: Option<NanoUsd>,
     usage: Usage,
-) -> Job {
-    let charge = Arc::clone(charge);
-    Box::new(move |connection| {
-        let (run, workflow) = match &charge.run {
-            Some((run, workflow)) => (Some(run), Some(workflow)),
-            None => (None, None),
-        };
-        let sql = "INSERT INTO charges VALUES (
-            ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
-            ON CONFLICT (request, attempt) DO UPDATE SET state = excluded.state,
-            reserved_nanousd = excluded.reserved_nanousd, settled_nanousd = excluded.settled_nanousd,
-            input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
-            cached_input_tokens = excluded.cached_input_tokens, reasoning_tokens = excluded.reasoning_tokens,
-            estimated = excluded.estimated WHERE state = 'open'";
-        connection
-            .prepare_cached(sql)?
-            .execute(params![
-                charge.request,
-                charge.attempt,
-                charge.time,
-                state,
-                charge.model,
-                charge.provider,
-                charge.project,
-                charge.user,
-                charge.key,
-                charge.task,
-                run,
-                workflow,
-                charge.simulated,
-                charge.priced,
-                kept(reserved.nanos()),
-                settled.map(|settled| kept(settled.nanos())),
-                kept(usage.input_tokens),
-                kept(usage.output_tokens),
-                kept(usage.cached_input_tokens),
-                kept(usage.reasoning_tokens),
-                usage.estimated,
-            ])
-            .map(drop)
-    })
+) -> rusqlite::Result<()> {
+    let (run, workflow) = match &charge.run {
+        Some((run, workflow)) => (Some(run), Some(workflow)),
+        None => (None, None),
+    };
+    let sql = "INSERT INTO charges VALUES (
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+        ON CONFLICT (request, attempt) DO UPDATE SET state = excluded.state,
+        reserved_nanousd = excluded.reserved_nanousd, settled_nanousd = excluded.settled_nanousd,
+        input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+        cached_input_tokens = excluded.cached_input_tokens, reasoning_tokens = excluded.reasoning_tokens,
+        estimated = excluded.estimated WHERE state = 'open'";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![
+            charge.request,
+            charge.attempt,
+            charge.time,
+            state,
+            charge.model,
+            charge.provider,
+            charge.project,
+            charge.user,
+            charge.key,
+            charge.task,
+            run,
+            workflow,
+            charge.simulated,
+            charge.priced,
+            kept(reserved.nanos()),
+            settled.map(|settled| kept(settled.nanos())),
+            kept(usage.input_tokens),
+            kept(usage.output_tokens),
+            kept(usage.cached_input_tokens),
+            kept(usage.reasoning_tokens),
+            usage.estimated,
+        ])
+        .map(drop)
 }
 
 /// The largest number that is kept: SQLite's sums end at 2⁶³ - 1, and thousands of these still add up. As an amount, a

@@ -9,7 +9,7 @@ use jackfield_core::contract::Usage;
 use jackfield_core::config::{OnExceeded, Synchronous};
 use proptest::prelude::*;
 
-use crate::database::Opening;
+use crate::database::{Job, Opening};
 
 use super::*;
 
@@ -157,7 +157,7 @@ fn monthly(milli_usd: u64) -> Budgets {
 fn rows_say(ledger: &Ledger) -> (u64, u64) {
     let database = ledger.shared.database.get().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(database.write_owed(Box::new(|_| Ok(()))).committed()).unwrap();
+    runtime.block_on(database.write_owed(Job::one(|_| Ok(()))).committed()).unwrap();
     let sums = "SELECT coalesce(sum(settled_nanousd), 0),
         coalesce(sum(reserved_nanousd) FILTER (WHERE state = 'open'), 0) FROM charges";
     let (settled, open): (i64, i64) =
@@ -476,4 +476,55 @@ async fn usage_is_summed_while_the_file_is_written() {
     assert_eq!(days.last().unwrap().0, [Some(today)]);
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
     assert!(usage(&path, &[By::Model], later, &jiff::tz::TimeZone::UTC).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_settled_before_its_reservation_was_written_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = in_file(&folder.path().join("state.db"), 1_000);
+    let (caller, database) = (Caller::default(), ledger.shared.database.clone().unwrap());
+    // Rows that were changed since the file was opened, as the writer counts them.
+    let changes = async || {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let _ = database.write(Job::one(move |connection| {
+            let _ =
+                tell.send(connection.query_row("SELECT total_changes()", (), |row| row.get::<_, i64>(0))?);
+            Ok(())
+        }));
+        told.await.unwrap()
+    };
+    let before = changes().await;
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begin, began) = std::sync::mpsc::channel::<()>();
+    let _ = database.write(Job::one(move |_| {
+        begin.send(()).unwrap();
+        let _ = wait.recv();
+        Ok(())
+    }));
+    began.recv().unwrap();
+    // All of this happens while the writer is busy.
+    let mut grown = ledger.reserve(Ask { streamed: true, ..ask(&caller) }).unwrap();
+    grown.grow(2_000).unwrap();
+    let (settled, released) = (ledger.reserve(ask(&caller)).unwrap(), ledger.reserve(ask(&caller)).unwrap());
+    let reserved = settled.ticket.clone().unwrap();
+    let mut settling = std::pin::pin!(settled.settle(used(100, 50)));
+    let settling_now =
+        std::future::poll_fn(|context| std::task::Poll::Ready(settling.as_mut().poll(context)));
+    assert!(settling_now.await.is_pending(), "it is settled before it is written down");
+    released.release();
+    drop(go);
+    assert_eq!(settling.await, Ok(NanoUsd::new(600_000)));
+    // Whoever waits for the reservation is told of the same write.
+    assert_eq!(reserved.committed().await, Ok(()));
+    assert_eq!(changes().await - before, 2, "one row is open, one is settled, and there was never a third");
+    // What was written before is written again.
+    let again = ledger.reserve(ask(&caller)).unwrap();
+    again.committed().await.unwrap();
+    again.settle(used(100, 50)).await.unwrap();
+    assert_eq!(changes().await - before, 4);
+    let rows =
+        "SELECT group_concat(state || ' ' || output_tokens, ', ' ORDER BY time, output_tokens) FROM charges";
+    let rows = database.read_now(|c| c.query_row(rows, (), |row| row.get::<_, String>(0))).unwrap();
+    assert_eq!(rows.matches("settled 50").count(), 2, "{rows}");
+    assert!(rows.contains(&format!("open {}", grown.covered_output())), "{rows}");
 }

@@ -43,7 +43,7 @@ impl Standing {
 }
 
 pub(super) fn begin(run: StoredRun) -> Job {
-    Box::new(move |connection| {
+    Job::one(move |connection| {
         let sql = "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
                    ON CONFLICT (id) DO UPDATE SET standing = excluded.standing, record = excluded.record";
         let started = i64::try_from(run.started_ms).unwrap_or(i64::MAX);
@@ -64,7 +64,7 @@ pub(super) fn begin(run: StoredRun) -> Job {
 
 pub(super) fn keep(run: &str, call: StoredCall) -> Job {
     let run = run.to_owned();
-    Box::new(move |connection| {
+    Job::one(move |connection| {
         let sql = "INSERT OR REPLACE INTO run_calls SELECT id, ?2, ?3 FROM runs WHERE id = ?1 AND standing = 'open'";
         connection.prepare_cached(sql)?.execute(params![run, call.call, call.answer]).map(drop)
     })
@@ -72,7 +72,7 @@ pub(super) fn keep(run: &str, call: StoredCall) -> Job {
 
 pub(super) fn end(run: &str, standing: Standing, record: String) -> Job {
     let run = run.to_owned();
-    Box::new(move |connection| {
+    Job::several(move |connection| {
         let sql = "UPDATE runs SET standing = ?2, record = ?3 WHERE id = ?1 AND standing = 'open'";
         let ended = connection.prepare_cached(sql)?.execute(params![run, standing.name(), record])?;
         if ended > 0 && standing == Standing::Whole {
