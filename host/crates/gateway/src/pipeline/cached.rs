@@ -92,11 +92,18 @@ impl Cached {
         matches!(self.outcome, Some(CacheOutcome::Hit | CacheOutcome::Joined))
     }
 
-    /// The answer that is kept for this candidate, if one may be read.
+    /// The answer that is kept here for this candidate, if one may be read.
     pub(super) fn look(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
         world.store().cache().get(key, now(), max_age)
+    }
+
+    /// The same, also where other hosts keep answers.
+    pub(super) async fn fetch(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
+        let Some(Wants::Kept(max_age)) = self.wants else { return None };
+        let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
+        world.store().cache().fetch(key, now(), max_age).await
     }
 
     /// This candidate's answer is delivered. `steps` are those of its judgement.
@@ -182,7 +189,10 @@ pub(super) async fn answer(
         }
     }
     closing.cached.wants = Some(wants);
-    let first = targets.first().and_then(|target| closing.cached.look(world, target));
+    let first = match targets.first() {
+        Some(target) => closing.cached.fetch(world, target).await,
+        None => None,
+    };
     if let Some(entry) = first {
         return Ok(hit(closing, entry));
     }
