@@ -236,3 +236,27 @@ async fn an_answer_that_one_host_keeps_is_the_others_and_a_damaged_one_is_none()
         assert_eq!(upstream.requests().len(), before + 2);
     }
 }
+
+#[tokio::test]
+async fn what_lives_is_renewed_and_held_again_when_the_server_forgot_it() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = Upstream::start().await;
+    upstream.always(openai::chat("fine").hang_before_head("answer"));
+    let host = gateway(&redis, &upstream, "lease: 2s", &daily(1_000_000_000)).await;
+    let ends = || {
+        let leases = redis.ask(&["ZRANGE", "jackfield:{jackfield}:leases", "0", "-1", "WITHSCORES"]);
+        leases.get(1).map_or(0, |ends| ends.parse::<u64>().unwrap())
+    };
+    let waits = async {
+        upstream.at_gate("answer").await;
+        let (first, held) = (ends(), redis.counter(DAY, "hu"));
+        assert!(first > 0 && held > ANSWER, "{first} {held}");
+        until("the lease to be renewed", || ends() > first).await;
+        redis.ask(&["FLUSHALL"]);
+        until("the lease to be held again", || redis.counter(DAY, "hu") == held && ends() > first).await;
+        upstream.open("answer");
+    };
+    let (reply, ()) = tokio::join!(host.chat(ASK), waits);
+    assert_eq!(reply.status, 200);
+    assert_eq!((redis.counter(DAY, "su"), redis.counter(DAY, "hu"), ends()), (ANSWER, 0, 0));
+}

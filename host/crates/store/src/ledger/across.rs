@@ -290,7 +290,7 @@ impl Reservation {
         let (held, tariff) = (self.held(), self.tariff());
         let leases = Arc::clone(lease.leases());
         let mut reach = self.shared.accounts().grow(&self.charged, &tariff, held, output_tokens, want);
-        if reach.is_err() && !leases.counts_alone() || reach.is_err() && leases.counters().link().is_up() {
+        if reach.is_err() && (!leases.counts_alone() || leases.counters().link().is_up()) {
             let seen = read(&leases, lease.places()).await;
             match seen {
                 Ok(seen) => self.shared.accounts().adopt(&self.charged, &seen),

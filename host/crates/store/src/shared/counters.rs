@@ -3,6 +3,8 @@
 //! Keys share a hash tag, so that a cluster keeps them together. Counters are gone an hour after their window's end; what a
 //! call holds is a lease with a term by the server's clock. Every script may arrive twice. Bounded by the link's timeout.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::Script;
@@ -97,10 +99,12 @@ impl Counters {
         Place { key, ends: end.saturating_add(AFTERWARDS) }
     }
 
-    /// Holds the first of these amounts that all bounds have room for, in place of what the lease holds.
+    /// Holds the first of these amounts that all bounds have room for, in place of what the lease holds. `sent` says whether the
+    /// server may have heard of it, also where this fails or is dropped.
     pub(crate) async fn hold(
         &self,
         lease: &str,
+        sent: &AtomicBool,
         whole: bool,
         places: &[Place],
         bounds: &[Bound],
@@ -117,7 +121,12 @@ impl Counters {
             let bound = bounds.get(at).copied().unwrap_or_default();
             call.key(&*place.key).arg(place.ends).arg(limit(bound.usd)).arg(limit(bound.tokens));
         }
-        let answer: Vec<i64> = self.invoke(&call).await?;
+        let call = &call;
+        let send = |mut connection| {
+            sent.store(true, Ordering::Relaxed);
+            async move { call.invoke_async(&mut connection).await }
+        };
+        let answer: Vec<i64> = self.link.ask(send).await?;
         let (taken, seen) = answer.split_first().ok_or_else(|| self.foreign())?;
         match (usize::try_from(*taken), seen_in(seen, places.len())) {
             (Err(_), _) => Ok(Held::Ended),
@@ -139,7 +148,7 @@ impl Counters {
     }
 
     /// Renews leases. Says the places, among these, of those that are gone.
-    pub(crate) async fn renew(&self, leases: &[std::sync::Arc<str>]) -> Result<Vec<usize>, StateError> {
+    pub(crate) async fn renew(&self, leases: &[Arc<str>]) -> Result<Vec<usize>, StateError> {
         let mut call = self.renew.prepare_invoke();
         call.key(self.leases()).arg(millis(self.term));
         for lease in leases {
@@ -188,7 +197,7 @@ impl Counters {
 
     fn foreign(&self) -> StateError {
         let reason = "it answers what no script of ours does".into();
-        StateError::Shared { server: std::sync::Arc::clone(self.link.server()), reason }
+        StateError::Shared { server: Arc::clone(self.link.server()), reason }
     }
 }
 

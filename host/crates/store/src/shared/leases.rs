@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,8 @@ pub(crate) struct Lease {
     id: Arc<str>,
     places: Arc<[Place]>,
     whole: bool,
+    /// The server may have heard of it.
+    sent: AtomicBool,
     ended: bool,
 }
 
@@ -129,7 +132,7 @@ impl Leases {
 
     /// A lease that holds nothing yet. The id names it everywhere and for good.
     pub(crate) fn lease(self: &Arc<Self>, id: Arc<str>, places: Arc<[Place]>, whole: bool) -> Lease {
-        Lease { leases: Arc::clone(self), id, places, whole, ended: false }
+        Lease { leases: Arc::clone(self), id, places, whole, sent: AtomicBool::new(false), ended: false }
     }
 
     /// A call is counted by this host alone.
@@ -317,7 +320,9 @@ impl Leases {
                     let Some(live) = self.books().live.get(id).cloned() else { continue };
                     // The server lost it, or was away for longer than its term: it is held again, whatever the limits say,
                     // because the call is under way.
-                    let held = self.counters.hold(id, live.whole, &live.places, &[], &[live.amount]).await;
+                    let Live { places, amount, whole } = live;
+                    let sent = AtomicBool::new(false);
+                    let held = self.counters.hold(id, &sent, whole, &places, &[], &[amount]).await;
                     tracing::debug!(target: "jackfield::store", lease = &**id, ?held, "a lease was lost and is held again");
                 }
             }
@@ -350,7 +355,8 @@ impl Lease {
     /// it may hold that: the lease's end gives back whatever it is.
     pub(crate) async fn hold(&self, bounds: &[Bound], amounts: &[Amount]) -> Result<Held, StateError> {
         let leases = &self.leases;
-        let held = leases.counters.hold(&self.id, self.whole, &self.places, bounds, amounts).await?;
+        let held =
+            leases.counters.hold(&self.id, &self.sent, self.whole, &self.places, bounds, amounts).await?;
         if let Held::Taken(at, _) = &held
             && let Some(amount) = amounts.get(*at)
         {
@@ -396,7 +402,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.ended {
+        // What the server never heard of, it need not be told the end of.
+        if !self.ended && *self.sent.get_mut() {
             let _ = self.over(Amount::default());
         }
     }

@@ -13,3 +13,6 @@ pub(crate) use counters::{Bound, Counters, Held, Place, Seen};
 pub use leases::SharedStatus;
 pub(crate) use leases::{Lease, Leases, read};
 pub(crate) use link::Link;
+
+#[cfg(test)]
+mod tests;
