@@ -23,6 +23,8 @@ mod guest;
 mod restart;
 #[path = "cli/served.rs"]
 mod served;
+#[path = "cli/shared.rs"]
+mod shared;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/workflows.rs"]

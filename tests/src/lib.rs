@@ -15,6 +15,8 @@
 pub mod gateway;
 /// Plugins made without a toolchain.
 pub mod guest;
+/// A real server that gateways share limits and answers at.
+pub mod redis;
 /// Server-sent events as bytes: cutting a stream into frames and reading them.
 pub mod sse;
 /// A provider that answers what the test wrote down, and remembers what it was asked.

@@ -26,6 +26,10 @@ fn look(admin: &Admin) {
     admin.metrics.plugins.running.set(count(admin.engine.running()));
     let kept = admin.world.load().store().cache().size();
     admin.metrics.cache.holds(kept.entries, kept.bytes, kept.evicted);
+    if let Some(shared) = admin.world.load().store().shared_status() {
+        let (up, failures) = ([shared.up, shared.answers_up], [shared.failures, shared.answers_failures]);
+        admin.metrics.shared.looked_at(up, failures, shared.alone, shared.waiting);
+    }
     let standing = admin.world.load().store().ledger().standing();
     admin.metrics.budgets.looked_at(standing.into_iter().map(|limit| {
         let labels = BudgetLabels {

@@ -209,7 +209,7 @@ impl Keeper {
             ("server.limits.header_timeout", limits.header_timeout != new.server().limits().header_timeout),
             ("server.limits.idle", limits.idle != new.server().limits().idle),
             ("telemetry", old.telemetry() != new.telemetry()),
-            ("state", old.state() != new.state()),
+            ("state, shared_state", old.state() != new.state()),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),

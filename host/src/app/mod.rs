@@ -68,6 +68,8 @@ pub struct BindError {
     pub error: std::io::Error,
 }
 
+/// How long other hosts are told what was spent here once the API is done.
+const SHARED_FAREWELL: Duration = Duration::from_secs(2);
 /// How long an answer of the admin port may take to go out once the API is done.
 const ADMIN_FAREWELL: Duration = Duration::from_secs(1);
 
@@ -229,6 +231,9 @@ impl Bound {
         let wait = self.config.server().drain();
         let telling = alerts::tell(Arc::clone(&self.world), self.keeper.metrics());
         let telling = AbortOnDrop(tokio::spawn(telling));
+        let store = Arc::clone(self.world.load().store());
+        let sharing = Arc::clone(&store);
+        let sharing = AbortOnDrop(tokio::spawn(async move { sharing.share().await }));
         let flights = Arc::clone(self.world.load().flights());
         let runs = Arc::clone(self.world.load().runs());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
@@ -246,13 +251,17 @@ impl Bound {
             self.shadows.end().await;
             // Nor for an answer whose readers are gone.
             flights.end().await;
+            if tokio::time::timeout(SHARED_FAREWELL, store.shared_all()).await.is_err() {
+                tracing::warn!(target: "jackfield::store", "the shared state was not told all that was spent here; what was reserved for it comes back there");
+            }
             drop(done);
             cut
         };
         let (cut, ()) = tokio::join!(api, serve_admin(self.admin, api_is_done));
-        // Both hold the state: once this returns, nobody here has its file open.
-        keeping.end().await;
-        telling.end().await;
+        // All hold the state: once this returns, nobody here has its file open.
+        for task in [keeping, telling, sharing] {
+            task.end().await;
+        }
         match cut {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),

@@ -63,6 +63,8 @@ mod sandbox;
 mod secrets;
 /// The configuration blocks that the product was asked for with.
 mod seeds;
+/// What gateways on several hosts share.
+mod shared;
 /// Stopping: what is open finishes, up to a deadline.
 mod shutdown;
 /// Models without a provider.

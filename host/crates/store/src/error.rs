@@ -32,6 +32,14 @@ pub enum StateError {
         /// What was said.
         reason: Arc<str>,
     },
+    /// What hosts share cannot be asked.
+    #[error("ask the shared state {server}: {reason}")]
+    Shared {
+        /// The server, without who connects.
+        server: Arc<str>,
+        /// What was said.
+        reason: Arc<str>,
+    },
     /// More waits to be written than may wait.
     #[error("write to the state {path}: too much waits to be written; is the disk slow or full?")]
     Busy {

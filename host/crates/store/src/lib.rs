@@ -1,6 +1,6 @@
 //! What outlives a request and a world: the ledger of what calls cost, the cache of answers, the runs of workflows.
 //!
-//! The only room that names SQLite and moka. Knows nothing of pipelines: whoever asks decides what is reserved, kept and
+//! The only room that names SQLite, Redis and moka. Knows nothing of pipelines: whoever asks decides what is reserved, kept and
 //! looked up.
 
 /// Answers that are kept for identical requests.
@@ -10,9 +10,10 @@ mod error;
 pub mod ledger;
 /// Runs of workflows, and what their calls answered.
 pub mod runs;
+mod shared;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use jackfield_core::config::{Config, DEFAULT_STATE, State, Synchronous};
@@ -23,9 +24,11 @@ pub use error::StateError;
 pub use jiff::tz::TimeZone;
 pub use ledger::{
     Alert, Ask, By, Exceeded, Ledger, LimitScope, LimitStatus, LimitUnit, Refused, Reservation, Standing,
-    UsageRow, moment_named, usage,
+    Unreserved, UsageRow, moment_named, usage,
 };
 use runs::Runs;
+pub use shared::SharedStatus;
+use shared::{Answers, Counters, Leases, Link};
 
 /// Everything that is stored, of one gateway. Opened once, before the first world; a file that is needed later is opened then.
 #[derive(Debug, Default)]
@@ -34,19 +37,67 @@ pub struct Store {
     cache: Cache,
     runs: Runs,
     database: OnceLock<Database>,
+    shared: Option<Shared>,
+}
+
+/// What is shared with other hosts.
+#[derive(Debug)]
+struct Shared {
+    leases: Arc<Leases>,
+    answers: Arc<Answers>,
 }
 
 impl Store {
     /// Opens what the configuration names; makes the file where there is none. Nothing is written down where nothing is
     /// said of it and no budget and no workflow needs it. Blocks for as long as reading the current month's charges takes.
     pub fn open(config: &Config) -> Result<Self, StateError> {
-        let Some((path, synchronous)) = Self::file(config) else { return Ok(Self::default()) };
-        let (database, restored) = open_file(&path, synchronous, config)?;
-        let ledger = Ledger::written_down(database.clone(), restored);
-        let store = Self { ledger, ..Self::default() };
-        store.runs.write_down(database.clone());
-        let _ = store.database.set(database);
+        let (mut store, under_way) = match Self::file(config) {
+            Some((path, synchronous)) => {
+                let (database, mut restored) = open_file(&path, synchronous, config)?;
+                let under_way = std::mem::take(&mut restored.under_way);
+                let ledger = Ledger::written_down(database.clone(), restored);
+                let store = Self { ledger, ..Self::default() };
+                store.runs.write_down(database.clone());
+                let _ = store.database.set(database);
+                (store, under_way)
+            }
+            None => (Self::default(), Vec::new()),
+        };
+        if let Some(shared) = config.state().shared() {
+            let counters = Counters::new(Link::new(shared)?, &shared.name, shared.lease);
+            let leases = Arc::new(Leases::new(counters, shared.on_store_error));
+            let answers = Arc::new(Answers::new(Link::new(shared)?, &shared.name));
+            store.ledger = store.ledger.sharing(&leases, &under_way);
+            store.cache = Cache::sharing(Arc::clone(&answers));
+            store.shared = Some(Shared { leases, answers });
+        }
         Ok(store)
+    }
+
+    /// Keeps in touch with the server that hosts share, until it is dropped; returns at once where nothing is shared. To be
+    /// run by one task for as long as requests are served: without it, the server counts as gone.
+    pub async fn share(&self) {
+        if let Some(Shared { leases, answers }) = &self.shared {
+            // What is kept for others is told to them only where anything is kept.
+            tokio::join!(Arc::clone(leases).serve(), answers.serve());
+        }
+    }
+
+    /// Resolves when other hosts know what was spent here; at once where nothing is shared. To be waited for at the end, not
+    /// longer than one cares to.
+    pub async fn shared_all(&self) {
+        if let Some(Shared { leases, .. }) = &self.shared {
+            leases.settled().await;
+        }
+    }
+
+    /// How things stand with the server that hosts share; `None` where nothing is shared.
+    pub fn shared_status(&self) -> Option<SharedStatus> {
+        self.shared.as_ref().map(|Shared { leases, answers }| SharedStatus {
+            answers_up: answers.link().is_up(),
+            answers_failures: answers.link().failures(),
+            ..leases.status()
+        })
     }
 
     /// Opens the file that a new configuration needs and the one before did not: from then on everything is written down there.
@@ -71,6 +122,7 @@ impl Store {
         let (path, synchronous) = match config.state() {
             State::Memory => return None,
             State::Sqlite(path, synchronous) => (path.clone(), *synchronous),
+            State::Shared(shared) => shared.file.clone()?,
             State::Unset => {
                 let needed = config.orchestrator().budgets().is_some() || !config.workflows().is_empty();
                 needed.then(|| (PathBuf::from(DEFAULT_STATE), Synchronous::default()))?
@@ -95,7 +147,7 @@ impl Store {
         self.database.get().map(|database| &**database.path())
     }
 
-    /// Kept answers. Always in memory.
+    /// Kept answers: in memory, and where hosts share them, there too.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }

@@ -26,6 +26,7 @@ use super::providers::Provider;
 use super::raw::RawConfig;
 use super::report::Report;
 use super::server::{OpenListen, Server};
+use super::shared_state::SharedState;
 use super::source::Source;
 use super::state::State;
 use super::telemetry::Telemetry;
@@ -34,8 +35,18 @@ use super::workflows::{self, Workflow, Workflows};
 use super::{secrets, shape, suggest, task};
 
 /// The sections in the order people read them.
-const SECTIONS: &[&str] =
-    &["server", "state", "providers", "models", "keys", "orchestrator", "plugins", "workflows", "telemetry"];
+const SECTIONS: &[&str] = &[
+    "server",
+    "state",
+    "shared_state",
+    "providers",
+    "models",
+    "keys",
+    "orchestrator",
+    "plugins",
+    "workflows",
+    "telemetry",
+];
 
 /// One configuration file, checked as a whole. Immutable: a reload makes a new one.
 #[derive(Clone, Debug)]
@@ -114,7 +125,8 @@ impl Config {
         let workflows = workflows::check_all(&raw.workflows, written, &orchestrator, &mut names, found);
         orchestrator.add_steps(&workflows);
         let server = Server::check(&raw.server, !raw.keys.is_empty(), found);
-        let state = State::check(raw.state.as_deref(), found);
+        let state =
+            State::check(raw.state.as_deref(), raw.shared_state.as_ref(), orchestrator.budgets(), found);
         task::check_abilities(orchestrator.routes(), &declared, found);
         let plugins = Plugins::check(&raw.plugins, &orchestrator, environment, found);
         imply_providers(&mut providers, &names, known, environment, found);
@@ -273,6 +285,7 @@ impl Config {
         let mut shown = json!({
             "server": self.server.show(),
             "state": self.state.show(),
+            "shared_state": self.state.shared().map(SharedState::show),
             "providers": providers,
             "models": models,
             "keys": self.keys.show(),

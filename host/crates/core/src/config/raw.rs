@@ -11,6 +11,7 @@ use super::orchestrator::RawOrchestrator;
 use super::plugins::RawPlugins;
 use super::providers::RawProvider;
 use super::server::RawServer;
+use super::shared_state::RawSharedState;
 use super::telemetry::Telemetry;
 use super::workflows::RawWorkflow;
 
@@ -25,7 +26,11 @@ pub(crate) struct RawConfig {
     /// Where the ledger and the runs of workflows are written down: `sqlite:PATH` or `:memory:`. A relative
     /// path starts at the folder of this file. Left out: `sqlite:jackfield.db` where a budget or a workflow needs it, else nothing is written. What is written survives the end
     /// of the process at any moment; `sqlite:PATH?synchronous=full` survives the loss of power too, and is slower.
+    /// `redis://[:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://`, shares limits and kept answers between hosts; the rest
+    /// stays in `shared_state.file`.
     pub(crate) state: Option<String>,
+    /// How a `state: redis://…` is used.
+    pub(crate) shared_state: Option<RawSharedState>,
     /// Who answers for models, by name.
     pub(crate) providers: BTreeMap<String, RawProvider>,
     /// The names people route to. Well-known models need no entry.

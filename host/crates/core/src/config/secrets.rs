@@ -55,7 +55,9 @@ fn collect(place: &Place, name: &str, guarded: bool, text: &Text, into: &mut Vec
             // An address is shown unless it carries a user or a query.
             let address = || text.raw().get(place.value.clone()).is_some_and(|a| !a.contains(['@', '?']));
             let harmless = HARMLESS.contains(&name) || (name == "base_url" && address());
-            if is_telling(name) || (guarded && !harmless) {
+            // A shared state's address may hold a password.
+            let state = name == "state" && !address();
+            if is_telling(name) || state || (guarded && !harmless) {
                 into.push(place.value.clone());
             }
         }

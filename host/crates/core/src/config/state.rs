@@ -1,16 +1,16 @@
-//! `state:` where the ledger, and the runs of workflows, are written down.
+//! `state:` where the ledger, and the runs of workflows, are written down, and whether hosts share limits and answers.
 
 use std::path::PathBuf;
 
+use super::budgets::Budgets;
 use super::findings::Located;
 use super::pointer::Pointer;
+use super::shared_state::{RawSharedState, SharedState};
 
 /// How a file is named.
 const SQLITE: &str = "sqlite:";
 /// What says when something is safe.
 const QUESTION: &str = "?synchronous=";
-/// What shares counters between hosts.
-const REDIS: [&str; 2] = ["redis:", "rediss:"];
 /// Nothing is written down.
 const MEMORY: &str = ":memory:";
 /// What is written where a budget or a workflow needs it and nothing is said.
@@ -27,6 +27,8 @@ pub enum State {
     /// In this SQLite file. A relative path starts at the folder of the configuration file, and where there is none at the
     /// directory the gateway runs in.
     Sqlite(PathBuf, Synchronous),
+    /// Limits and answers in a Redis or Valkey that hosts share; the rest in a file of this host's own.
+    Shared(Box<SharedState>),
 }
 
 /// When something that is written down is safe.
@@ -51,35 +53,55 @@ impl Synchronous {
 }
 
 impl State {
-    pub(crate) fn check(raw: Option<&str>, found: &mut Located<'_>) -> Self {
-        let Some(raw) = raw else { return Self::Unset };
+    pub(crate) fn check(
+        raw: Option<&str>,
+        shared: Option<&RawSharedState>,
+        budgets: Option<&Budgets>,
+        found: &mut Located<'_>,
+    ) -> Self {
         let at = Pointer::root().key("state");
-        if raw == MEMORY {
-            return Self::Memory;
+        if let Some(url) = raw.filter(|raw| SharedState::is_meant(raw)) {
+            let checked =
+                SharedState::check(url, shared.unwrap_or(&RawSharedState::default()), budgets, found);
+            return checked.map_or(Self::Unset, |shared| Self::Shared(Box::new(shared)));
         }
-        if REDIS.iter().any(|redis| raw.starts_with(redis)) {
-            let hint = "write `sqlite:jackfield.db` for a state of this host's own";
-            found.fault(&at, "a state that hosts share is not in this version yet", hint);
-            return Self::Unset;
+        if shared.is_some() {
+            let hint = "write `state: redis://HOST`, or remove the section";
+            found.key_fault(&Pointer::root().key("shared_state"), "nothing is shared", hint);
         }
-        let read = |text: &str| {
-            let (path, asked) = text.split_once(QUESTION).unwrap_or((text, ""));
-            let synchronous = match asked {
-                "" | "normal" => Synchronous::Normal,
-                "full" => Synchronous::Full,
-                _ => return None,
-            };
-            let fits = !path.trim().is_empty() && !path.contains(['\0', '?']);
-            fits.then(|| Self::Sqlite(PathBuf::from(path), synchronous))
-        };
-        match raw.strip_prefix(SQLITE).and_then(read) {
+        let Some(raw) = raw else { return Self::Unset };
+        match Self::place(raw) {
             Some(state) => state,
             None => {
                 let hint = "write `sqlite:PATH`, as in `sqlite:jackfield.db`, with `?synchronous=full` behind it where it is \
-                            to survive the loss of power, or `:memory:`";
+                            to survive the loss of power, or `:memory:`, or `redis://HOST` where hosts share limits";
                 found.fault(&at, "`state` names no place", hint);
                 Self::Unset
             }
+        }
+    }
+
+    /// A place of this host's own: a file, or memory.
+    pub(super) fn place(raw: &str) -> Option<Self> {
+        if raw == MEMORY {
+            return Some(Self::Memory);
+        }
+        let (path, asked) =
+            raw.strip_prefix(SQLITE)?.split_once(QUESTION).unwrap_or((&raw[SQLITE.len()..], ""));
+        let synchronous = match asked {
+            "" | "normal" => Synchronous::Normal,
+            "full" => Synchronous::Full,
+            _ => return None,
+        };
+        let fits = !path.trim().is_empty() && !path.contains(['\0', '?']);
+        fits.then(|| Self::Sqlite(PathBuf::from(path), synchronous))
+    }
+
+    /// What hosts share, if they share anything.
+    pub fn shared(&self) -> Option<&SharedState> {
+        match self {
+            Self::Shared(shared) => Some(shared),
+            Self::Unset | Self::Memory | Self::Sqlite(..) => None,
         }
     }
 
@@ -92,6 +114,7 @@ impl State {
             Self::Sqlite(path, Synchronous::Full) => {
                 Some(format!("{SQLITE}{}{QUESTION}full", path.display()))
             }
+            Self::Shared(shared) => Some(shared.server().to_owned()),
         }
     }
 }

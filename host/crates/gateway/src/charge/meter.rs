@@ -11,6 +11,8 @@ use futures_util::stream;
 
 use jackfield_core::contract::{Chunk, ChunkStream, Delta, Fault, FinishReason, Step};
 
+use jackfield_store::Unreserved;
+
 use super::{Charge, unavailable};
 
 struct Meter {
@@ -141,8 +143,12 @@ impl Charge {
         let mut room = Room::Enough;
         // Tops up ahead, so that it is written down while the chunks before go out.
         if !(stops && need <= reservation.covered_output())
-            && let Err(exceeded) = reservation.grow(need)
+            && let Err(why) = reservation.cover(need).await
         {
+            let exceeded = match why {
+                Unreserved::Exceeded(exceeded) => exceeded,
+                Unreserved::State(error) => return Err(unavailable(error)),
+            };
             self.aside.push(Step::BudgetReached { model: self.model.clone(), why: exceeded.to_string() });
             if tokens > reservation.covered_output() {
                 return Ok(Room::None);

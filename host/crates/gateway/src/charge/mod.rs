@@ -9,7 +9,7 @@
 //!
 //! The charge goes where the call goes, into the future and then into the stream of its answer, and ends with it: dropped
 //! anywhere, it is settled at its estimate. So no path of the pipeline has to remember it. Bounded by the call. Does not decide
-//! what becomes of a request that a budget has no room for: whoever gets an [`Exceeded`] does.
+//! what becomes of a request that a budget has no room for: whoever gets an [`Unreserved`] does.
 
 mod estimate;
 mod meter;
@@ -27,7 +27,7 @@ use jackfield_core::contract::{
     Usage,
 };
 use jackfield_core::telemetry::metrics::UpstreamSeries;
-use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError};
+use jackfield_store::{Ask, Exceeded, Refused, Reservation, StateError, Unreserved};
 
 use self::estimate::Output;
 pub(crate) use self::estimate::asked_choices;
@@ -82,8 +82,8 @@ impl Payer {
 
 impl Model {
     /// Reserves what this call may cost, and bounds its answer to what there is room for. Nothing is charged for a call
-    /// that consumes nothing.
-    pub(crate) fn charge(&self, payer: &Payer, call: &mut Call) -> Result<Option<Charge>, Box<Exceeded>> {
+    /// that consumes nothing. Waits only where hosts share their limits.
+    pub(crate) async fn charge(&self, payer: &Payer, call: &mut Call) -> Result<Option<Charge>, Unreserved> {
         let request = &call.facts.request;
         if !request.dialect.consumes() {
             return Ok(None);
@@ -98,7 +98,7 @@ impl Model {
             let choices = estimate::choices(call);
             let most_output =
                 if embeds { Some(0) } else { most_output(call).map(|most| most.saturating_mul(choices)) };
-            let reserved = ledger.reserve(Ask {
+            let ask = Ask {
                 request: payer.facts.id,
                 attempt: number,
                 caller: &payer.facts.caller,
@@ -112,15 +112,19 @@ impl Model {
                 most_output,
                 streamed,
                 hidden: spec.capabilities.contains(&Capability::Reasoning),
-            });
-            let reserved = reserved.map_err(|exceeded| {
-                // A price that nobody knows is no limit without room.
-                if exceeded.why == Refused::Spent {
-                    let window = exceeded.window.map_or("none", Window::name);
-                    self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
-                }
-                Box::new(exceeded)
-            })?;
+            };
+            let reserved = match ledger.is_shared() {
+                false => ledger.reserve(ask).map_err(Unreserved::from),
+                true => Box::pin(ledger.reserve_across(ask)).await,
+            };
+            // A price that nobody knows is no limit without room.
+            if let Err(Unreserved::Exceeded(exceeded)) = &reserved
+                && exceeded.why == Refused::Spent
+            {
+                let window = exceeded.window.map_or("none", Window::name);
+                self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
+            }
+            let reserved = reserved?;
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
                 let bound = (bound / choices).max(1).min(least_output(call));
                 call.overrides.max_output_tokens = Some(u32::try_from(bound).unwrap_or(u32::MAX));
@@ -313,6 +317,7 @@ pub(crate) fn refused(exceeded: &Exceeded) -> Fault {
     Fault::new(kind, exceeded.to_string())
 }
 
-fn unavailable(error: StateError) -> Fault {
+/// What a request is told whose charge cannot be written down or asked for.
+pub(crate) fn unavailable(error: StateError) -> Fault {
     Fault::new(FaultKind::StateUnavailable, error.to_string())
 }

@@ -97,7 +97,7 @@ impl Cached {
         matches!(self.outcome, Some(CacheOutcome::Hit | CacheOutcome::Joined))
     }
 
-    /// The answer that is kept for this candidate, if one may be read.
+    /// The answer that is kept here for this candidate, if one may be read.
     pub(super) fn look(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
@@ -113,6 +113,13 @@ impl Cached {
             Some(Wants::Kept(max_age)) => Some(max_age),
             _ => None,
         }
+    }
+
+    /// The same, also where other hosts keep answers.
+    pub(super) async fn fetch(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
+        let Some(Wants::Kept(max_age)) = self.wants else { return None };
+        let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
+        world.store().cache().fetch(key, now(), max_age).await
     }
 
     /// This candidate's answer is delivered. `steps` are those of its judgement.
@@ -202,7 +209,10 @@ pub(super) async fn answer(
     if world.config().orchestrator().cache().embeddings.per_input {
         closing.cached.divided = cache_key::by_input(world, &closing.exchange.facts, &targets, judge.added());
     }
-    let first = targets.first().and_then(|target| closing.cached.look(world, target));
+    let first = match targets.first() {
+        Some(target) => closing.cached.fetch(world, target).await,
+        None => None,
+    };
     if let Some(entry) = first {
         return Ok(hit(closing, entry));
     }

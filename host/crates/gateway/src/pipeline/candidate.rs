@@ -24,7 +24,7 @@ use tokio::time::Sleep;
 use jackfield_core::config::OnExceeded;
 use jackfield_core::contract::{BoxFuture, Call, Exchange, Fault, FaultKind, Role, Step, Target, Trail};
 
-use jackfield_store::{Exceeded, LimitScope, Refused};
+use jackfield_store::{Exceeded, LimitScope, Refused, Unreserved};
 
 use super::attempt::{self, Ended};
 use super::fit::fitted;
@@ -117,13 +117,16 @@ impl Candidate {
         }
     }
 
-    /// Whether it is not called, because a budget has no room for it.
-    pub(super) fn is_refused(&self) -> bool {
-        matches!(self.phase, Phase::Refused(_))
+    /// Why it is not called, where a budget has no room for it or cannot be asked.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        match &self.phase {
+            Phase::Refused(Some(fault)) => Some(fault.kind.reason()),
+            _ => None,
+        }
     }
 
     /// Calls the model, if the budgets have room for that.
-    pub(super) fn call(&mut self, exchange: &Exchange, tries: &mut Tries) {
+    pub(super) async fn call(&mut self, exchange: &Exchange, tries: &mut Tries) {
         let spec = self.model.spec();
         let mut call = Call {
             facts: Arc::clone(&exchange.facts),
@@ -135,9 +138,13 @@ impl Candidate {
             timeouts: self.model.timeouts(),
             deadline: self.deadline,
         };
-        let charge = match self.model.charge(&Payer::of(exchange), &mut call) {
+        let charge = match self.model.charge(&Payer::of(exchange), &mut call).await {
             Ok(charge) => charge,
-            Err(exceeded) => {
+            Err(Unreserved::State(error)) => {
+                self.phase = Phase::Refused(Some(charge::unavailable(error)));
+                return;
+            }
+            Err(Unreserved::Exceeded(exceeded)) => {
                 self.phase = Phase::Refused(Some(charge::refused(&exceeded)));
                 self.exceeded = Some(exceeded);
                 return;
@@ -176,7 +183,7 @@ impl Candidate {
     }
 
     /// Calls the model once more: this answer was not good enough, and that is why.
-    pub(super) fn repair(
+    pub(super) async fn repair(
         &mut self,
         said: String,
         instruction: String,
@@ -184,7 +191,7 @@ impl Candidate {
         tries: &mut Tries,
     ) {
         self.appended.extend([(Role::Assistant, said), (Role::User, instruction)]);
-        self.call(exchange, tries);
+        self.call(exchange, tries).await;
     }
 
     /// The call answers.
@@ -223,7 +230,7 @@ impl Candidate {
     }
 
     /// What to do after this failure. When it is to be called again at once or after a wait, that is begun.
-    pub(super) fn after(
+    pub(super) async fn after(
         &mut self,
         fault: &Fault,
         exchange: &mut Exchange,
@@ -235,7 +242,7 @@ impl Candidate {
                 self.refused.extend(self.key);
                 let Some(next) = self.fresh_key() else { return Then::Next };
                 self.rotate(next, "refused", &mut exchange.trail);
-                self.call(exchange, tries);
+                self.call(exchange, tries).await;
                 Then::Again
             }
             FaultKind::UpstreamRateLimited => {
@@ -247,7 +254,7 @@ impl Candidate {
                     return Then::Next;
                 }
                 self.rotate(next, "rate_limited", &mut exchange.trail);
-                self.call(exchange, tries);
+                self.call(exchange, tries).await;
                 Then::Again
             }
             FaultKind::BudgetExceeded | FaultKind::PriceUnknown => self.over_budget(exchange),

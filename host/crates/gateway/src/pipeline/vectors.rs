@@ -333,7 +333,7 @@ async fn lead(
     let mut paying = Vec::new();
     for (wanted, guest) in all {
         let mut call = call_of(&model, target, Arc::clone(&wanted.facts), deadline);
-        if let Ok(Some(charge)) = model.charge(&wanted.payer, &mut call) {
+        if let Ok(Some(charge)) = model.charge(&wanted.payer, &mut call).await {
             paying.push((wanted, guest, charge));
         }
     }

@@ -65,7 +65,7 @@ pub(super) async fn walk(
         too_small: None,
         hedged: false,
     };
-    let Some(mut candidate) = walk.next(closing) else { return walk.over(closing) };
+    let Some(mut candidate) = walk.next(closing).await else { return walk.over(closing) };
     let mut hedge: Option<Candidate> = None;
     loop {
         let slow_at = if hedge.is_none() { walk.slow_at(&candidate, closing) } else { None };
@@ -78,11 +78,11 @@ pub(super) async fn walk(
         closing.waited(began.elapsed().saturating_sub(own));
         let result = match first {
             First::Slow => {
-                hedge = walk.hedge(&candidate, closing);
+                hedge = walk.hedge(&mut candidate, closing).await;
                 continue;
             }
             First::Candidate(Event::Rested) => {
-                candidate.call(&closing.exchange, &mut closing.tries);
+                candidate.call(&closing.exchange, &mut closing.tries).await;
                 continue;
             }
             First::Candidate(Event::Ended(ended)) => {
@@ -125,7 +125,7 @@ pub(super) async fn walk(
                 if let Some(other) = hedge.take() {
                     walk.drop_beside(other, &candidate, closing);
                 }
-                candidate.repair(said, instruction, &closing.exchange, &mut closing.tries);
+                candidate.repair(said, instruction, &closing.exchange, &mut closing.tries).await;
                 continue;
             }
             Judged::Failed(fault) => fault,
@@ -137,14 +137,18 @@ pub(super) async fn walk(
             true => Then::Return,
             false => {
                 let (exchange, tries) = (&mut closing.exchange, &mut closing.tries);
-                candidate.after(&fault, exchange, tries, world.retry_budget())
+                candidate.after(&fault, exchange, tries, world.retry_budget()).await
             }
         };
         match then {
             Then::Again => walk.failed.push(&candidate.target().model, fault),
             Then::Next => {
                 walk.give_up(&candidate, fault);
-                candidate = match hedge.take().or_else(|| walk.next(closing)) {
+                let next = match hedge.take() {
+                    Some(hedge) => Some(hedge),
+                    None => walk.next(closing).await,
+                };
+                candidate = match next {
                     Some(next) => next,
                     None => return walk.over(closing),
                 };
@@ -152,7 +156,7 @@ pub(super) async fn walk(
             Then::Instead(target) => {
                 walk.give_up(&candidate, fault);
                 walk.waiting.push_front(target);
-                candidate = match walk.next(closing) {
+                candidate = match walk.next(closing).await {
                     Some(next) => next,
                     None => return walk.over(closing),
                 };
@@ -194,10 +198,10 @@ impl Walk<'_> {
     }
 
     /// The next candidate, being called. Nothing is called where its answer is kept.
-    fn next(&mut self, closing: &mut Closing) -> Option<Candidate> {
+    async fn next(&mut self, closing: &mut Closing) -> Option<Candidate> {
         while let Some(target) = self.waiting.pop_front() {
             let Some(model) = self.model(&target) else { continue };
-            self.kept = closing.cached.look(self.world, &target);
+            self.kept = closing.cached.fetch(self.world, &target).await;
             if self.kept.is_some() {
                 return None;
             }
@@ -208,7 +212,7 @@ impl Walk<'_> {
             }
             let well = model.live().breaker().allows(Instant::now());
             if well || (self.waiting.is_empty() && self.put_back.is_none()) {
-                return Some(self.begin(target, model, !well, closing));
+                return Some(self.begin(target, model, !well, closing).await);
             }
             skipped(&target, &model, "breaker_open", closing);
             match &self.put_back {
@@ -222,13 +226,13 @@ impl Walk<'_> {
             self.failed.left_alone(&target.model);
             return None;
         }
-        Some(self.begin(target, model, true, closing))
+        Some(self.begin(target, model, true, closing).await)
     }
 
-    fn begin(&mut self, target: Target, model: Model, once: bool, closing: &mut Closing) -> Candidate {
+    async fn begin(&mut self, target: Target, model: Model, once: bool, closing: &mut Closing) -> Candidate {
         closing.trying(&target.model, model.provider().name());
         let mut candidate = Candidate::new(target, model, closing.exchange.deadline, once);
-        candidate.call(&closing.exchange, &mut closing.tries);
+        candidate.call(&closing.exchange, &mut closing.tries).await;
         candidate
     }
 
@@ -299,7 +303,7 @@ impl Walk<'_> {
     }
 
     /// The call beside a slow one, if the budget has room for it.
-    fn hedge(&mut self, slow: &Candidate, closing: &mut Closing) -> Option<Candidate> {
+    async fn hedge(&mut self, slow: &mut Candidate, closing: &mut Closing) -> Option<Candidate> {
         self.hedged = true;
         let now = Instant::now();
         let fit = |walk: &Self, target: &Target| {
@@ -322,13 +326,13 @@ impl Walk<'_> {
         let (slow, beside) = (slow.target().model.clone(), target.model.clone());
         let provider = model.provider().name().to_owned();
         let mut hedge = Candidate::new(target, model, closing.exchange.deadline, false);
-        hedge.call(&closing.exchange, &mut closing.tries);
-        if hedge.is_refused() {
+        hedge.call(&closing.exchange, &mut closing.tries).await;
+        if let Some(why) = hedge.refused() {
             if let Some(at) = place {
                 // There may be room once the slow one has failed.
                 self.waiting.insert(at, hedge.target().clone());
             }
-            closing.exchange.trail.push(Step::RetryDenied { model: beside, why: "budget_exceeded" });
+            closing.exchange.trail.push(Step::RetryDenied { model: beside, why });
             return None;
         }
         closing.trying(&beside, &provider);

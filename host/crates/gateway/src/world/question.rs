@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use jackfield_core::contract::{Answer, Call, Caller, Facts, Fault, FaultKind, Overrides, Reply};
 use jackfield_dialect::openai::parse_request;
-use jackfield_store::Exceeded;
+use jackfield_store::{Exceeded, Unreserved};
 
 use super::live::CallEnd;
 use super::models::Model;
@@ -54,7 +54,10 @@ impl Model {
         let until = question.until;
         let payer = question.payer.clone();
         let mut call = self.call_of(question).map_err(Unanswered::Failed)?;
-        let charge = self.charge(&payer, &mut call).map_err(Unanswered::Exceeded)?;
+        let charge = self.charge(&payer, &mut call).await.map_err(|why| match why {
+            Unreserved::Exceeded(exceeded) => Unanswered::Exceeded(exceeded),
+            Unreserved::State(error) => Unanswered::Failed(charge::unavailable(error)),
+        })?;
         let mut live = self.begin(false).of_run(payer.facts.run.as_ref());
         // Large, and within the futures of whoever asks.
         let asked = Box::pin(charge::call(&**self.provider(), call, charge));

@@ -5,6 +5,7 @@
 //! a shorter `ttl` holds at once. Knows nothing of requests: who builds keys must put all in that makes answers differ.
 
 mod canonical;
+pub(crate) mod codec;
 mod entry;
 mod key;
 
@@ -20,6 +21,8 @@ pub use canonical::digest;
 pub use entry::{Entry, Given, Kept, weight_of_chunk, weight_of_reply};
 pub use key::{CacheKey, KeyBuilder};
 
+use crate::shared::Answers;
+
 /// What one answer may take, in bytes: larger ones are not kept.
 pub const MAX_ENTRY: usize = 8 << 20;
 
@@ -29,6 +32,8 @@ pub struct Cache {
     state: RwLock<Option<State>>,
     /// Answers that left for want of room.
     evicted: Arc<AtomicU64>,
+    /// Where answers are shared with other hosts.
+    answers: Option<Arc<Answers>>,
 }
 
 #[derive(Debug)]
@@ -49,6 +54,11 @@ pub struct CacheSize {
 }
 
 impl Cache {
+    /// One whose answers are shared with other hosts.
+    pub(crate) fn sharing(answers: Arc<Answers>) -> Self {
+        Self { answers: Some(answers), ..Self::default() }
+    }
+
     /// These settings hold from now on. What is kept stays as far as they allow; switched off, nothing does.
     pub fn configure(&self, settings: &Settings) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -88,8 +98,35 @@ impl Cache {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let Some(State { settings, answers }) = state.as_ref() else { return };
         if entry.weight() <= most(settings) {
-            answers.insert(key, Arc::new(entry));
+            let entry = Arc::new(entry);
+            if let Some(shared) = &self.answers {
+                shared.put(key, Arc::clone(&entry), settings.ttl);
+            }
+            answers.insert(key, entry);
         }
+    }
+
+    /// As [`Self::get`], and where nothing is kept here, what another host has shared. Waits for the shared state's timeout at
+    /// most.
+    pub async fn fetch(&self, key: &CacheKey, now: Instant, max_age: Option<Duration>) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.get(key, now, max_age) {
+            return Some(entry);
+        }
+        let shared = self.answers.as_ref()?;
+        if self.most() == 0 {
+            return None;
+        }
+        let entry = Arc::new(shared.get(key, now).await?);
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let State { settings, answers } = state.as_ref()?;
+        let age = entry.age(now);
+        if age >= settings.ttl {
+            return None;
+        }
+        if entry.weight() <= most(settings) {
+            answers.insert(*key, Arc::clone(&entry));
+        }
+        max_age.is_none_or(|most| age < most).then_some(entry)
     }
 
     /// What one answer may take at present, in bytes; 0 while nothing is kept.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use jackfield_core::base::NanoUsd;
 use jackfield_core::config::{Budgets, Limits, NamedLimits, OnExceeded, Window};
 use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
+use jiff::tz::TimeZone;
 
 use super::alert::Alert;
 use super::amount::{Amount, Tariff};
@@ -18,6 +19,7 @@ use super::exceeded::{Exceeded, LimitScope, LimitUnit, Refused, moment};
 use super::learned::Learned;
 use super::rows::Spent;
 use super::standing::{LimitStatus, Standing};
+use crate::shared::{Bound, Seen};
 
 /// Accounts at most: each takes about 300 bytes.
 const MAX_ACCOUNTS: usize = 16_384;
@@ -101,6 +103,23 @@ pub(super) struct Granted {
     pub(super) held: u64,
     /// Output tokens after which the upstream must stop, where it could go beyond what is left.
     pub(super) bound: Option<u64>,
+}
+
+/// One counter of a charge, for whoever keeps it elsewhere.
+pub(super) struct Sight {
+    pub(super) scope: LimitScope,
+    pub(super) window: Window,
+    pub(super) start: i64,
+    pub(super) end: i64,
+    /// What limits it; nothing where the window is over.
+    pub(super) bound: Bound,
+}
+
+impl Charged {
+    /// Whether it is for an answer that cannot be stopped.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
 }
 
 /// One limit that applies, with what is left of it.
@@ -235,6 +254,72 @@ impl Accounts {
         // What of a stream goes out before it is settled must be in the file.
         let expected = if wish.streamed { held } else { expected.min(held) };
         Ok(Granted { charged, expected, held, bound })
+    }
+
+    /// What a call would be charged to.
+    pub(super) fn charged(&mut self, wish: &Wish<'_>) -> Charged {
+        let scopes = self.scopes_of(wish.caller, wish.model);
+        let whole = !wish.streamed || wish.hidden;
+        Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole }
+    }
+
+    /// The counters of a charge: of each scope, each window.
+    pub(super) fn sights(&self, charged: &Charged) -> Vec<Sight> {
+        let starts = self.calendar.starts();
+        let windows = charged.scopes.iter().flat_map(|scope| Window::ALL.map(|window| (scope, window)));
+        let sight = |(scope, window): (&LimitScope, Window)| {
+            let (start, index) = (charged.starts[window.index()], window.index());
+            let open = start == starts[index];
+            let limits = self.limits_of(scope).filter(|_| open);
+            let usd = limits.and_then(|limits| limits.usd[index]).map(NanoUsd::nanos);
+            let bound = Bound { usd, tokens: limits.and_then(|limits| limits.tokens[index]) };
+            // One that is over ended when the next began, or before.
+            let end = if open { self.calendar.end(window) } else { starts[index] };
+            Sight { scope: scope.clone(), window, start, end, bound }
+        };
+        windows.map(sight).collect()
+    }
+
+    /// Takes what counters say that are kept elsewhere, in the order of [`Self::sights`].
+    pub(super) fn adopt(&mut self, charged: &Charged, seen: &[Seen]) {
+        let starts = self.calendar.starts();
+        for (scope, seen) in charged.scopes.iter().zip(seen.chunks_exact(Window::ALL.len())) {
+            let account = self.accounts.entry(scope.clone()).or_default();
+            for (index, seen) in seen.iter().enumerate() {
+                if charged.starts[index] != starts[index] {
+                    continue;
+                }
+                let counter = &mut account.windows[index];
+                let told = if counter.start == starts[index] { counter.told } else { [0; 2] };
+                let Seen { spent, held, open } = *seen;
+                *counter = Counter { start: starts[index], spent, held, open, told };
+            }
+        }
+    }
+
+    /// A charge holds so many tokens of output in place of so many.
+    pub(super) fn hold_instead(&mut self, charged: &Charged, tariff: &Tariff, old: u64, new: u64) {
+        let (old, new) = (tariff.most(old), tariff.most(new));
+        self.change(charged, |counter| counter.held = counter.held.less(old).plus(new));
+        self.change_run(charged, |run| run.held = run.held.less(old.usd).plus(new.usd));
+    }
+
+    /// The longest answer that the limits have room for, of a charge that holds so many tokens of output already.
+    pub(super) fn reach(&self, charged: &Charged, tariff: &Tariff, held: u64) -> u64 {
+        let own = tariff.most(held);
+        let output = |limit: &Applies| {
+            let own = match limit.unit {
+                LimitUnit::Usd => own.usd.nanos(),
+                LimitUnit::Tokens => own.tokens,
+            };
+            limit.output(tariff, limit.left.saturating_add(own)).unwrap_or(0)
+        };
+        self.applying(&charged.scopes, None).iter().map(output).min().unwrap_or(u64::MAX)
+    }
+
+    /// The time zone of the windows.
+    pub(super) fn zone(&self) -> TimeZone {
+        self.budgets.timezone.clone()
     }
 
     /// Holds more for an answer that grows: `want` output tokens instead of `held`, or as many as are left, `need` at least.

@@ -6,13 +6,13 @@ use jackfield_core::contract::Usage;
 
 /// Dollars and tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amount {
-    pub(super) usd: NanoUsd,
-    pub(super) tokens: u64,
+pub(crate) struct Amount {
+    pub(crate) usd: NanoUsd,
+    pub(crate) tokens: u64,
 }
 
 impl Amount {
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self { usd: self.usd.plus(other.usd), tokens: self.tokens.saturating_add(other.tokens) }
     }
 

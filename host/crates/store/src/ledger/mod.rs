@@ -4,6 +4,7 @@
 //! from again after a restart.
 
 mod accounts;
+mod across;
 mod alert;
 mod amount;
 mod calendar;
@@ -26,8 +27,10 @@ use jackfield_core::contract::{BudgetScope, Caller, Headroom, RunScope};
 use jiff::Timestamp;
 
 use accounts::{Accounts, Wish};
+pub use across::Unreserved;
 pub use alert::Alert;
 use alert::Alerts;
+pub(crate) use amount::Amount;
 use amount::Tariff;
 pub use exceeded::{Exceeded, LimitScope, LimitUnit, Refused};
 pub use reservation::Reservation;
@@ -39,12 +42,15 @@ pub use usage::{By, UsageRow, moment_named, usage};
 
 use crate::StateError;
 use crate::database::Database;
+use crate::shared::Leases;
 
 /// The ledger of one gateway.
 #[derive(Debug)]
 pub struct Ledger {
     shared: Arc<Shared>,
     idle: AtomicBool,
+    /// Limits are asked for at the server that hosts share.
+    across: AtomicBool,
 }
 
 /// What a ledger and its reservations share.
@@ -54,6 +60,8 @@ struct Shared {
     /// Empty while nothing is written down. A file may come while the gateway serves; it never goes.
     database: OnceLock<Database>,
     alerts: Alerts,
+    /// Where limits are shared with other hosts.
+    leases: Option<Arc<Leases>>,
 }
 
 /// A call that is to be made.
@@ -92,8 +100,9 @@ impl Default for Ledger {
     fn default() -> Self {
         let accounts = Mutex::new(Accounts::new(now()));
         Self {
-            shared: Arc::new(Shared { accounts, database: OnceLock::new(), alerts: Alerts::default() }),
+            shared: Arc::new(Shared { accounts, database: OnceLock::new(), alerts: Alerts::default(), leases: None }),
             idle: AtomicBool::new(true),
+            across: AtomicBool::new(false),
         }
     }
 }
@@ -122,6 +131,8 @@ impl Ledger {
         self.shared.accounts().configure(budgets, now());
         let idle = budgets.is_empty() && self.shared.database.get().is_none();
         self.idle.store(idle, Ordering::Relaxed);
+        let across = self.shared.leases.is_some() && !budgets.is_empty();
+        self.across.store(across, Ordering::Relaxed);
     }
 
     /// Whether nothing is limited and nothing is written down: then callers need not reserve, but for the calls of a run
@@ -132,18 +143,7 @@ impl Ledger {
 
     /// Holds what a call is expected to cost, of all limits that apply or of none. Never blocks.
     pub fn reserve(&self, ask: Ask<'_>) -> Result<Reservation, Exceeded> {
-        let tariff = Tariff::new(ask.input_tokens, ask.price.as_ref());
-        let wish = Wish {
-            caller: ask.caller,
-            run: ask.run,
-            task: ask.task,
-            model: ask.model,
-            priced: ask.price.is_some() || ask.simulated,
-            tariff,
-            most_output: ask.most_output,
-            streamed: ask.streamed,
-            hidden: ask.hidden,
-        };
+        let (tariff, wish) = ask.wish();
         let mut accounts = self.shared.accounts();
         let (granted, time) = (accounts.reserve(&wish)?, accounts.now());
         drop(accounts);
@@ -186,7 +186,24 @@ impl Ledger {
     }
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
+    /// What it may cost, and what is wanted.
+    fn wish(&self) -> (Tariff, Wish<'a>) {
+        let tariff = Tariff::new(self.input_tokens, self.price.as_ref());
+        let wish = Wish {
+            caller: self.caller,
+            run: self.run,
+            task: self.task,
+            model: self.model,
+            priced: self.price.is_some() || self.simulated,
+            tariff,
+            most_output: self.most_output,
+            streamed: self.streamed,
+            hidden: self.hidden,
+        };
+        (tariff, wish)
+    }
+
     /// What is written down of it.
     fn charge(&self, time: i64) -> Charge {
         Charge {

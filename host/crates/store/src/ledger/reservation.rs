@@ -10,6 +10,7 @@ use jackfield_core::contract::Usage;
 
 use super::Shared;
 use super::accounts::{Charged, Granted};
+use super::across::{Across, Heard};
 use super::amount::{Amount, Tariff};
 use super::entry::{Entry, Standing};
 use super::exceeded::Exceeded;
@@ -24,8 +25,10 @@ const STEP: u64 = 256;
 #[derive(Debug)]
 #[must_use = "dropped, it is released"]
 pub struct Reservation {
-    shared: Arc<Shared>,
-    charged: Charged,
+    pub(super) shared: Arc<Shared>,
+    pub(super) charged: Charged,
+    /// How it stands with other hosts, where limits are shared.
+    pub(super) across: Option<Across>,
     entry: Arc<Entry>,
     /// The last thing that was written down of it.
     pub(super) ticket: Option<Ticket>,
@@ -42,6 +45,20 @@ pub struct Reservation {
     done: bool,
 }
 
+/// What a call cost, and what tells when it is written down and when other hosts know of it.
+type Finished = (NanoUsd, Option<Ticket>, Option<Heard>);
+
+/// Waits until it is written down, and a while for other hosts.
+async fn told((spent, ticket, heard): Finished) -> Result<NanoUsd, StateError> {
+    if let Some(ticket) = ticket {
+        ticket.committed().await?;
+    }
+    if let Some((heard, most)) = heard {
+        let _ = tokio::time::timeout(most, heard).await;
+    }
+    Ok(spent)
+}
+
 impl Reservation {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -55,6 +72,7 @@ impl Reservation {
         let mut this = Self {
             shared,
             charged,
+            across: None,
             entry: Arc::new(Entry::new(charge)),
             ticket: None,
             price,
@@ -94,20 +112,45 @@ impl Reservation {
         self.expected
     }
 
+    /// The same reservation, held with other hosts too.
+    pub(super) fn across(mut self, across: Across) -> Self {
+        self.across = Some(across);
+        self
+    }
+
+    /// Output tokens that are held.
+    pub(super) fn held(&self) -> u64 {
+        self.held
+    }
+
+    pub(super) fn tariff(&self) -> Tariff {
+        self.tariff
+    }
+
+    /// What a top-up would be for an answer of so many output tokens; `None` while enough is held.
+    pub(super) fn wants(&self, output_tokens: u64) -> Option<u64> {
+        let step = STEP.max(self.held / 4);
+        let enough = output_tokens.saturating_add(step / 2) <= self.held;
+        (!enough).then(|| output_tokens.max(self.held).saturating_add(step))
+    }
+
+    /// So many output tokens are held now.
+    pub(super) fn grew(&mut self, held: u64) {
+        let more = held > self.held;
+        self.held = held;
+        if more {
+            self.expected = held;
+            self.write_down();
+        }
+    }
+
     /// The answer reached so many output tokens. Tops up ahead, in steps; fails when the answer is longer than what is
     /// left covers. Whoever delivers it must then wait for [`Self::committed`] before going beyond what was covered before.
     pub fn grow(&mut self, output_tokens: u64) -> Result<(), Exceeded> {
-        let step = STEP.max(self.held / 4);
-        if output_tokens.saturating_add(step / 2) <= self.held {
-            return Ok(());
-        }
-        let want = output_tokens.max(self.held).saturating_add(step);
+        let Some(want) = self.wants(output_tokens) else { return Ok(()) };
         let held = self.held;
-        self.held = self.shared.accounts().grow(&self.charged, &self.tariff, held, output_tokens, want)?;
-        if self.held > held {
-            self.expected = self.held;
-            self.write_down();
-        }
+        let held = self.shared.accounts().grow(&self.charged, &self.tariff, held, output_tokens, want)?;
+        self.grew(held);
         Ok(())
     }
 
@@ -121,23 +164,17 @@ impl Reservation {
         self.seen = Some(output_tokens);
     }
 
-    /// Charges what the call consumed, exactly. Written down when it returns; charged also when that fails.
+    /// Charges what the call consumed, exactly. Written down when it returns; charged also when that fails. Where hosts share
+    /// limits, they know of it then too, unless their server is slow or gone: they hear of it when it is back, and what was
+    /// reserved is held till then.
     pub async fn settle(mut self, usage: Usage) -> Result<NanoUsd, StateError> {
-        let (spent, ticket) = self.finish(usage);
-        match ticket {
-            Some(ticket) => ticket.committed().await.map(|()| spent),
-            None => Ok(spent),
-        }
+        told(self.finish(usage)).await
     }
 
     /// Charges this for what the call consumed: its share of a call for several, which add up. Like [`Self::settle`].
     pub async fn settle_at(mut self, usage: Usage, cost: NanoUsd) -> Result<NanoUsd, StateError> {
         let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
-        let (spent, ticket) = self.finish_at(usage, Amount { usd: cost, tokens });
-        match ticket {
-            Some(ticket) => ticket.committed().await.map(|()| spent),
-            None => Ok(spent),
-        }
+        told(self.finish_at(usage, Amount { usd: cost, tokens })).await
     }
 
     /// Nothing was billed.
@@ -160,12 +197,12 @@ impl Reservation {
         Usage { input_tokens: self.input_tokens, output_tokens, estimated: true, ..Usage::default() }
     }
 
-    fn finish(&mut self, usage: Usage) -> (NanoUsd, Option<Ticket>) {
+    fn finish(&mut self, usage: Usage) -> Finished {
         let spent = Amount::of(&usage, self.price.as_ref());
         self.finish_at(usage, spent)
     }
 
-    fn finish_at(&mut self, usage: Usage, spent: Amount) -> (NanoUsd, Option<Ticket>) {
+    fn finish_at(&mut self, usage: Usage, spent: Amount) -> Finished {
         self.done = true;
         let mut accounts = self.shared.accounts();
         let alerts = accounts.settle(&self.charged, self.tariff.most(self.held), spent);
@@ -174,11 +211,16 @@ impl Reservation {
             accounts.learned.learn(&charge.model, charge.task.as_deref(), usage.output_tokens);
         }
         drop(accounts);
-        self.shared.alert(alerts);
+        match &self.shared.leases {
+            Some(leases) if !alerts.is_empty() => self.shared.alert_once(leases, alerts),
+            _ => self.shared.alert(alerts),
+        }
         let write = |database: &Database| {
             self.entry.put(Standing::Settled(self.reserved(), spent.usd, usage), database)
         };
-        (spent.usd, self.shared.database.get().map(write))
+        let ticket = self.shared.database.get().map(write);
+        let heard = self.across.take().and_then(|across| across.end(spent));
+        (spent.usd, ticket, heard)
     }
 
     fn undo(&mut self) {
@@ -188,6 +230,8 @@ impl Reservation {
         if let Some(database) = self.shared.database.get() {
             let _ = self.entry.put(Standing::Released, database);
         }
+        // Given back to the other hosts.
+        self.across = None;
     }
 }
 

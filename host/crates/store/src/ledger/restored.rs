@@ -4,7 +4,7 @@ use jackfield_core::config::Budgets;
 
 use super::accounts::Accounts;
 use super::alert::{self, Alert};
-use super::rows;
+use super::rows::{self, UnderWay};
 use crate::StateError;
 use crate::database::Opening;
 
@@ -13,6 +13,8 @@ pub(crate) struct Restored {
     pub(super) accounts: Accounts,
     /// What was to be told and was not.
     pub(super) untold: Vec<Alert>,
+    /// What was under way: for those who share the limits.
+    pub(crate) under_way: Vec<UnderWay>,
 }
 
 impl Restored {
@@ -22,9 +24,10 @@ impl Restored {
         accounts.configure(budgets, super::now());
         let starts = accounts.starts();
         let now = accounts.now();
-        let (recovered, spent, alerts) = opening.with(|connection| {
+        let (under_way, recovered, spent, alerts) = opening.with(|connection| {
+            let under_way = rows::under_way(connection)?;
             let recovered = rows::recover(connection)?;
-            Ok((recovered, rows::spent(connection, starts)?, alert::read(connection, now)?))
+            Ok((under_way, recovered, rows::spent(connection, starts)?, alert::read(connection, now)?))
         })?;
         if recovered > 0 {
             tracing::warn!(
@@ -39,6 +42,6 @@ impl Restored {
             accounts.restore_told(alert);
         }
         let untold = alerts.into_iter().filter(|(_, told)| !told).map(|(alert, _)| alert).collect();
-        Ok(Self { accounts, untold })
+        Ok(Self { accounts, untold, under_way })
     }
 }

@@ -172,6 +172,41 @@ fn read(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// A call that was under way when the process ended.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    pub(super) request: String,
+    pub(super) attempt: u32,
+    pub(super) time: i64,
+    pub(super) model: String,
+    pub(super) project: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) key: Option<String>,
+    /// What it is settled at.
+    pub(super) reserved: Amount,
+}
+
+/// What was under way when the process ended: to be read before [`recover`].
+pub(super) fn under_way(connection: &Connection) -> rusqlite::Result<Vec<UnderWay>> {
+    let sql = "SELECT request, attempt, time, model, project, user, key, reserved_nanousd, input_tokens + output_tokens
+        FROM charges WHERE state = 'open'";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map((), |row: &Row<'_>| {
+        let reserved = Amount { usd: NanoUsd::new(read(row.get(7)?)), tokens: read(row.get(8)?) };
+        Ok(UnderWay {
+            request: row.get(0)?,
+            attempt: row.get(1)?,
+            time: row.get(2)?,
+            model: row.get(3)?,
+            project: row.get(4)?,
+            user: row.get(5)?,
+            key: row.get(6)?,
+            reserved,
+        })
+    })?;
+    rows.collect()
+}
+
 /// Settles what was under way when the process ended, at what was reserved. Says how many there were.
 pub(super) fn recover(connection: &Connection) -> rusqlite::Result<usize> {
     let sql = "UPDATE charges SET state = 'recovered', settled_nanousd = reserved_nanousd, estimated = 1

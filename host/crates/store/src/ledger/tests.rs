@@ -482,7 +482,7 @@ async fn usage_is_summed_while_the_file_is_written() {
 async fn what_is_settled_before_its_reservation_was_written_is_written_once() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = in_file(&folder.path().join("state.db"), 1_000);
-    let (caller, database) = (Caller::default(), ledger.shared.database.clone().unwrap());
+    let (caller, database) = (Caller::default(), ledger.shared.database.get().cloned().unwrap());
     // Rows that were changed since the file was opened, as the writer counts them.
     let changes = async || {
         let (tell, told) = tokio::sync::oneshot::channel();

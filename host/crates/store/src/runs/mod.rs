@@ -137,9 +137,9 @@ impl Runs {
         listing: Listing,
         read: fn(StoredRun) -> T,
     ) -> Result<Vec<T>, StateError> {
-        match &self.0 {
-            Form::Memory(memory) => Ok(lock(memory).list(&listing).map(|run| read(run.clone())).collect()),
-            Form::File(database) => database.read(file::list(listing, read)).await,
+        match self.file.get() {
+            None => Ok(lock(&self.memory).list(&listing).map(|run| read(run.clone())).collect()),
+            Some(database) => database.read(file::list(listing, read)).await,
         }
     }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::base::NanoUsd;
 use crate::config::{
-    Cache, CacheScope, Complexity, Fallback, Limits, OnError, OnExceeded, PluginCache, ProviderKind,
-    StreamMode, ValidatorOnError, ValidatorRule, Window,
+    Cache, CacheScope, Complexity, DEFAULT_STATE, Fallback, Limits, OnError, OnExceeded, OnStoreError,
+    PluginCache, ProviderKind, StreamMode, ValidatorOnError, ValidatorRule, Window,
 };
 use crate::contract::{AnswerFormat, ReasoningLevel};
 use crate::telemetry::{LogFormat, LogLevel};
@@ -361,6 +361,7 @@ fn sections_are_shown_in_the_order_people_read_them() {
         [
             "server",
             "state",
+            "shared_state",
             "providers",
             "models",
             "keys",
@@ -372,6 +373,29 @@ fn sections_are_shown_in_the_order_people_read_them() {
     );
     let all: usize = crate::config::schema()["properties"].as_object().unwrap().len();
     assert_eq!(sections.len(), all, "a section is not shown");
+}
+
+#[test]
+fn a_shared_state_has_defaults_and_never_shows_its_password() {
+    let config = parse("state: redis://:must-not-be-shown@redis.internal:7000/3").unwrap();
+    let shared = config.state().shared().unwrap();
+    assert_eq!(shared.url.expose(), "redis://:must-not-be-shown@redis.internal:7000/3");
+    assert_eq!((shared.timeout.as_millis(), shared.lease.as_secs(), &*shared.name), (250, 30, "jackfield"));
+    assert_eq!(shared.on_store_error, OnStoreError::Fail);
+    assert_eq!(shared.file.as_ref().unwrap().0, std::path::Path::new(DEFAULT_STATE));
+    let shown = config.show().unwrap();
+    assert!(shown.contains("state: redis://redis.internal:7000/3\n"), "{shown}");
+    assert!(!format!("{shown}{config:?}").contains("must-not-be-shown"), "{shown}");
+    let section = "{ on_store_error: local, timeout: 40ms, lease: 5s, name: staging, file: ':memory:' }";
+    let config = parse(&format!("state: rediss://h\nshared_state: {section}")).unwrap();
+    let shown = config.show().unwrap();
+    for line in
+        ["  on_store_error: local", "  timeout: 40ms", "  lease: 5s", "  name: staging", "  file: ':memory:'"]
+    {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    assert_eq!(parse(&shown).unwrap().show().unwrap(), shown);
+    assert!(config.state().shared().unwrap().file.is_none());
 }
 
 #[test]

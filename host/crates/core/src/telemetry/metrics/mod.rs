@@ -12,6 +12,7 @@ mod host;
 mod plugins;
 mod requests;
 mod resolved;
+mod shared;
 mod upstream;
 mod workflows;
 
@@ -25,6 +26,7 @@ pub use histogram::Histogram;
 pub use host::{HostMetrics, ReloadChange};
 pub use plugins::{Compared, PluginMetrics, PluginSeries};
 pub use requests::{ClosedRequest, Outcome, RequestMetrics};
+pub use shared::SharedMetrics;
 pub use upstream::{OTHER_MODEL, UpstreamMetrics, UpstreamSeries};
 pub use workflows::WorkflowMetrics;
 
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub budgets: BudgetMetrics,
     /// Kept answers.
     pub cache: CacheMetrics,
+    /// What hosts share.
+    pub shared: SharedMetrics,
     /// Worlds and what changes them.
     pub host: HostMetrics,
     /// Runs of workflows.
@@ -61,9 +65,10 @@ impl Default for Metrics {
         let upstream = UpstreamMetrics::register(&mut registry);
         let budgets = BudgetMetrics::register(&mut registry);
         let cache = CacheMetrics::register(&mut registry);
+        let shared = SharedMetrics::register(&mut registry);
         let host = HostMetrics::register(&mut registry);
         let workflows = WorkflowMetrics::register(&mut registry);
-        Self { registry, requests, plugins, upstream, budgets, cache, host, workflows }
+        Self { registry, requests, plugins, upstream, budgets, cache, shared, host, workflows }
     }
 }
 
