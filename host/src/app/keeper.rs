@@ -209,7 +209,8 @@ impl Keeper {
             ("server.limits.header_timeout", limits.header_timeout != new.server().limits().header_timeout),
             ("server.limits.idle", limits.idle != new.server().limits().idle),
             ("telemetry", old.telemetry() != new.telemetry()),
-            ("state", old.state() != new.state()),
+            // A file that was opened for it is in force.
+            ("state", old.state() != new.state() && !self.writes_to(new)),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
@@ -222,6 +223,12 @@ impl Keeper {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
+    }
+
+    /// Whether what is written down goes where this configuration says.
+    fn writes_to(&self, config: &Config) -> bool {
+        let file = Store::file(config).map(|(path, _)| path.display().to_string());
+        file.as_deref() == self.store.path()
     }
 
     /// Opens the file that a new configuration needs and the one in force does not. One that keeps what it counts in memory goes
