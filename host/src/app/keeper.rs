@@ -201,6 +201,7 @@ impl Keeper {
     fn tell_bound(&self, next: &Config) {
         let (old, new) = (&self.config, next);
         let (server, limits) = (old.server(), old.server().limits());
+        let shares = old.state().shared().is_some() || new.state().shared().is_some();
         let changed = [
             ("server.admin", server.admin().listen() != new.server().admin().listen()),
             ("server.drain", server.drain() != new.server().drain()),
@@ -209,7 +210,8 @@ impl Keeper {
             ("server.limits.header_timeout", limits.header_timeout != new.server().limits().header_timeout),
             ("server.limits.idle", limits.idle != new.server().limits().idle),
             ("telemetry", old.telemetry() != new.telemetry()),
-            ("state, shared_state", old.state() != new.state()),
+            // A file that was opened for it is in force; a server is never joined or left.
+            ("state, shared_state", old.state() != new.state() && !(self.writes_to(new) && !shares)),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),
@@ -222,6 +224,12 @@ impl Keeper {
             let settings = changed.join(", ");
             tracing::warn!(target: "jackfield::world", settings, "these settings changed and take effect at the next start");
         }
+    }
+
+    /// Whether what is written down goes where this configuration says.
+    fn writes_to(&self, config: &Config) -> bool {
+        let file = Store::file(config).map(|(path, _)| path.display().to_string());
+        file.as_deref() == self.store.path()
     }
 
     /// Opens the file that a new configuration needs and the one in force does not. One that keeps what it counts in memory goes

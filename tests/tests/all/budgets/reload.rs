@@ -48,6 +48,7 @@ async fn a_reload_whose_file_cannot_be_opened_is_refused_and_the_old_world_goes_
     until_limit(&gateway, 0.000_001).await;
     assert_eq!(gateway.chat(body(&json!({}))).await.status, 402);
     assert!(home.dir.path().join("missing/state.db").exists());
+    assert!(!gateway.log().text().contains("take effect at the next start"), "it is in force");
 }
 
 #[tokio::test]

@@ -174,6 +174,19 @@ async fn vectors_of_two_models_are_never_put_together() {
     assert_eq!((fared(&reply), numbers(&reply)), ("hit", vec![12, 11]));
 }
 
+#[tokio::test]
+async fn a_downgrade_in_the_middle_asks_for_all_of_it() {
+    let budgets = "  budgets: { models: { a: { daily_limit_tokens: 12 } }, on_exceeded: { downgrade: b } }\n";
+    let world = start("", budgets).await;
+    world.upstream.push_for(&Match::model("a"), vectors(&[1], 10));
+    embed(&world, json!({ "input": "x" })).await;
+    world.upstream.push_for(&Match::model("b"), vectors(&[12], 5));
+    world.upstream.push_for(&Match::model("b"), vectors(&[11, 12], 9));
+    let reply = embed(&world, json!({ "input": ["x", "y"] })).await;
+    assert_eq!((reply.header("x-jackfield-model"), numbers(&reply)), (Some("b"), vec![11, 12]));
+    assert_eq!((sent(&world), world.upstream.requests().len()), (json!(["x", "y"]), 3));
+}
+
 /// A gateway with a call under way, and requests for each of these inputs beside it, which wait for it.
 async fn beside(
     world: &Arc<World>,

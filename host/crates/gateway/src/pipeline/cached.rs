@@ -260,8 +260,9 @@ async fn share(
     let id = closing.exchange.facts.id.to_string();
     let (most, deadline) = (world.store().cache().most(), closing.exchange.deadline);
     let mut followed = 0;
-    // It follows nobody: what it would be given is older than it wants.
-    let mut fresh = wants == Wants::Fresh;
+    // It follows nobody: what it would be given is older than it wants, or may be in parts.
+    let parts = closing.cached.divided.is_some();
+    let mut fresh = wants == Wants::Fresh || (parts && matches!(wants, Wants::Kept(Some(_))));
     loop {
         let first = || targets.first().and_then(|target| closing.cached.look(world, target));
         match world.flights().join(key, &id, most, fresh, first) {

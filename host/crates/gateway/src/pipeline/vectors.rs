@@ -190,19 +190,25 @@ pub(super) async fn walk(
         let answered = walk::walk(world, closing, vec![first.clone()], judge).await;
         closing.exchange.facts = Arc::clone(&whole);
         closing.cached.keeps();
+        let answers = closing.cached.answers.take();
         match answered {
             Ok(Answered { answer: Proven::Whole(reply), call }) => {
                 let parts = reply.wire.as_ref().and_then(|wire| divide(wire, asked.len()));
-                if let Some(Parts { vectors, .. }) = parts {
+                if let Some(Parts { vectors, .. }) = parts.filter(|_| answers.as_ref() == Some(&first)) {
                     let (model, provider, ..) = closing.told();
                     let given = given(closing, &model.unwrap_or_default(), &provider.unwrap_or_default());
                     divided.keep(world, &first, &given, &reply, &asked, &vectors);
                     let put = put_together(&divided, &known, &asked, &vectors, reply)?;
                     return Ok(Answered { call, ..put });
                 }
-                // It does not say which is which: the request goes as a whole.
+                // It does not say which is which, or a budget has put another model in the first one's place: the request goes
+                // as a whole, to the one that answered.
                 if let Some(call) = call {
                     call.end(CallEnd::Answered);
+                }
+                if let Some(other) = answers.filter(|answers| *answers != first) {
+                    let judge = Judge::new(world, &closing.exchange)?;
+                    return whole_walk(world, closing, &divided, vec![other], judge).await;
                 }
             }
             Ok(other) => return Ok(other),

@@ -373,11 +373,11 @@ mod tests {
             (
                 (any::<u32>(), maybe(), maybe(), pictures()),
                 proptest::collection::vec(call, 0..3),
-                (any::<bool>(), finish(), any::<bool>()),
+                (any::<bool>(), any::<u64>(), finish(), any::<bool>()),
             )
                 .prop_map(
-                    |((index, text, refusal, pictures), tool_calls, (other, finish_reason, finished))| {
-                        Delta { index, text, refusal, pictures, tool_calls, other, finish_reason, finished }
+                    |((index, text, refusal, pictures), tool_calls, (other, thought, finish_reason, finished))| {
+                        Delta { index, text, refusal, pictures, tool_calls, other, thought, finish_reason, finished }
                     },
                 );
         let chunk = (proptest::collection::vec(delta, 0..3), usage(), maybe(), any::<bool>(), wire())

@@ -26,7 +26,9 @@ fn call(call: &str, answer: &str) -> StoredCall {
 }
 
 fn file(path: &Path) -> Runs {
-    Runs::written_down(Opening::open(path, Synchronous::Normal, &[TABLES]).unwrap().start().unwrap())
+    let runs = Runs::default();
+    runs.write_down(Opening::open(path, Synchronous::Normal, &[TABLES]).unwrap().start().unwrap());
+    runs
 }
 
 #[tokio::test]
@@ -122,6 +124,6 @@ async fn the_oldest_go_first_by_size_and_what_is_open_stays() {
     for (id, there) in [("x", false), ("y", true), ("open", true)] {
         assert_eq!(runs.find(id).await.unwrap().is_some(), there, "{id}");
     }
-    let Form::Memory(memory) = &runs.0 else { panic!("in memory") };
+    let memory = &runs.memory;
     assert!(lock(memory).total() <= MAX_BYTES);
 }
