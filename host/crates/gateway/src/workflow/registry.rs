@@ -252,11 +252,13 @@ impl Runs {
         let leave = (workflow.on_disconnect == OnDisconnect::Cancel).then_some(leave);
         let workflow = Arc::clone(workflow);
         self.lock().tasks.spawn(async move {
-            let _guard = guard;
             let (record, fault) = drive(&context, workflow, input, left).await;
             // Whoever hears of the end may go on with it at once.
             drop(place);
             context.board.tell_end(record, fault).await;
+            // Shutdown waits for the guard, and whoever begins anew on the same file for what the run held.
+            drop(context);
+            drop(guard);
         });
         Ok(Started { id, events, leave })
     }

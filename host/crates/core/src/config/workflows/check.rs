@@ -124,7 +124,8 @@ fn check(
     graph::check(&steps, &needs, found);
     let mut unused = Needs::new();
     let output = raw.output.as_ref();
-    let output = output.and_then(|value| reader.template(value, &at.key("output"), &[], &mut unused, found));
+    let output =
+        output.and_then(|value| reader.reading(&[], &mut unused, found).template(value, &at.key("output")));
     let timeout =
         raw.timeout.map_or(TIMEOUT.get(), |timeout| check_timeout(timeout, &at.key("timeout"), found));
     let budget = raw.budget_usd.as_ref().map(|usd| found.dollars_above_zero(&at.key("budget_usd"), usd));

@@ -60,7 +60,8 @@ impl Checking<'_> {
         }
         if let Some(choose) = &raw.choose {
             let at = self.at.key("choose");
-            let on = self.reader.expression(&choose.on, &at.key("on"), locals, &mut self.needs, found);
+            let on =
+                self.reader.reading(locals, &mut self.needs, found).expression(&choose.on, &at.key("on"));
             let cases = choose.cases.iter().map(|(case, entry)| {
                 (case.clone(), self.entry(entry, &at.key("cases").key(case), names, found))
             });

@@ -53,13 +53,10 @@ impl Checking<'_> {
             let message = "one item after the other is not several at the same time";
             found.key_fault(&at, message, "remove `max_parallel`, or `sequential`");
         }
-        let over = self.reader.expression_of(
+        let over = self.reader.reading(&[], &mut self.needs, found).expression_of(
             Gives::List,
             over,
             &self.at.key("foreach"),
-            &[],
-            &mut self.needs,
-            found,
         )?;
         let max_parallel = if self.raw.sequential { 1 } else { max_parallel };
         Some(Foreach {

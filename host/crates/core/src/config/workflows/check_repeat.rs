@@ -58,7 +58,8 @@ impl Checking<'_> {
         let until = match &raw.until {
             RawUntil::Expression(text) => self
                 .reader
-                .expression_of(Gives::Bool, text, &until_at, &judged, &mut self.needs, found)
+                .reading(&judged, &mut self.needs, found)
+                .expression_of(Gives::Bool, text, &until_at)
                 .map(Until::Expression),
             RawUntil::Validator(raw) => {
                 let rule = validators::check_one(&raw.validator, &until_at.key("validator"), found);
@@ -67,7 +68,11 @@ impl Checking<'_> {
         };
         let score = raw.score.as_deref();
         let score = score.and_then(|text| {
-            self.reader.expression_of(Gives::Number, text, &at.key("score"), &judged, &mut self.needs, found)
+            self.reader.reading(&judged, &mut self.needs, found).expression_of(
+                Gives::Number,
+                text,
+                &at.key("score"),
+            )
         });
         let improve = match &raw.improve {
             Some(raw) => {
@@ -102,8 +107,11 @@ impl Checking<'_> {
     ) -> Option<Refine> {
         let raw = self.raw.refine.as_ref()?;
         let at = self.at.key("refine");
-        let when =
-            self.reader.expression_of(Gives::Bool, &raw.when, &at.key("when"), inner, &mut self.needs, found);
+        let when = self.reader.reading(inner, &mut self.needs, found).expression_of(
+            Gives::Bool,
+            &raw.when,
+            &at.key("when"),
+        );
         let (model, task) = (raw.model.as_deref(), raw.task.as_deref());
         let ask = RawAsk { at, model, task, system: raw.system.as_deref(), prompt: &raw.prompt };
         let ask = self.ask(&ask, inner, output.clone(), names, found);
@@ -135,9 +143,11 @@ impl Checking<'_> {
             (None, None) => None,
         };
         let system = raw.system;
-        let system = system
-            .and_then(|text| self.reader.text(text, &raw.at.key("system"), locals, &mut self.needs, found));
-        let prompt = self.reader.text(raw.prompt, &raw.at.key("prompt"), locals, &mut self.needs, found)?;
+        let system = system.and_then(|text| {
+            self.reader.reading(locals, &mut self.needs, found).text(text, &raw.at.key("system"))
+        });
+        let prompt =
+            self.reader.reading(locals, &mut self.needs, found).text(raw.prompt, &raw.at.key("prompt"))?;
         Some(Ask { call, system, prompt, output })
     }
 }

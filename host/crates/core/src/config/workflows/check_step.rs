@@ -70,13 +70,10 @@ impl Checking<'_> {
         }
         let when = self.raw.when.as_deref();
         let when = when.and_then(|text| {
-            self.reader.expression_of(
+            self.reader.reading(&locals, &mut self.needs, found).expression_of(
                 Gives::Bool,
                 text,
                 &self.at.key("when"),
-                &locals,
-                &mut self.needs,
-                found,
             )
         });
         let call = self.call(&locals, names, found);
@@ -85,8 +82,9 @@ impl Checking<'_> {
         }
         let output = self.output(found);
         let system = self.raw.system.as_deref();
-        let system = system
-            .and_then(|text| self.reader.text(text, &self.at.key("system"), &locals, &mut self.needs, found));
+        let system = system.and_then(|text| {
+            self.reader.reading(&locals, &mut self.needs, found).text(text, &self.at.key("system"))
+        });
         let (prompt, input) = self.message(&locals, variable.as_deref(), found);
         let inner: Vec<&str> = locals.iter().copied().chain(["output", "request"]).collect();
         let repeat = self.raw.repeat.as_ref().map(|raw| self.repeat(raw, &inner, &output, names, found));
@@ -193,17 +191,18 @@ impl Checking<'_> {
                 }
             }
             return (
-                self.reader.text(template, &self.at.key("template"), locals, &mut self.needs, found),
+                self.reader.reading(locals, &mut self.needs, found).text(template, &self.at.key("template")),
                 None,
             );
         }
         let prompt = raw.prompt.as_deref();
-        let prompt = prompt
-            .and_then(|text| self.reader.text(text, &self.at.key("prompt"), locals, &mut self.needs, found));
+        let prompt = prompt.and_then(|text| {
+            self.reader.reading(locals, &mut self.needs, found).text(text, &self.at.key("prompt"))
+        });
         if let Some(input) = &raw.input {
             return (
                 prompt,
-                self.reader.template(input, &self.at.key("input"), locals, &mut self.needs, found),
+                self.reader.reading(locals, &mut self.needs, found).template(input, &self.at.key("input")),
             );
         }
         let names = |name: &str| {

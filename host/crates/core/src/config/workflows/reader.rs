@@ -30,24 +30,40 @@ pub(super) struct Reader<'a> {
     pub(super) inputs: &'a BTreeMap<String, Input>,
 }
 
-impl Reader<'_> {
+/// Expressions of one place being read: what they see, what they turn out to need, and where faults are told.
+pub(super) struct Reading<'a, 'f> {
+    reader: &'a Reader<'a>,
+    locals: Locals<'a>,
+    needs: &'a mut Needs,
+    found: &'a mut Located<'f>,
+}
+
+impl<'r> Reader<'r> {
+    /// Begins to read expressions that see these variables besides the run's input and the steps.
+    pub(super) fn reading<'a, 'f>(
+        &'a self,
+        locals: Locals<'a>,
+        needs: &'a mut Needs,
+        found: &'a mut Located<'f>,
+    ) -> Reading<'a, 'f>
+    where
+        'r: 'a,
+    {
+        Reading { reader: self, locals, needs, found }
+    }
+}
+
+impl Reading<'_, '_> {
     /// Reads a field that is an expression as a whole.
-    pub(super) fn expression(
-        &self,
-        text: &str,
-        at: &Pointer,
-        locals: Locals<'_>,
-        needs: &mut Needs,
-        found: &mut Located<'_>,
-    ) -> Option<Expression> {
+    pub(super) fn expression(&mut self, text: &str, at: &Pointer) -> Option<Expression> {
         match Expression::parse_whole(text) {
             Ok(expression) => {
                 let base = text.find(expression.as_str()).unwrap_or(0);
-                self.check(&expression, text, base, at, locals, needs, found);
+                self.check(&expression, text, base, at);
                 Some(expression)
             }
             Err(fault) => {
-                tell(&fault, text, at, found);
+                tell(&fault, text, at, self.found);
                 None
             }
         }
@@ -55,22 +71,13 @@ impl Reader<'_> {
 
     /// The same, for a field whose value must be of one kind. One that is certainly of another is told; null stands for a step
     /// that was skipped, or for a field that need not be there.
-    #[allow(clippy::too_many_arguments)] // As `expression`, and what it must be.
-    pub(super) fn expression_of(
-        &self,
-        wanted: Gives,
-        text: &str,
-        at: &Pointer,
-        locals: Locals<'_>,
-        needs: &mut Needs,
-        found: &mut Located<'_>,
-    ) -> Option<Expression> {
-        let expression = self.expression(text, at, locals, needs, found)?;
-        let given = expression.gives(&|name, fields| self.kind(name, fields, locals));
+    pub(super) fn expression_of(&mut self, wanted: Gives, text: &str, at: &Pointer) -> Option<Expression> {
+        let expression = self.expression(text, at)?;
+        let given = expression.gives(&|name, fields| self.kind(name, fields));
         if given != wanted && given != Gives::Unknown {
             let base = text.find(expression.as_str()).unwrap_or(0);
-            let range = found.within(at, text, base, expression.as_str().len());
-            let path = found.path(at);
+            let range = self.found.within(at, text, base, expression.as_str().len());
+            let path = self.found.path(at);
             let hint = match wanted {
                 Gives::Bool => "compare it: `… == …`, `… > …`, `size(…) > 0`",
                 Gives::List => {
@@ -80,14 +87,14 @@ impl Reader<'_> {
             };
             let message =
                 format!("`{path}` must be {}, and this is {}", wanted.with_article(), given.with_article());
-            found.fault_at(range, message, hint.to_owned());
+            self.found.fault_at(range, message, hint.to_owned());
         }
         Some(expression)
     }
 
     /// What is known of a variable with fields behind it.
-    fn kind(&self, name: &str, fields: &[&str], locals: Locals<'_>) -> Gives {
-        if locals.contains(&name) {
+    fn kind(&self, name: &str, fields: &[&str]) -> Gives {
+        if self.locals.contains(&name) {
             return match (name, fields) {
                 ("index" | "iteration", []) => Gives::Number,
                 ("results" | "issues", []) => Gives::List,
@@ -96,14 +103,19 @@ impl Reader<'_> {
             };
         }
         if name == "input" {
-            let input = fields.first().and_then(|first| self.inputs.get(*first));
+            let input = fields.first().and_then(|first| self.reader.inputs.get(*first));
             return match (input, fields.len()) {
                 // One that may be left out may be null.
                 (Some(input), 1) if input.required || input.default.is_some() => input.kind.gives(),
                 _ => Gives::Unknown,
             };
         }
-        let step = self.steps.iter().position(|step| *step == name).and_then(|step| self.shapes.get(step));
+        let step = self
+            .reader
+            .steps
+            .iter()
+            .position(|step| *step == name)
+            .and_then(|step| self.reader.shapes.get(step));
         match (step, fields) {
             (Some(shape), ["output", rest @ ..]) => shape.gives(rest),
             _ => Gives::Unknown,
@@ -111,26 +123,12 @@ impl Reader<'_> {
     }
 
     /// Reads a text with expressions in it.
-    pub(super) fn text(
-        &self,
-        text: &str,
-        at: &Pointer,
-        locals: Locals<'_>,
-        needs: &mut Needs,
-        found: &mut Located<'_>,
-    ) -> Option<ValueTemplate> {
-        self.template(&Value::String(text.to_owned()), at, locals, needs, found)
+    pub(super) fn text(&mut self, text: &str, at: &Pointer) -> Option<ValueTemplate> {
+        self.template(&Value::String(text.to_owned()), at)
     }
 
     /// Reads any value with expressions in its texts.
-    pub(super) fn template(
-        &self,
-        value: &Value,
-        at: &Pointer,
-        locals: Locals<'_>,
-        needs: &mut Needs,
-        found: &mut Located<'_>,
-    ) -> Option<ValueTemplate> {
+    pub(super) fn template(&mut self, value: &Value, at: &Pointer) -> Option<ValueTemplate> {
         let text_at = |path: &[String]| {
             let inner = path.iter().try_fold(value, |value, key| match value {
                 Value::Array(list) => list.get(key.parse::<usize>().ok()?),
@@ -144,13 +142,13 @@ impl Reader<'_> {
                 for placed in template.expressions() {
                     let text = text_at(&placed.path);
                     let at = place(&placed.path);
-                    self.check(placed.expression, &text, placed.offset, &at, locals, needs, found);
+                    self.check(placed.expression, &text, placed.offset, &at);
                 }
                 Some(template)
             }
             Err(faults) => {
                 for fault in faults {
-                    tell(&fault.fault, &text_at(&fault.path), &place(&fault.path), found);
+                    tell(&fault.fault, &text_at(&fault.path), &place(&fault.path), self.found);
                 }
                 None
             }
@@ -158,47 +156,40 @@ impl Reader<'_> {
     }
 
     /// Checks what an expression refers to. It begins at `base` of `text`.
-    #[allow(clippy::too_many_arguments)] // One journey, and every one of them is another thing.
-    fn check(
-        &self,
-        expression: &Expression,
-        text: &str,
-        base: usize,
-        at: &Pointer,
-        locals: Locals<'_>,
-        needs: &mut Needs,
-        found: &mut Located<'_>,
-    ) {
+    fn check(&mut self, expression: &Expression, text: &str, base: usize, at: &Pointer) {
         for path in expression.paths() {
-            let range = found.within(at, text, base + path.offset, path.length);
-            if locals.contains(&path.name.as_str()) {
+            let range = self.found.within(at, text, base + path.offset, path.length);
+            if self.locals.contains(&path.name.as_str()) {
                 continue;
             }
-            let told = match (path.name.as_str(), self.steps.iter().position(|step| *step == path.name)) {
-                ("input", _) => self.input(path),
-                (_, Some(step)) => {
-                    needs.entry(step).or_insert_with(|| range.clone());
-                    self.output(step, path)
-                }
-                (name, None) => Err(self.unknown(name, locals)),
-            };
+            let told =
+                match (path.name.as_str(), self.reader.steps.iter().position(|step| *step == path.name)) {
+                    ("input", _) => self.input(path),
+                    (_, Some(step)) => {
+                        self.needs.entry(step).or_insert_with(|| range.clone());
+                        self.output(step, path)
+                    }
+                    (name, None) => Err(self.unknown(name)),
+                };
             if let Err((message, hint)) = told {
-                found.fault_at(range, message, hint);
+                self.found.fault_at(range, message, hint);
             }
         }
     }
 
-    fn unknown(&self, name: &str, locals: Locals<'_>) -> (String, String) {
+    fn unknown(&self, name: &str) -> (String, String) {
         let known: BTreeSet<&str> =
-            locals.iter().copied().chain(["input"]).chain(self.steps.iter().copied()).collect();
+            self.locals.iter().copied().chain(["input"]).chain(self.reader.steps.iter().copied()).collect();
         let hint = suggest::hint(name, "what an expression here can name", known);
         (format!("there is no step or variable `{name}` here"), hint)
     }
 
     fn input(&self, path: &Path) -> Result<(), (String, String)> {
-        let Some(first) = path.fields.first().filter(|_| !self.inputs.is_empty()) else { return Ok(()) };
-        let Some(input) = self.inputs.get(first) else {
-            let known = self.inputs.keys().map(String::as_str);
+        let Some(first) = path.fields.first().filter(|_| !self.reader.inputs.is_empty()) else {
+            return Ok(());
+        };
+        let Some(input) = self.reader.inputs.get(first) else {
+            let known = self.reader.inputs.keys().map(String::as_str);
             return Err((
                 format!("the workflow has no input `{first}`"),
                 suggest::undeclared(first, "inputs", known),
@@ -225,7 +216,7 @@ impl Reader<'_> {
         if first != "output" {
             return Err((format!("a step has no `{first}`"), format!("write `{name}.output`")));
         }
-        let shape = self.shapes.get(step).unwrap_or(&Shape::Anything);
+        let shape = self.reader.shapes.get(step).unwrap_or(&Shape::Anything);
         shape
             .lacks(rest, path.optional)
             .map_or(Ok(()), |(what, hint)| Err((format!("the output of `{name}` {what}"), hint)))
