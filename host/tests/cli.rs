@@ -595,7 +595,8 @@ fn switches(process: u32) -> std::collections::BTreeMap<String, u64> {
     tasks.filter_map(|task| of(task.unwrap().path())).collect()
 }
 
-/// Idle, a gateway wakes nobody: no thread runs, not even to look at a clock. Its admin port is open meanwhile.
+/// Idle, a gateway wakes nobody: no thread runs, not even to look at a clock. Its admin port is open meanwhile, and a file beside
+/// the configuration is written and stays open, as the state's is.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_gateway_wakes_nobody() {
@@ -650,10 +651,12 @@ fn an_idle_gateway_wakes_nobody() {
         "{answer}"
     );
 
+    let mut beside = std::fs::File::create(folder.path().join("beside.db")).unwrap();
     let mut seen = Vec::new();
     for _ in 0..WINDOWS {
         let before = switches(served.0.id());
         assert!(before.len() > 2, "{before:?}");
+        beside.write_all(b"a row").unwrap();
         std::thread::sleep(std::time::Duration::from_secs(1));
         let now = switches(served.0.id());
         if before == now {

@@ -1,15 +1,19 @@
 //! The one task that makes worlds while the gateway serves: it watches the plugin folder and the configuration
-//! file, hears of failing plugins, ends trials, and obeys the admin port. The only place that names notify.
+//! file, hears of failing plugins, ends trials, and obeys the admin port. The only place that names notify, which polls where Linux's
+//! inotify cannot be had (`watch/inotify.rs`), and watches elsewhere.
 //!
 //! Events are hints: whatever they say, the folder is looked at as a whole. A burst is waited out, but
 //! not for ever; one reload runs at a time. Where the system cannot watch, the folder is polled.
+
+#[cfg(target_os = "linux")]
+mod inotify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use notify::{Config as NotifyConfig, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config as NotifyConfig, PollWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -175,37 +179,49 @@ fn identity(dir: &Path) -> (u64, u64) {
     }
 }
 
-/// A watcher; `None` when the system has none to give.
-fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Watcher + Send>> {
-    let tell = |hint: mpsc::Sender<()>| {
-        let watched = watched.clone();
-        move |event: notify::Result<notify::Event>| {
-            // Reading a file is no change; an error means that events may be missing. A full channel already
-            // holds the hint.
-            let matters = event.map_or(true, |event| {
-                !event.kind.is_access()
-                    && (event.paths.is_empty() || event.paths.iter().any(|path| watched.matters(path)))
-            });
-            if matters {
-                let _ = hint.try_send(());
-            }
-        }
-    };
-    let native = RecommendedWatcher::new(tell(hint.clone()), NotifyConfig::default());
-    match native.and_then(|watcher| attach(watcher, watched)) {
+/// A watcher, which ends when it is dropped; `None` when the system has none to give.
+fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Send>> {
+    match native(watched, hint) {
         Ok(watcher) => return Some(watcher),
         Err(error) => {
             tracing::warn!(target: "jackfield::world", %error, "the system cannot watch the plugin folder: polling it");
         }
     }
     let every = NotifyConfig::default().with_poll_interval(FALLBACK_POLL);
-    PollWatcher::new(tell(hint.clone()), every).and_then(|watcher| attach(watcher, watched)).ok()
+    PollWatcher::new(tell(watched, hint), every).and_then(|watcher| attach(watcher, watched)).ok()
 }
 
-fn attach<W: Watcher + Send + 'static>(
-    mut watcher: W,
+#[cfg(target_os = "linux")]
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> std::io::Result<Box<dyn Send>> {
+    inotify::hear(watched, hint.clone()).map(|hearing| Box::new(hearing) as Box<dyn Send>)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> notify::Result<Box<dyn Send>> {
+    let watcher = notify::RecommendedWatcher::new(tell(watched, hint), NotifyConfig::default())?;
+    attach(watcher, watched)
+}
+
+/// What notify calls at every event.
+fn tell(
     watched: &Watched,
-) -> notify::Result<Box<dyn Watcher + Send>> {
+    hint: &mpsc::Sender<()>,
+) -> impl Fn(notify::Result<notify::Event>) + Send + 'static {
+    let (watched, hint) = (watched.clone(), hint.clone());
+    move |event| {
+        // Reading a file is no change; an error means that events may be missing. A full channel already
+        // holds the hint.
+        let matters = event.map_or(true, |event| {
+            !event.kind.is_access()
+                && (event.paths.is_empty() || event.paths.iter().any(|path| watched.matters(path)))
+        });
+        if matters {
+            let _ = hint.try_send(());
+        }
+    }
+}
+
+fn attach<W: Watcher + Send + 'static>(mut watcher: W, watched: &Watched) -> notify::Result<Box<dyn Send>> {
     for (folder, _) in &watched.folders {
         watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }

@@ -154,16 +154,22 @@ pub(super) fn tell(response: &mut Response<Body>, head: &Head, streams: bool) {
 }
 
 fn put_id(response: &mut Response<Body>, id: RequestId) {
+    let id = id.to_string();
     for name in REQUEST_IDS {
-        put(response, name, &id.to_string());
+        put(response, name, &id);
     }
 }
 
 /// Only visible ASCII goes into a header; anything else becomes `?`.
 fn put(response: &mut Response<Body>, name: HeaderName, text: &str) {
-    let shown: String =
-        text.chars().take(MAX_HEADER_TEXT).map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
-    if let Ok(value) = HeaderValue::from_str(&shown) {
+    let visible = |c: char| (' '..='~').contains(&c);
+    let value = if text.len() <= MAX_HEADER_TEXT && text.chars().all(visible) {
+        HeaderValue::from_str(text)
+    } else {
+        let shown = text.chars().take(MAX_HEADER_TEXT).map(|c| if visible(c) { c } else { '?' });
+        HeaderValue::from_str(&shown.collect::<String>())
+    };
+    if let Ok(value) = value {
         response.headers_mut().insert(name, value);
     }
 }
