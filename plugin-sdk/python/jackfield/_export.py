@@ -6,6 +6,7 @@ No exception leaves a call but `Err`: anything else would trap without a word.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from componentize_py_types import Err  # type: ignore[import-not-found]
@@ -23,11 +24,18 @@ _REASONING = {None: None, **{name: getattr(wit.ReasoningLevel, name.upper()) for
 _STATUS = {name: getattr(wit.RejectClass, name.upper().replace("-", "_")) for name in router._STATUS}
 
 
-def export(cls: type, name: str, version: str, folder: str) -> dict[str, type]:
-    """The classes by the names that componentize-py looks for; `folder` holds the author's files."""
+def export(cls: type, name: str, version: str) -> dict[str, type]:
+    """The classes by the names that componentize-py looks for."""
+    folder = _folder(cls)
     definition = Definition(cls)
     _warm.up(lambda example: _classes(Definition(example), name, version, folder))
     return _classes(definition, name, version, folder)
+
+
+def _folder(cls: type) -> str:
+    """Where the author's files are."""
+    file: str = sys.modules[cls.__module__].__file__ or ""
+    return file.rsplit("/", cls.__module__.count(".") + (2 if file.endswith("/__init__.py") else 1))[0] + "/"
 
 
 def _classes(definition: Definition, name: str, version: str, folder: str) -> dict[str, type]:
@@ -64,7 +72,7 @@ def _where(error: BaseException, folder: str) -> str:
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_filename.startswith(folder):
-            found = f"{code.co_filename[len(folder):].lstrip('/')}:{trace.tb_lineno} in {code.co_name}"
+            found = f"{code.co_filename[len(folder):]}:{trace.tb_lineno} in {code.co_name}"
         trace = trace.tb_next
     return found
 

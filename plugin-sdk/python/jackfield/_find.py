@@ -2,7 +2,7 @@
 
 Run by `jackfield plugin build` with the Python at hand: `python3 -I _find.py FOLDER FILE…`, the files relative and
 ending in `.py`. Prints JSON: the module and the class, what kinds of plugin it is, and whether it asks models
-(`llm`). Faults are printed as a person reads them, with their place, and the exit status is then 1.
+(`llm`); or a `fault` and its `place`, a file with its line, or nothing when it is the folder's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ KINDS = {"Router": "router", "Validator": "validator", "StreamValidator": "strea
 
 
 class Fault(Exception):
-    """What keeps the folder from being a plugin."""
+    """What keeps the folder from being a plugin, and where."""
+
+    def __init__(self, text: str, place: str = "") -> None:
+        super().__init__(text)
+        self.place = place
 
 
 @dataclass
@@ -77,9 +81,9 @@ def read(folder: Path, files: list[str]) -> Found:
         try:
             tree = ast.parse((folder / file).read_bytes(), filename=file)
         except SyntaxError as error:
-            raise Fault(shown(error, file)) from error
-        except ValueError as error:
-            raise Fault(f"{file}: {error}") from error
+            raise Fault(f"\n{shown(error, file)}", f"{file}:{error.lineno}") from error
+        except ValueError as error:  # It holds a null byte, to Pythons before 3.12.
+            raise Fault(str(error), file) from error
         module = module_name(file)
         names: dict[str, str] = {}
         # A class may stand under an `if`; one inside a function is not for anybody to find.
@@ -169,11 +173,12 @@ def find(folder: Path, files: list[str]) -> dict[str, object]:
         told = ", ".join(f"{found.classes[name].name} ({found.classes[name].place})" for name in last)
         raise Fault(
             f"{len(last)} classes could be the plugin: {told}; a folder is one plugin: give each a folder of its own, or "
-            "make one class of them: `class Both(Router, Validator)`"
+            "make one class of them: `class Both(Router, Validator)`",
+            found.classes[last[1]].place,
         )
     one = found.classes[last[0]]
     if not one.module.isascii() or not all(part.isidentifier() for part in one.module.split(".")):
-        raise Fault(f"{one.place}: Python cannot import a module called `{one.module}`; rename the file")
+        raise Fault(f"Python cannot import a module called `{one.module}`; rename the file", one.place)
     return {
         "module": one.module,
         "class": one.name,
@@ -187,9 +192,8 @@ def main() -> int:
     """The command line."""
     try:
         print(json.dumps(find(Path(sys.argv[1]), sys.argv[2:])))
-    except (Fault, OSError) as fault:
-        print(fault, file=sys.stderr)
-        return 1
+    except Fault as fault:
+        print(json.dumps({"fault": str(fault), "place": fault.place}))
     return 0
 
 

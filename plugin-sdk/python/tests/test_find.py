@@ -60,17 +60,18 @@ class Find(unittest.TestCase):
 
     def test_what_is_not_clear_is_told_with_its_place(self):
         rows = [
-            ({"a.py": "x = 1\n"}, r"no class here is a subclass of Router.*looked in: a.py"),
-            ({"a.py": "class Router: pass\nclass A(Router): pass\n"}, "no class here"),
-            ({}, "no .py file"),
-            ({"a.py": RULE, "b.py": RULE}, r"2 classes could be the plugin: Rule \(a.py:2\), Rule \(b.py:2\)"),
-            ({"my-rule.py": RULE}, "cannot import a module called `my-rule`"),
-            ({"a.py": "def x(:\n"}, r'(?s)File "a.py", line 1\n.*def x\(:\n.*SyntaxError'),
-            ({"a.py": "x = '\0'"}, "a.py"),
+            ({"a.py": "x = 1\n"}, "", r"no class here is a subclass of Router.*looked in: a.py"),
+            ({"a.py": "class Router: pass\nclass A(Router): pass\n"}, "", "no class here"),
+            ({}, "", "no .py file"),
+            ({"a.py": RULE, "b.py": RULE}, "b.py:2", r"2 classes could be the plugin: Rule \(a.py:2\), Rule \(b.py:2\)"),
+            ({"my-rule.py": RULE}, "my-rule.py:2", "cannot import a module called `my-rule`"),
+            ({"a.py": "def x(:\n"}, "a.py:1", r'(?s)File "a.py", line 1\n.*def x\(:\n.*SyntaxError'),
+            ({"a.py": "x = '\0'"}, "a.py:1", "null bytes"),
         ]
-        for files, said in rows:
-            with self.subTest(files=files), self.assertRaisesRegex(_find.Fault, said):
+        for files, place, said in rows:
+            with self.subTest(files=files), self.assertRaisesRegex(_find.Fault, said) as raised:
                 find(files)
+            self.assertEqual(raised.exception.place, place)
 
 
 if __name__ == "__main__":
