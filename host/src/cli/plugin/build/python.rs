@@ -13,6 +13,7 @@ use super::error::BuildError;
 use super::language::Language;
 use super::project::Project;
 use super::{Embedded, Made, tools, wit, write_files};
+use crate::cli::plugin::stamp::ABI;
 
 macro_rules! sdk {
     ($($name:literal),* $(,)?) => {
@@ -54,6 +55,8 @@ const INSTALL: &str = "python3 -m pip install componentize-py==0.25.1";
 
 /// The entry's module: what componentize-py is asked to wrap.
 const ENTRY: &str = "jackfield_entry";
+/// The world that is made for it.
+const WORLD: &str = "plugin";
 /// Where the tool's Python sees the author's files: it numbers the folders that it is given.
 const SEEN_AT: &str = "/1/";
 
@@ -71,15 +74,15 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
 
     let (sdk, sources) = (work.join("sdk"), work.join("plugin"));
     write_files(SDK, &sdk)?;
-    write_files(wit::WIT, &work.join("wit"))?;
     project.copy_into(&sources)?;
     let (root, files) = modules(project);
     let sources = sources.join(root);
 
     let found = find(project, &python, &sdk, &sources, &files)?;
-    let entry = sdk.join(format!("{ENTRY}.py"));
-    std::fs::write(&entry, entry_text(project, &found))
-        .map_err(|source| BuildError::Write { path: entry, source })?;
+    let contract = work.join("wit");
+    write_files(wit::WIT, &contract)?;
+    write(contract.join("plugin.wit"), &world_text(project, &found)?)?;
+    write(sdk.join(format!("{ENTRY}.py")), &entry_text(project, &found))?;
 
     let component = work.join("component.wasm");
     let mut command = Command::new(&tool);
@@ -88,10 +91,7 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
         .env("VIRTUAL_ENV", packages(project, work));
-    command.args(["--quiet", "--wit-path", "wit"]);
-    for world in worlds(project, &found)? {
-        command.args(["--world", &world]);
-    }
+    command.args(["--quiet", "--wit-path", "wit", "--world", WORLD]);
     command
         .args(["componentize", "--stub-wasi", "--python-path"])
         .arg(&sdk)
@@ -124,6 +124,10 @@ fn modules(project: &Project) -> (&'static str, Vec<PathBuf>) {
         Ok(below) if !below.is_empty() => ("src", below),
         _ => ("", files),
     }
+}
+
+fn write(path: PathBuf, text: &str) -> Result<(), BuildError> {
+    std::fs::write(&path, text).map_err(|source| BuildError::Write { path, source })
 }
 
 /// The one class, as `_find.py` tells it.
@@ -170,22 +174,22 @@ fn find(
     serde_json::from_slice(&output.stdout).map_err(|error| said(error.to_string()))
 }
 
-/// The contract's worlds of a class: the tool makes one of them.
-fn worlds(project: &Project, found: &Found) -> Result<Vec<String>, BuildError> {
-    let of = |kind: &String| match (kind.as_str(), found.llm) {
-        ("router" | "validator", true) => Some(format!("{kind}-llm")),
-        ("stream-validator", true) => None,
-        _ => Some(kind.clone()),
-    };
-    let worlds: Vec<String> = found.kinds.iter().filter_map(of).collect();
-    match worlds.is_empty() {
-        false => Ok(worlds),
-        true => Err(BuildError::Source {
+/// The world of a class, made of the contract's own: the tool fails on several at once.
+fn world_text(project: &Project, found: &Found) -> Result<String, BuildError> {
+    // A check of streams has no world with models; together with another it has the other's.
+    if found.llm && found.kinds == ["stream-validator"] {
+        return Err(BuildError::Source {
             plugin: project.name.clone(),
             place: found.place.clone(),
             fault: "a check of streams cannot ask models: do not import jackfield.llm".into(),
-        }),
+        });
     }
+    let included = found.kinds.iter().map(|kind| match (kind.as_str(), found.llm) {
+        ("router" | "validator", true) => format!("    include {kind}-llm;\n"),
+        _ => format!("    include {kind};\n"),
+    });
+    let included: String = included.collect();
+    Ok(format!("package {ABI};\n\nworld {WORLD} {{\n{included}}}\n"))
 }
 
 /// The module with the classes that componentize-py looks for.
