@@ -38,7 +38,7 @@ class Tutorials(unittest.TestCase):
         for answer, verdict in [
             ("Good day", Accept(score=1.0)),
             ("DAMN", Repair("Say it again without the word `damn`.")),
-            ("damn and Heck", Reject("the answer holds `damn`", "the answer holds `heck`")),
+            ("damn and Heck", Reject("the answer contains `damn`", "the answer contains `heck`")),
         ]:
             self.assertEqual(host.validate(polite, answer), verdict)
 
@@ -51,13 +51,15 @@ class Tutorials(unittest.TestCase):
             "unpriced": model(),
         }
         host = Host(models=known, budget={"project": 0.9})
-        told = dict(because="request 1: mid at $1 per million", labels={"frugal": "no"})
+        told = dict(because="request 1: mid at $1.00 per million", labels={"frugal": "no"})
         self.assertEqual(host.route(frugal), Route("mid", **told))
+        host.budget = Host(budget={"project": 0.2}).budget
+        self.assertEqual(host.route(frugal).models, ["mid"])
         host.budget = Host(budget={"project": 0.1}).budget
-        told = dict(because="request 2: dear at $10 per million", labels={"frugal": "yes"})
+        told = dict(because="request 3: dear at $10.00 per million", labels={"frugal": "yes"})
         self.assertEqual(host.route(frugal), Route("dear", **told))
         host.config = {"models": ["mid", "sick"]}
-        self.assertEqual(host.route(frugal), Abstain())
+        self.assertEqual(host.route(frugal), Abstain("no model is cheap and healthy"))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from jackfield import Request, Route, Router, budget, kv, models
+from jackfield import Abstain, Decision, Request, Route, Router, budget, kv, models
 
-LOW = 0.2
-"""Less than this share of the project's budget is little."""
+LOW = 0.8
+"""When more than this share of the project's budget is used, little is left."""
 
 
 @dataclass
@@ -15,25 +15,30 @@ class Settings:
 
 
 class Frugal(Router):
-    """Chooses the cheapest model that is healthy, and only tagged ones when the budget runs low."""
+    """Chooses the cheapest healthy model, and only tagged ones when the budget runs low."""
 
     config: Settings
 
-    def route(self, request: Request) -> Route | None:
+    def route(self, request: Request) -> Decision:
         left = budget.remaining("project")
-        frugal = left is not None and 1 - left.used_ratio < LOW
-        priced = [
-            (model.input_usd_per_mtok, name)
-            for name in self.config.models or models.names()
-            if (model := models.info(name)) and model.input_usd_per_mtok is not None
-            if (model.has_tag("cheap") or not frugal) and models.live(name).healthy
-        ]
+        frugal = left is not None and left.used_ratio > LOW
+        names = models.names() if self.config.models is None else self.config.models
+        priced = [offer for name in names if (offer := self.offer(name, frugal))]
         if not priced:
-            return None
+            return Abstain(because="no model is cheap and healthy")
         price, name = min(priced)
         number = kv.increment("decided")
         return Route(
             name,
-            because=f"request {number}: {name} at ${price:g} per million",
+            because=f"request {number}: {name} at ${price:.2f} per million",
             labels={"frugal": "yes" if frugal else "no"},
         )
+
+    def offer(self, name: str, frugal: bool) -> tuple[float, str] | None:
+        """A model's price and name, if it may be chosen."""
+        info, live = models.info(name), models.live(name)
+        if info is None or live is None or info.input_usd_per_mtok is None:
+            return None
+        if not live.healthy or (frugal and not info.has_tag("cheap")):
+            return None
+        return info.input_usd_per_mtok, name

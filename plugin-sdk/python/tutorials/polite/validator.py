@@ -22,7 +22,7 @@ class Polite(Validator):
             return Accept(score=1.0)
         if len(found) == 1:
             return Repair(f"Say it again without the word `{found[0]}`.")
-        return Reject(*[f"the answer holds `{word}`" for word in found])
+        return Reject(*[f"the answer contains `{word}`" for word in found])
 
 
 def ascii_lower(text: str) -> str:
