@@ -1,4 +1,4 @@
-"""The time. Python's own `time` has no clock inside a plugin."""
+"""The time, as the host has it."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ pub(super) const SDK: Embedded = sdk![
     "_export.py",
     "_find.py",
     "_host.py",
+    "_sandbox.py",
     "_settings.py",
     "_warm.py",
     "budget.py",
@@ -205,7 +206,8 @@ fn entry_text(project: &Project, found: &Found) -> String {
     let exports: String =
         exports.chain(["Lifecycle"]).map(|name| format!("{name} = _made[\"{name}\"]\n")).collect();
     format!(
-        "from jackfield import _export\nimport {module} as _module\n_made = _export.export(_module.{class}, {}, {})\n{exports}",
+        "from jackfield import _export, _sandbox\n_sandbox.prepare()\nimport {module} as _module\n_made = _export.export(_module.{class}, {}, {})\n\
+         {exports}_sandbox.close()\n",
         text(&project.name),
         text(&project.version),
     )
