@@ -25,7 +25,7 @@ macro_rules! sdk {
 }
 
 /// The SDK's own files; the digest covers them. `testing` is for unit tests and is in no component.
-pub(super) const SDK: Embedded = sdk![
+pub(in crate::cli::plugin) const SDK: Embedded = sdk![
     "__init__.py",
     "_check.py",
     "_define.py",
@@ -49,6 +49,9 @@ pub(super) const SDK: Embedded = sdk![
     "stream.py",
     "validator.py",
 ];
+
+/// What there is besides for unit tests and editors.
+pub(in crate::cli::plugin) const TESTING: Embedded = sdk!["py.typed", "testing.py"];
 
 /// The tool and the version that this kit is tested with (`tests/guests/python/requirements.txt`).
 const TOOL: &str = "componentize-py";
