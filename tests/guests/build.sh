@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the guests that prove the contract in every language, each with its real toolchain:
 #
-#   tests/guests/build.sh [js|python|rust|rust-bench|rust-llm|rust-window …]      all of them when none is named
+#   tests/guests/build.sh [js|python|python-sdk|python-seed|python-llm|python-window|
+#                          rust|rust-bench|rust-llm|rust-window …]      all of them when none is named
 #
 # Components go to $JACKFIELD_GUESTS (default: $XDG_CACHE_HOME/jackfield/guests), toolchains to
 # $XDG_CACHE_HOME/jackfield, pinned by package-lock.json, requirements.txt and the Cargo.locks. What is
-# built already from the same inputs is left alone. The Rust guests need $JACKFIELD_BIN, the built
-# `jackfield`. Nothing is installed on the system, except Debian's Rust for WebAssembly by root in CI.
+# built already from the same inputs is left alone. The Rust guests and those of an SDK need $JACKFIELD_BIN, the
+# built `jackfield`. Nothing is installed on the system, except Debian's Rust for WebAssembly by root in CI.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -88,6 +89,17 @@ build_python() {
   "$tools/bin/componentize-py" --wit-path wit --world router componentize --stub-wasi my_router --output guest.wasm
 }
 
+# With the SDK, as an author builds.
+build_python-sdk() { python_build python-sdk; }
+build_python-seed() { python_build python-seed; }
+build_python-llm() { python_build python-llm; }
+build_python-window() { python_build python-window; }
+
+python_build() {
+  toolchain_python
+  "$JACKFIELD_BIN" plugin build "$here/$1" --tools "$tools" --out guest.wasm
+}
+
 build_rust() { plugin_build "$root/plugins/urgent-router"; }
 build_rust-bench() { plugin_build "$here/rust-bench"; }
 build_rust-llm() { plugin_build "$here/rust-llm"; }
@@ -103,12 +115,19 @@ inputs() {
   case $1 in
     js) digest wit tests/guests/js tests/guests/build.sh ;;
     python) digest wit tests/guests/python tests/guests/build.sh ;;
+    python-*) python_inputs "tests/guests/$1" ;;
     rust) rust_inputs plugins/urgent-router ;;
     rust-bench) rust_inputs tests/guests/rust-bench ;;
     rust-llm) rust_inputs tests/guests/rust-llm ;;
     rust-window) rust_inputs tests/guests/rust-window ;;
-    *) missing "there is no guest \`$1\`: js, python, rust, rust-bench, rust-llm, rust-window" ;;
+    *) missing "there is no guest \`$1\`: js, python, python-sdk, python-seed, python-llm, python-window, rust, rust-bench, rust-llm, rust-window" ;;
   esac
+}
+
+python_inputs() {
+  [ -x "${JACKFIELD_BIN:-}" ] || missing "the guests of an SDK need \$JACKFIELD_BIN, the built jackfield (for example target/release/jackfield)"
+  [ -d "$root/$1" ] || missing "there is no guest in $1"
+  printf '%s %s\n' "$(digest wit plugin-sdk/python tests/guests/python/requirements.txt "$1" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
 }
 
 rust_inputs() {
@@ -123,7 +142,7 @@ exec 9>"$cache/guests.lock"
 [ -z "${JACKFIELD_BIN:-}" ] || JACKFIELD_BIN=$(realpath "$JACKFIELD_BIN")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-[ $# -gt 0 ] || set -- js python rust rust-bench rust-llm rust-window
+[ $# -gt 0 ] || set -- js python python-sdk python-seed python-llm python-window rust rust-bench rust-llm rust-window
 for guest in "$@"; do
   made_from=$(inputs "$guest")
   if [ -e "$out/$guest.wasm" ] && [ "$(cat "$out/$guest.inputs" 2>/dev/null)" = "$made_from" ]; then

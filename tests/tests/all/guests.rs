@@ -20,10 +20,11 @@ struct Guest {
 }
 
 /// In Rust the rule is the example plugin; the interpreted guests are large, so that one is both.
-const GUESTS: [Guest; 3] = [
+const GUESTS: [Guest; 4] = [
     Guest { rule: "rust", tour: "rust-bench" },
     Guest { rule: "js", tour: "js" },
     Guest { rule: "python", tour: "python" },
+    Guest { rule: "python-sdk", tour: "python-sdk" },
 ];
 
 /// Generous: nothing timed is asserted, and the machine may be busy compiling the other guests.
@@ -212,19 +213,28 @@ async fn a_misspelt_setting_is_refused_in_every_language() {
     .await;
 }
 
-/// One crate that is a router and a validator, both of which ask a model.
+/// One plugin that is a router and a validator, both of which ask a model.
 #[tokio::test]
 async fn a_plugin_of_the_rust_sdk_asks_models() {
+    asks_models("rust-llm").await;
+}
+
+#[tokio::test]
+async fn a_plugin_of_the_python_sdk_asks_models() {
+    asks_models("python-llm").await;
+}
+
+async fn asks_models(guest: &str) {
     let Some(folder) = folder() else { return };
     let models =
         ["easy", "hard", "other", "judge"].map(|m| format!("  {m}: {{ provider: up, retries: 0 }}\n"));
     let yaml = format!(
-        "orchestrator:\n  default_model: easy\n  fallback: {{ hard: [other] }}\n  validators: [rust-llm]\nmodels:\n{}\
-         plugins:\n  dir: PLUGINS\n  settings:\n    rust-llm: {{ grants: [llm], on_error: fail, limits: {LIMITS}, \
+        "orchestrator:\n  default_model: easy\n  fallback: {{ hard: [other] }}\n  validators: [{guest}]\nmodels:\n{}\
+         plugins:\n  dir: PLUGINS\n  settings:\n    {guest}: {{ grants: [llm], on_error: fail, limits: {LIMITS}, \
          config: {{ judge: judge, hard: hard }} }}\n",
         models.concat()
     );
-    let world = World::with_plugins(&yaml, &[("rust-llm.wasm", &component(&folder, "rust-llm"))]).await;
+    let world = World::with_plugins(&yaml, &[(&format!("{guest}.wasm"), &component(&folder, guest))]).await;
     world.upstream.always(openai::chat("an answer"));
     for (words, model) in
         [(["easy", "yes"].as_slice(), "easy"), (&["hard", "yes"], "hard"), (&["hard", "no", "yes"], "other")]
@@ -245,4 +255,37 @@ async fn a_plugin_of_the_rust_sdk_asks_models() {
     let record = world.gateway.record(reply.header("x-jackfield-request-id").unwrap()).await;
     let mut issues = record["steps"].as_array().unwrap().iter().filter_map(|step| step["issues"][0].as_str());
     assert!(issues.next_back().unwrap().starts_with("not judged: LlmError"), "{record:#}");
+}
+
+/// The seed's class, to the letter but for its import line.
+const SEED: &str = r#"from lattice_lock.orchestrator import Router
+
+class MyRouter(Router):
+    def route(self, prompt: str) -> str:
+        if "urgent" in prompt:
+            return "fast-model"
+        return "smart-model"
+"#;
+
+#[test]
+fn the_guest_is_the_seeds_class() {
+    let guest = include_str!("../../guests/python-seed/router.py");
+    assert_eq!(guest, SEED.replace("lattice_lock.orchestrator", "jackfield"));
+}
+
+#[tokio::test]
+async fn the_seeds_class_routes() {
+    let Some(folder) = folder() else { return };
+    let yaml = format!(
+        "orchestrator:\n  routers: [python-seed]\n{MODELS}plugins:\n  dir: PLUGINS\n  settings:\n    \
+         python-seed: {{ limits: {LIMITS} }}\n"
+    );
+    let world = World::with_plugins(&yaml, &[("python-seed.wasm", &component(&folder, "python-seed"))]).await;
+    world.upstream.always(openai::chat("ok"));
+    for (prompt, model) in [("this is urgent", "fast-model"), ("this can wait", "smart-model")] {
+        let reply = world.gateway.chat(json!({"messages": [user(prompt)]}).to_string()).await;
+        assert_eq!(reply.status, 200, "{}: {}", reply.text(), world.gateway.log().complaints());
+        assert_eq!(reply.header("x-jackfield-model"), Some(model), "{prompt}");
+        assert_eq!(reply.header("x-jackfield-route"), Some("python-seed"), "{prompt}");
+    }
 }

@@ -329,8 +329,17 @@ async fn what_a_window_holds_is_bounded() {
 /// The same rules as the guard's, from a real toolchain; see `guests`.
 #[tokio::test]
 async fn a_rust_component_is_a_window() {
+    is_a_window("rust-window").await;
+}
+
+#[tokio::test]
+async fn a_python_component_is_a_window() {
+    is_a_window("python-window").await;
+}
+
+async fn is_a_window(guest: &str) {
     let Some(folder) = folder() else { return };
-    let guest = component(&folder, "rust-window");
+    let guest = component(&folder, guest);
     let rows: [(&[&str], &str, &str); 4] = [
         (
             &["\u{20ac}\u{e4}", "\u{1f600}\u{1f600}xy", "z\u{20ac}"],

@@ -9,7 +9,7 @@ mod error;
 mod js;
 pub(super) mod language;
 pub(super) mod project;
-mod python;
+pub(super) mod python;
 mod rust;
 mod tools;
 pub(super) mod wit;

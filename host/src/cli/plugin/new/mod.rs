@@ -2,6 +2,7 @@
 //!
 //! It is written once, into a folder that is new or empty; nothing that is there is touched, and nothing is downloaded.
 
+mod python;
 mod rust;
 mod template;
 
@@ -74,6 +75,7 @@ fn write(
 ) -> io::Result<Vec<String>> {
     let sdk = match language {
         Language::Rust => rust::sdk_for(dir)?,
+        Language::Python => python::sdk_into(dir)?,
         // Theirs is part of this program, and put beside the sources when they are built.
         _ => String::new(),
     };

@@ -42,7 +42,18 @@ pub(super) fn of(language: Language) -> Option<Template> {
                 (".gitignore", IGNORED),
             ],
         }),
-        Language::Python => None,
+        Language::Python => Some(Template {
+            router: &[
+                ("pyproject.toml", PYPROJECT),
+                ("router.py", tutorial!("python/tutorials/urgent/router.py")),
+                (".gitignore", IGNORED_PYTHON),
+            ],
+            validator: &[
+                ("pyproject.toml", PYPROJECT),
+                ("validator.py", tutorial!("python/tutorials/polite/validator.py")),
+                (".gitignore", IGNORED_PYTHON),
+            ],
+        }),
         Language::JavaScript => None,
         Language::TypeScript => None,
         Language::C => None,
@@ -75,4 +86,19 @@ lto = true
 codegen-units = 1
 panic = "abort"
 strip = true
+"#;
+
+const IGNORED_PYTHON: &str = "__pycache__/\n.venv/\n*.wasm\n";
+
+const PYPROJECT: &str = r#"[project]
+name = "{{name}}"
+version = "0.1.0"
+requires-python = ">=3.10"
+
+# The SDK as the jackfield has it that wrote this folder, for editors and unit tests; `jackfield plugin build` brings its own.
+[tool.pyright]
+extraPaths = [".jackfield"]
+
+[tool.pytest.ini_options]
+pythonpath = [".", ".jackfield"]
 "#;

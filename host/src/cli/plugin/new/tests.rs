@@ -78,6 +78,19 @@ fn the_embedded_sdk_is_the_whole_one() {
     assert_eq!(names, rust::SDK.iter().map(|(name, _)| (*name).to_owned()).collect());
 }
 
+/// What a new plugin in Python is tested with is there, where its pyproject.toml says.
+#[test]
+fn a_plugin_in_python_has_the_sdk_for_its_editor() {
+    let dir = TempDir::new().unwrap();
+    let template = template::of(Language::Python).unwrap();
+    write(dir.path(), "my-rule", Language::Python, &template, false).unwrap();
+    let manifest = fs::read_to_string(dir.path().join("pyproject.toml")).unwrap();
+    assert!(manifest.contains(&format!("[\"{}\"]", super::python::FOLDER)), "{manifest}");
+    for file in ["__init__.py", "testing.py", "py.typed"] {
+        assert!(dir.path().join(super::python::FOLDER).join("jackfield").join(file).is_file(), "{file}");
+    }
+}
+
 /// What the SDK's manifests inherit is there.
 #[test]
 fn the_written_workspace_has_what_the_sdk_inherits() {
