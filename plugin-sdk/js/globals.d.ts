@@ -13,3 +13,14 @@ declare const console: JackfieldConsole;
 
 /** Milliseconds since some moment before the plugin was loaded. */
 declare const performance: { now(): number };
+
+/** Text to UTF-8. */
+declare class TextEncoder {
+  encode(text?: string): Uint8Array;
+}
+
+/** UTF-8 to text; there is no other encoding. */
+declare class TextDecoder {
+  constructor(label?: "utf-8" | "utf8");
+  decode(bytes?: ArrayBuffer | Uint8Array): string;
+}

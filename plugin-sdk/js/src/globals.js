@@ -3,6 +3,7 @@
 
 import { clock as host } from "#host/clock";
 import { log as voice } from "#host/log";
+import { decode, encode } from "./utf8.js";
 
 const Native = globalThis.Date;
 
@@ -25,6 +26,26 @@ const line = (level) => (...values) => voice.write(level, values.map(shown).join
 
 /** `console`, which speaks in the host's log. */
 export const console = { debug: line("debug"), log: line("info"), info: line("info"), warn: line("warn"), error: line("error") };
+
+/** `TextEncoder`: text to UTF-8, whole. */
+export class TextEncoder {
+  encoding = "utf-8";
+  encode(text = "") {
+    return encode(String(text));
+  }
+}
+
+/** `TextDecoder`: UTF-8 to text, whole; no other encoding. */
+export class TextDecoder {
+  encoding = "utf-8";
+  constructor(label = "utf-8") {
+    if (!/^utf-?8$/i.test(label)) throw new RangeError(`there is no decoder for ${label} here: only for utf-8`);
+  }
+  decode(bytes = new Uint8Array(0)) {
+    if (bytes instanceof ArrayBuffer) return decode(new Uint8Array(bytes));
+    return decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+}
 
 let state = null;
 

@@ -31,7 +31,7 @@ function merged(given, defaults, path) {
     if (!Object.hasOwn(defaults, key)) {
       const near = nearest(key, Object.keys(defaults));
       const known = Object.keys(defaults).join(", ");
-      throw new InvalidConfig(`unknown key \`${name}\`${near ? `; did you mean \`${near}\`?` : known ? `: there are ${known}` : ": this plugin takes no settings"}`);
+      throw new InvalidConfig(`unknown key \`${name}\`${near ? `; did you mean \`${path ? `${path}.` : ""}${near}\`?` : known ? `: there are ${known}` : ": this plugin takes no settings"}`);
     }
     all[key] = fitted(given[key], defaults[key], name);
   }
