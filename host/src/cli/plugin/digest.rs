@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::build::Embedded;
+use super::build::project::Project;
 use super::cargo::{self, CargoError, Package};
 pub use super::stamp::{Stamp, read_stamp};
 
@@ -46,6 +48,24 @@ pub enum DigestError {
 /// A source cannot be read, or Cargo does not understand the package.
 pub fn source_digest(plugin_dir: &Path) -> Result<String, DigestError> {
     Ok(digest(&sources(plugin_dir)?))
+}
+
+/// The digest of a plugin in another language: its files by its name, the SDK's that are part of this program, and the
+/// contract's.
+pub(super) fn project_digest(project: &Project, sdk: Embedded, wit: Embedded) -> Result<String, DigestError> {
+    let mut sources = Sources::new();
+    for path in &project.sources {
+        let name = path.to_str().ok_or_else(|| DigestError::Name(project.dir.join(path)))?;
+        // The same on every system.
+        let name = name.replace(std::path::MAIN_SEPARATOR, "/");
+        add(&mut sources, &format!("{}/{name}", project.name), &project.dir.join(path))?;
+    }
+    for (folder, files) in [("sdk", sdk), ("wit", wit)] {
+        // A plugin may be called `sdk`; a colon is in no plugin's name.
+        let file = |(name, text): &(&str, &str)| (format!(":{folder}/{name}"), text.as_bytes().to_vec());
+        sources.extend(files.iter().map(file));
+    }
+    Ok(digest(&sources))
 }
 
 /// Contents by path, the path starting with the package's name.

@@ -20,7 +20,8 @@ pub enum SealError {
     Encode(String),
     /// The component exports nothing that the host calls.
     #[error(
-        "find what the plugin is for: it exports no routing, validation or stream-validation; is there a function with `#[jackfield::router]` or `#[jackfield::validator]`?"
+        "find what the plugin is for: it exports no routing, validation or stream-validation; declare a router or a \
+         validator (in Rust: a function with `#[jackfield::router]` or `#[jackfield::validator]`)"
     )]
     NoExport,
     /// The finished component is not sound; that is our fault.
@@ -49,12 +50,17 @@ pub(super) struct Sealed {
 }
 
 /// Makes a component of a core module.
-pub(super) fn seal(module: &[u8], stamp: &Stamp) -> Result<Sealed, SealError> {
-    let mut bytes = ComponentEncoder::default()
+pub(super) fn encode(module: &[u8], stamp: &Stamp) -> Result<Sealed, SealError> {
+    let bytes = ComponentEncoder::default()
         .module(module)
         .and_then(|encoder| encoder.encode())
         // The error's whole chain: the outer part alone names no import.
         .map_err(|error| SealError::Encode(format!("{error:#}")))?;
+    seal(bytes, stamp)
+}
+
+/// Stamps a component and looks at it.
+pub(super) fn seal(mut bytes: Vec<u8>, stamp: &Stamp) -> Result<Sealed, SealError> {
     write_stamp(&mut bytes, stamp)?;
     Validator::new().validate_all(&bytes).map_err(|error| SealError::Invalid(error.to_string()))?;
     let exports = exports(&bytes)?;

@@ -15,11 +15,11 @@ const SECTION: &str = "jackfield:build";
 pub struct Stamp {
     /// The contract it is made for, for example `jackfield:plugin@1.0.0`.
     pub abi: String,
-    /// The plugin's name, from its package.
+    /// The plugin's name, from its manifest or its folder.
     pub name: String,
-    /// The plugin's version, from its package.
+    /// The plugin's version, from its manifest.
     pub version: String,
-    /// The language it is written in: `rust`, `js`, `python` or `c`.
+    /// The language it is written in: `rust`, `python`, `js`, `ts` or `c`.
     pub language: String,
     /// The version of the SDK it is made with; `locked` when its lock file says so.
     pub sdk: String,

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::build::language::LanguageError;
 use super::build::{BuildArgs, BuildError, build};
 use super::digest::source_digest;
-use super::seal::{self, SealError, seal};
+use super::seal::{self, SealError, encode};
 use super::stamp::{ABI, Stamp, read_stamp, write_stamp};
 
 fn stamp() -> Stamp {
@@ -116,7 +117,7 @@ fn a_stamp_is_read_back_from_the_outermost_component_only() {
 #[test]
 fn a_module_that_is_no_plugin_is_refused() {
     let module = wasm_encoder::Module::new().finish();
-    assert!(matches!(seal(&module, &stamp()), Err(SealError::NoExport)));
+    assert!(matches!(encode(&module, &stamp()), Err(SealError::NoExport)));
 
     let mut types = wasm_encoder::TypeSection::new();
     types.ty().function([], []);
@@ -124,7 +125,7 @@ fn a_module_that_is_no_plugin_is_refused() {
     imports.import("env", "now", wasm_encoder::EntityType::Function(0));
     let mut module = wasm_encoder::Module::new();
     module.section(&types).section(&imports);
-    let error = seal(&module.finish(), &stamp()).expect_err("the host has no `env`").to_string();
+    let error = encode(&module.finish(), &stamp()).expect_err("the host has no `env`").to_string();
     assert!(
         error.contains("env") && error.contains("may import nothing but jackfield:plugin@1.0.0"),
         "{error}"
@@ -145,9 +146,16 @@ fn a_component_is_replaced_in_one_step_and_leaves_nothing_behind() {
 
 #[test]
 fn a_folder_without_a_plugin_is_refused() {
-    let args = |dir: PathBuf| BuildArgs { dir, out: None, target_dir: None };
+    let args = |dir: PathBuf| BuildArgs { dir, out: None, target_dir: None, tools: None };
     let root = sources();
-    assert!(matches!(build(&args(root.path().join("none"))), Err(BuildError::NoPackage(_))));
+    assert!(matches!(
+        build(&args(root.path().join("none"))),
+        Err(BuildError::Language(LanguageError::Folder { .. }))
+    ));
+    assert!(matches!(
+        build(&args(root.path().to_owned())),
+        Err(BuildError::Language(LanguageError::None(_)))
+    ));
     let error = build(&args(root.path().join("words"))).expect_err("it is no cdylib").to_string();
     assert!(error.contains("crate-type"), "{error}");
 }

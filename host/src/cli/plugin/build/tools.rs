@@ -1,0 +1,60 @@
+//! Where a kit's tools are, and how they are run: quietly, and with what they say kept for the error.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::error::BuildError;
+
+/// Where to look for tools.
+#[derive(Clone, Debug)]
+pub(in crate::cli::plugin) struct Tools {
+    /// Folders in the order in which they are looked at.
+    dirs: Vec<PathBuf>,
+}
+
+impl Tools {
+    /// `given` comes first, with the folders that package managers make in it; then PATH; then the plugin's own.
+    pub(super) fn new(given: Option<PathBuf>, plugin: &Path) -> Self {
+        let given = given.into_iter().flat_map(|dir| {
+            [dir.clone(), dir.join("bin"), dir.join("node_modules/.bin"), dir.join(".venv/bin")]
+        });
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path: Vec<PathBuf> = env::split_paths(&path).collect();
+        let own = [plugin.join("node_modules/.bin"), plugin.join(".venv/bin"), plugin.join("venv/bin")];
+        // The tools run in another folder.
+        let dirs = given.chain(path).chain(own).map(|dir| dir.canonicalize().unwrap_or(dir));
+        Self { dirs: dirs.collect() }
+    }
+
+    /// The first program of this name.
+    #[allow(dead_code, reason = "for the languages' kits")]
+    pub(in crate::cli::plugin) fn find(&self, program: &str) -> Option<PathBuf> {
+        let file = format!("{program}{}", env::consts::EXE_SUFFIX);
+        self.dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
+    }
+}
+
+/// Runs a tool to its end with nothing to read.
+///
+/// # Errors
+/// It does not start, or fails: then the error holds what it said, on both of its streams.
+#[allow(dead_code, reason = "for the languages' kits")]
+pub(super) fn run(command: &mut Command, plugin: &str) -> Result<Output, BuildError> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BuildError::Start { program: program.clone(), source })?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said: Vec<String> = [&output.stderr, &output.stdout]
+        .map(|said| String::from_utf8_lossy(said).trim().to_owned())
+        .into_iter()
+        .filter(|said| !said.is_empty())
+        .collect();
+    let said = if said.is_empty() { output.status.to_string() } else { said.join("\n") };
+    let tool = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Err(BuildError::Refused { tool, plugin: plugin.to_owned(), said })
+}
