@@ -27,6 +27,7 @@ const stops: Record<string, (request: Request, config: typeof settings) => Decis
     kv.set("dice", String(dice[0]));
     return { model: "fast-model", reason: String(new Set(dice).size === 64 && dice.every((die) => die >= 0 && die < 1) && Math.max(...dice) > 0.6 && Math.min(...dice) < 0.4) };
   },
+  dice: () => ({ model: "fast-model", reason: String(kv.get("dice") !== null && kv.get("dice") !== String(Math.random())) }),
   clock: () => ({ model: "fast-model", reason: String(performance.now() >= 0) }),
   text: () => ({ model: "fast-model", reason: new TextDecoder().decode(new TextEncoder().encode("é😀")) }),
   kv: () => {

@@ -3,7 +3,7 @@
 import { accept, reject, repair, type Validate } from "jackfield";
 
 /** The plugin's `config:`. */
-export const settings = { forbidden: ["damn", "stupid"] };
+export const settings = { forbidden: [] as string[] };
 
 export const info = { description: "Finds words in answers that are not to be there" };
 
@@ -15,8 +15,8 @@ export const validate: Validate<typeof settings> = (_request, response, { forbid
   const answer = lowered(response.text);
   const found = forbidden.filter((word) => answer.includes(lowered(word)));
   if (found.length === 0) return accept({ score: 1 });
-  if (found.length === 1) return repair(`Say it again without the word \`${found[0]}\`.`, { score: 0.5 });
-  return reject(found.map((word) => `the answer holds \`${word}\``), { score: 0 });
+  if (found.length === 1) return repair(`Say it again without the word \`${found[0]}\`.`);
+  return reject(found.map((word) => `the answer holds \`${word}\``));
 };
 
 /** ASCII letters in lower case; all others as they are. */
