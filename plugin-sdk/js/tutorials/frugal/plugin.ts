@@ -25,8 +25,8 @@ export const route: Route<typeof settings> = (_request, config) => {
     .sort((a, b) => a.price - b.price || (a.name < b.name ? -1 : 1));
 
   const labels = { frugal: short ? "yes" : "no" };
-  if (cheapest === undefined) return { model: null, reason: "no model fits", labels };
+  if (cheapest === undefined) return { model: null, reason: "no model is cheap and healthy", labels };
   const { name, price } = cheapest;
   const decided = kv.increment("decided");
-  return { model: name, reason: `request ${decided}: ${name} at $${price} per million`, labels };
+  return { model: name, reason: `request ${decided}: ${name} at $${price.toFixed(2)} per million`, labels };
 };

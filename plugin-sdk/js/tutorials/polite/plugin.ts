@@ -16,7 +16,7 @@ export const validate: Validate<typeof settings> = (_request, response, { forbid
   const found = forbidden.filter((word) => answer.includes(lowered(word)));
   if (found.length === 0) return accept({ score: 1 });
   if (found.length === 1) return repair(`Say it again without the word \`${found[0]}\`.`);
-  return reject(found.map((word) => `the answer holds \`${word}\``));
+  return reject(found.map((word) => `the answer contains \`${word}\``));
 };
 
 /** ASCII letters in lower case; all others as they are. */

@@ -25,6 +25,7 @@ use super::project::Project;
 use super::tools::run;
 use super::wit::WIT;
 use super::{Embedded, Made, write_files};
+use crate::cli::plugin::stamp::ABI;
 
 macro_rules! sdk {
     ($($name:literal),* $(,)?) => {
@@ -99,11 +100,17 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     let globals =
         ["--inject:sdk/src/globals.js", "--define:Math.random=jackfieldRandom", "--sourcemap=external"];
     let bundle = bundler.bundle("glue.js", "bundle.js", &globals)?;
-    write(&work.join("wit/plugin.wit"), &glue.world(WORLD, bundle.host()))?;
+    let world = glue.world(WORLD, bundle.host()).map_err(|import| BuildError::Source {
+        plugin: project.name.clone(),
+        place: entry.clone(),
+        fault: format!("it imports `{import}`, which is no interface of {ABI}; import from \"jackfield\""),
+    })?;
+    write(&work.join("wit/plugin.wit"), &world)?;
 
-    let places = Places::read(&read(&work.join("bundle.js.map"))?)
+    let code = read(&work.join("bundle.js"))?;
+    let places = Places::read(&read(&work.join("bundle.js.map"))?, &code)
         .map_err(|fault| bundler.failed(format!("its source map is not understood: {fault}")))?;
-    write(&work.join("bundle.js"), &format!("{}\n{}", read(&work.join("bundle.js"))?, places.code()))?;
+    write(&work.join("bundle.js"), &format!("{code}\n{}", places.code()))?;
 
     let mut command = Command::new(componentize);
     command.current_dir(work).args(["--wit", "wit", "--world", WORLD, "--js", "bundle.js"]);

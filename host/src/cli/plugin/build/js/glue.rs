@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::cli::plugin::stamp::ABI;
+
 /// What a plugin may export to be called: its name, the SDK's function around it, the component's export, the contract's.
 const KINDS: [(&str, &str, &str, &str); 3] = [
     ("route", "routing", "routing", "routing"),
@@ -64,16 +66,31 @@ impl Glue {
     }
 
     /// The world in WIT: what the bundle imports of the contract, by the specifiers in its code, and what it exports.
-    pub(super) fn world<'a>(&self, name: &str, imports: impl Iterator<Item = &'a str>) -> String {
-        let imports: BTreeSet<&str> = imports.collect();
-        let mut world = format!("package jackfield:plugin@1.0.0;\n\nworld {name} {{\n");
-        for import in imports {
-            let _ = writeln!(world, "  import {import};");
+    ///
+    /// # Errors
+    /// The first specifier that is none of the contract's.
+    pub(super) fn world<'a>(
+        &self,
+        name: &str,
+        imports: impl Iterator<Item = &'a str>,
+    ) -> Result<String, &'a str> {
+        let (package, version) = ABI.split_once('@').unwrap_or((ABI, ""));
+        let interface = |import: &'a str| {
+            let interface =
+                import.strip_prefix(package)?.strip_prefix('/')?.strip_suffix(version)?.strip_suffix('@')?;
+            // It becomes a word of WIT.
+            interface.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-').then_some(interface)
+        };
+        let interfaces: BTreeSet<&str> =
+            imports.map(|import| interface(import).ok_or(import)).collect::<Result<_, _>>()?;
+        let mut world = format!("package {ABI};\n\nworld {name} {{\n");
+        for interface in interfaces {
+            let _ = writeln!(world, "  import {interface};");
         }
         for (.., export) in &self.kinds {
             let _ = writeln!(world, "  export {export};");
         }
-        world + "  export lifecycle;\n}\n"
+        Ok(world + "  export lifecycle;\n}\n")
     }
 }
 

@@ -26,9 +26,11 @@ struct Segment {
 }
 
 impl Places {
+    /// Reads the map of a bundle.
+    ///
     /// # Errors
     /// The text is no source map; the error says why.
-    pub(super) fn read(map: &str) -> Result<Self, String> {
+    pub(super) fn read(map: &str, bundle: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Map {
             sources: Vec<String>,
@@ -37,6 +39,7 @@ impl Places {
         let map: Map = serde_json::from_str(map).map_err(|error| error.to_string())?;
         let names: Vec<Option<String>> = map.sources.iter().map(|source| own_name(source)).collect();
         let mut lines = Vec::new();
+        let mut code = bundle.lines();
         // All but the column go on from line to line.
         let (mut source, mut line) = (0_i64, 0_i64);
         for text in map.mappings.split(';') {
@@ -57,6 +60,7 @@ impl Places {
                     segments.push(Segment { column, origin });
                 }
             }
+            indent(&mut segments, code.next().unwrap_or_default());
             lines.push(segments);
         }
         Ok(Self { sources: names.into_iter().map(Option::unwrap_or_default).collect(), lines })
@@ -87,6 +91,18 @@ impl Places {
         let segments = self.lines.get(line.checked_sub(1)?)?;
         let (source, line) = segments.iter().take_while(|segment| segment.column < column).last()?.origin?;
         Some(format!("{}:{line}", self.sources.get(source)?))
+    }
+}
+
+/// The bundler maps a line's indentation to the line before, and QuickJS often tells the first column where it knows none: a line
+/// begins with what stands first in it.
+fn indent(segments: &mut Vec<Segment>, line: &str) {
+    let Ok(width) = i64::try_from(line.len() - line.trim_start().len()) else { return };
+    if matches!(segments.as_slice(), [first, second, ..] if first.column < width && second.column <= width) {
+        segments.remove(0);
+    }
+    if let Some(first) = segments.first_mut().filter(|first| first.column <= width) {
+        first.column = 0;
     }
 }
 

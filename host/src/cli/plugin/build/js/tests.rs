@@ -8,13 +8,36 @@ use super::{PINNED, SDK, own_names};
 const MAP: &str = r#"{ "version": 3, "sources": ["plugin/lib/pick.ts", "sdk/check.js", "plugin/plugin.ts"], "names": ["kind"],
   "mappings": ";AAEO,SAAS,KAAKA,OAAsB;AACzC,QAAM,QAAe,EAAE,MAAMA,MAAK;AAClC,SAAO,MACJ,KACA,YAAY;AACjB;;;ACPO,IAAM,OAAO,CAAC,UAAU;AAAE,MAAI,UAAU,EAAG,OAAM,IAAI,UAAU,MAAM;AAAG,SAAO,OAAO;AAAO;;;ACG7F,IAAM,QAAQ,CAAC,YAA6B;AACjD,MAAI,CAAC,QAAS,OAAM,IAAI,MAAM,MAAM;AACpC,SAAO,KAAK,KAAK,OAAO,CAAC;AAC3B;" }"#;
 
+/// The bundle that it is of.
+const BUNDLE: &str = r#"// plugin/lib/pick.ts
+function pick(kind2) {
+  const model = { name: kind2 };
+  return model.name.toUpperCase();
+}
+
+// sdk/check.js
+var kind = (value) => {
+  if (value === 5) throw new TypeError("five");
+  return typeof value;
+};
+
+// plugin/plugin.ts
+var route = (request) => {
+  if (!request) throw new Error("none");
+  return pick(kind(request));
+};
+export {
+  route
+};
+"#;
+
 fn glue(exports: &[&str]) -> Option<Glue> {
     Glue::of(&exports.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
 }
 
 #[test]
 fn a_stack_leads_to_the_first_line_of_the_authors() {
-    let places = Places::read(MAP).unwrap();
+    let places = Places::read(MAP, BUNDLE).unwrap();
     let cases = [
         ("    at route (/bundle.js:15:29)", Some("plugin.ts:5")),
         ("    at kind (/bundle.js:9:26)\n    at route (/bundle.js:16:15)", Some("plugin.ts:6")),
@@ -22,6 +45,7 @@ fn a_stack_leads_to_the_first_line_of_the_authors() {
         ("    at pick (/bundle.js:4:17)", Some("lib/pick.ts:6")),
         ("    at pick (/bundle.js:4:29)\n", Some("lib/pick.ts:7")),
         ("    at <anonymous> (/bundle.js:18:1)", None),
+        ("    at route (/bundle.js:16:1)", Some("plugin.ts:6")),
         ("    at native", None),
         ("    at far (/bundle.js:99:1)", None),
         ("no stack: 15:29", None),
@@ -35,7 +59,7 @@ fn a_stack_leads_to_the_first_line_of_the_authors() {
 fn dependencies_are_named_by_package_and_what_is_ours_not_at_all() {
     let map =
         r#"{ "sources": ["../../home/a/node_modules/left/index.js", "glue.js"], "mappings": "AAAA,CCAA" }"#;
-    let code = Places::read(map).unwrap().code();
+    let code = Places::read(map, "").unwrap().code();
     assert_eq!(
         code,
         "globalThis.jackfieldPlaces = {\"lines\":\"0,0,1;1,,\",\"sources\":[\"node_modules/left/index.js\",\"\"]};\n"
@@ -51,7 +75,7 @@ fn what_is_no_source_map_is_refused() {
         (r#"{ "sources": ["a"], "mappings": "g" }"#, "`g` is no segment"),
         (r#"{ "sources": ["a"], "mappings": "ggggggggggA" }"#, "`ggggggggggA` is no segment"),
     ] {
-        let error = Places::read(map).unwrap_err();
+        let error = Places::read(map, "").unwrap_err();
         assert!(error.contains(fault), "{map}: {error}");
     }
 }
@@ -60,11 +84,14 @@ fn what_is_no_source_map_is_refused() {
 fn a_plugin_may_be_several_kinds_and_imports_what_it_uses() {
     let glue = glue(&["route", "Stream", "helper", "settings"]).unwrap();
     let imports = ["jackfield:plugin/kv@1.0.0", "jackfield:plugin/config@1.0.0", "jackfield:plugin/kv@1.0.0"];
-    assert_eq!(
-        glue.world("plugin", imports.into_iter()),
-        "package jackfield:plugin@1.0.0;\n\nworld plugin {\n  import jackfield:plugin/config@1.0.0;\n  \
-         import jackfield:plugin/kv@1.0.0;\n  export routing;\n  export stream-validation;\n  export lifecycle;\n}\n"
-    );
+    let world = "package jackfield:plugin@1.0.0;\n\nworld plugin {\n  import config;\n  import kv;\n  export routing;\n  \
+                 export stream-validation;\n  export lifecycle;\n}\n";
+    assert_eq!(glue.world("plugin", imports.into_iter()).as_deref(), Ok(world));
+    for import in
+        ["jackfield:plugin/kv@1.1.0", "jackfield:pluginkv@1.0.0", "node:fs", "jackfield:plugin/k;v@1.0.0"]
+    {
+        assert_eq!(glue.world("plugin", [import].into_iter()), Err(import));
+    }
     let code = glue.code("src/it's.ts", "my-router", "1.2.3");
     for line in [
         "import { route as own_route, Stream as own_Stream, settings as own_settings } from \"./plugin/src/it's.ts\";",
