@@ -8,7 +8,9 @@ export const settings = { forbidden: [] as string[] };
 export const info = { description: "Finds words in answers that are not to be there" };
 
 export function checkConfig({ forbidden }: typeof settings) {
-  if (forbidden.some((word) => word === "")) throw new Error("`forbidden` has an empty word: every answer holds that");
+  for (const word of forbidden as unknown[]) {
+    if (typeof word !== "string" || word === "") throw new Error("`forbidden` must be a list of words");
+  }
 }
 
 export const validate: Validate<typeof settings> = (_request, response, { forbidden }) => {
