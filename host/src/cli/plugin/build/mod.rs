@@ -12,7 +12,7 @@ pub(super) mod project;
 mod python;
 mod rust;
 mod tools;
-mod wit;
+pub(super) mod wit;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
