@@ -30,7 +30,6 @@ pub enum BuildError {
         "find {tool}, which plugins in {} are built with: it is not in --tools or $JACKFIELD_TOOLS, not on PATH and not in \
          the plugin's folder. Install it with `{install}`", language.title()
     )]
-    #[allow(dead_code, reason = "for the languages' kits")]
     NoTool {
         /// The tool's program.
         tool: String,
@@ -51,7 +50,6 @@ pub enum BuildError {
     },
     /// Something is wrong with the author's own source.
     #[error("build {plugin}: {place}: {fault}")]
-    #[allow(dead_code, reason = "for the languages' kits")]
     Source {
         /// The plugin's name.
         plugin: String,

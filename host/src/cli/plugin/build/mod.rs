@@ -83,7 +83,6 @@ pub(super) enum Made {
     #[allow(dead_code, reason = "only C makes one")]
     Module(Vec<u8>),
     /// A component.
-    #[allow(dead_code, reason = "only Python and JavaScript make one")]
     Component(Vec<u8>),
 }
 
@@ -139,7 +138,6 @@ fn make(project: &Project) -> Result<(Made, Stamp), BuildError> {
 }
 
 /// Writes embedded files below a folder, which is made if it is missing.
-#[allow(dead_code, reason = "for the languages' kits")]
 pub(super) fn write_files(files: Embedded, dir: &Path) -> Result<(), BuildError> {
     for (name, text) in files {
         let path = dir.join(name);

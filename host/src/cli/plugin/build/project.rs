@@ -35,7 +35,6 @@ pub(in crate::cli::plugin) struct Project {
     /// What the digest holds: below the folder, sorted.
     pub(in crate::cli::plugin) sources: Vec<PathBuf>,
     /// Where its tools may be.
-    #[allow(dead_code, reason = "for the languages' kits")]
     pub(in crate::cli::plugin) tools: Tools,
 }
 
@@ -92,7 +91,6 @@ impl Project {
     }
 
     /// Copies what the plugin is made from into another folder, by the same paths.
-    #[allow(dead_code, reason = "for the languages' kits")]
     pub(in crate::cli::plugin) fn copy_into(&self, work: &Path) -> Result<(), BuildError> {
         for source in &self.sources {
             let (from, to) = (self.dir.join(source), work.join(source));

@@ -28,7 +28,6 @@ impl Tools {
     }
 
     /// The first program of this name.
-    #[allow(dead_code, reason = "for the languages' kits")]
     pub(in crate::cli::plugin) fn find(&self, program: &str) -> Option<PathBuf> {
         let file = format!("{program}{}", env::consts::EXE_SUFFIX);
         self.dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
@@ -39,7 +38,6 @@ impl Tools {
 ///
 /// # Errors
 /// It does not start, or fails: then the error holds what it said, on both of its streams.
-#[allow(dead_code, reason = "for the languages' kits")]
 pub(super) fn run(command: &mut Command, plugin: &str) -> Result<Output, BuildError> {
     let program = PathBuf::from(command.get_program());
     let output = command

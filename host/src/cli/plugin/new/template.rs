@@ -54,11 +54,42 @@ pub(super) fn of(language: Language) -> Option<Template> {
                 (".gitignore", IGNORED_PYTHON),
             ],
         }),
-        Language::JavaScript => None,
-        Language::TypeScript => None,
+        Language::JavaScript => Some(Template {
+            router: &[
+                ("package.json", tutorial!("js/templates/js.package.json")),
+                ("plugin.js", tutorial!("js/tutorials/urgent-plain/plugin.js")),
+                (".gitignore", IGNORED_JS),
+            ],
+            validator: &[
+                ("package.json", tutorial!("js/templates/js.package.json")),
+                ("plugin.js", tutorial!("js/tutorials/polite-plain/plugin.js")),
+                (".gitignore", IGNORED_JS),
+            ],
+        }),
+        // With the SDK's declarations, for editors and `npx tsc`: it is on no registry.
+        Language::TypeScript => Some(Template {
+            router: &[
+                ("package.json", tutorial!("js/templates/ts.package.json")),
+                ("plugin.ts", tutorial!("js/tutorials/urgent/plugin.ts")),
+                ("tsconfig.json", tutorial!("js/templates/tsconfig.json")),
+                ("types/jackfield/index.d.ts", tutorial!("js/index.d.ts")),
+                ("types/jackfield/globals.d.ts", tutorial!("js/globals.d.ts")),
+                (".gitignore", IGNORED_JS),
+            ],
+            validator: &[
+                ("package.json", tutorial!("js/templates/ts.package.json")),
+                ("plugin.ts", tutorial!("js/tutorials/polite/plugin.ts")),
+                ("tsconfig.json", tutorial!("js/templates/tsconfig.json")),
+                ("types/jackfield/index.d.ts", tutorial!("js/index.d.ts")),
+                ("types/jackfield/globals.d.ts", tutorial!("js/globals.d.ts")),
+                (".gitignore", IGNORED_JS),
+            ],
+        }),
         Language::C => None,
     }
 }
+
+const IGNORED_JS: &str = "node_modules/\n*.wasm\n";
 
 const IGNORED: &str = "target/\n*.wasm\n";
 
