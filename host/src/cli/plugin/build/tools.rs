@@ -27,6 +27,12 @@ impl Tools {
         Self { dirs: dirs.collect() }
     }
 
+    /// One folder and nothing else.
+    #[cfg(test)]
+    pub(super) fn only(dir: &Path) -> Self {
+        Self { dirs: vec![dir.to_owned()] }
+    }
+
     /// The first program of this name.
     #[allow(dead_code, reason = "for the languages' kits")]
     pub(in crate::cli::plugin) fn find(&self, program: &str) -> Option<PathBuf> {
