@@ -5,7 +5,6 @@
 //     #include "jackfield.h"
 //
 //     static jf_routed route(const jf_request *request) {
-//         (void)request;
 //         return jf_prompt_contains("urgent") ? jf_route_to("fast-model") : jf_route_abstain();
 //     }
 //     JACKFIELD_ROUTER(route)

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the guests that prove the contract in every language, each with its real toolchain:
 #
-#   tests/guests/build.sh [js|python|rust|rust-bench|rust-llm|rust-window …]      all of them when none is named
+#   tests/guests/build.sh [c|c-llm|js|python|rust|rust-bench|rust-llm|rust-window …]      all of them when none is named
 #
 # Components go to $JACKFIELD_GUESTS (default: $XDG_CACHE_HOME/jackfield/guests), toolchains to
 # $XDG_CACHE_HOME/jackfield, pinned by package-lock.json, requirements.txt and the Cargo.locks. What is
-# built already from the same inputs is left alone. The Rust guests need $JACKFIELD_BIN, the built
+# built already from the same inputs is left alone. The guests in C and Rust need $JACKFIELD_BIN, the built
 # `jackfield`. Nothing is installed on the system, except Debian's Rust for WebAssembly by root in CI.
 set -euo pipefail
 
@@ -40,12 +40,17 @@ toolchain_js() {
 }
 
 # A virtual environment knows its own path, so that it cannot be renamed; a marker says that it is whole.
-toolchain_python() {
-  tools=$cache/guest-python-$(digest tests/guests/python/requirements.txt | cut -c1-16)
+toolchain_python() { toolchain_pip python "guests in Python"; }
+
+# Zig is a package of Python's.
+toolchain_c() { toolchain_pip c "guests in C"; }
+
+toolchain_pip() {
+  tools=$cache/guest-$1-$(digest "tests/guests/$1/requirements.txt" | cut -c1-16)
   [ -e "$tools/.complete" ] && return
-  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "the Python guest needs Python 3 with venv (apt-get install -y python3-venv)"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "$2 need Python 3 with venv (apt-get install -y python3-venv)"
   python3 -m venv --clear "$tools"
-  "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/python/requirements.txt"
+  "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/$1/requirements.txt"
   touch "$tools/.complete"
 }
 
@@ -78,6 +83,14 @@ build_python() {
   "$tools/bin/componentize-py" --wit-path wit --world router componentize --stub-wasi my_router --output guest.wasm
 }
 
+build_c() { c_build "$here/c"; }
+build_c-llm() { c_build "$here/c-llm"; }
+
+c_build() {
+  toolchain_c
+  "$JACKFIELD_BIN" plugin build "$1" --out guest.wasm --tools "$tools"
+}
+
 build_rust() { plugin_build "$root/plugins/urgent-router"; }
 build_rust-bench() { plugin_build "$here/rust-bench"; }
 build_rust-llm() { plugin_build "$here/rust-llm"; }
@@ -91,19 +104,22 @@ plugin_build() {
 # What each guest is made from, below the repository; this script is the recipe.
 inputs() {
   case $1 in
+    c | c-llm) built_inputs "tests/guests/$1" plugin-sdk/c ;;
     js) digest wit tests/guests/js tests/guests/build.sh ;;
     python) digest wit tests/guests/python tests/guests/build.sh ;;
     rust) rust_inputs plugins/urgent-router ;;
     rust-bench) rust_inputs tests/guests/rust-bench ;;
     rust-llm) rust_inputs tests/guests/rust-llm ;;
     rust-window) rust_inputs tests/guests/rust-window ;;
-    *) missing "there is no guest \`$1\`: js, python, rust, rust-bench, rust-llm, rust-window" ;;
+    *) missing "there is no guest \`$1\`: c, c-llm, js, python, rust, rust-bench, rust-llm, rust-window" ;;
   esac
 }
 
-rust_inputs() {
-  [ -x "${JACKFIELD_BIN:-}" ] || missing "the Rust guests need \$JACKFIELD_BIN, the built jackfield (for example target/release/jackfield)"
-  printf '%s %s\n' "$(digest wit plugin-sdk/rust Cargo.toml "$1" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
+rust_inputs() { built_inputs "$1" plugin-sdk/rust Cargo.toml; }
+
+built_inputs() {
+  [ -x "${JACKFIELD_BIN:-}" ] || missing "guests in C and Rust need \$JACKFIELD_BIN, the built jackfield (for example target/release/jackfield)"
+  printf '%s %s\n' "$(digest wit "$@" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
 }
 
 # One run at a time, where the system can: the toolchains are shared.
@@ -113,7 +129,7 @@ exec 9>"$cache/guests.lock"
 [ -z "${JACKFIELD_BIN:-}" ] || JACKFIELD_BIN=$(realpath "$JACKFIELD_BIN")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-[ $# -gt 0 ] || set -- js python rust rust-bench rust-llm rust-window
+[ $# -gt 0 ] || set -- c c-llm js python rust rust-bench rust-llm rust-window
 for guest in "$@"; do
   made_from=$(inputs "$guest")
   if [ -e "$out/$guest.wasm" ] && [ "$(cat "$out/$guest.inputs" 2>/dev/null)" = "$made_from" ]; then

@@ -35,7 +35,7 @@ int jf_compare_with(jf_str a, jf_str b);
 ptrdiff_t jf_find_with(jf_str text, jf_str needle);
 
 /// Whether a text holds another.
-#define jf_contains(text, needle) (jf_find(text, needle) >= 0)
+#define jf_contains(text, needle) ((bool)(jf_find(text, needle) >= 0))
 
 /// Whether a text begins with another.
 #define jf_starts_with(text, start) jf_starts_with_text(JF(text), JF(start))
@@ -77,7 +77,7 @@ jf_str jf_of_uint(uint64_t value);
 jf_str jf_of_double(double value);
 
 /// Up to sixteen texts and numbers as one text: `jf_text("request ", count, " costs $", price)`. A number with a fraction is
-/// written with as few digits as tell it from its neighbours, for 1e-7 up to 1e15; beyond, with an exponent and 15 digits.
+/// written with as few digits as it takes, at most 15; below 1e-7 and from 1e16 on with an exponent.
 #define jf_text(...) \
     jf_concat((const jf_str[]){JF_EACH(__VA_ARGS__)}, sizeof((const jf_str[]){JF_EACH(__VA_ARGS__)}) / sizeof(jf_str))
 jf_str jf_concat(const jf_str *parts, size_t count);

@@ -41,8 +41,8 @@ static jf_str magnitude(double value) {
     if (value >= 1e-7 && value < 1e15) {
         for (unsigned behind = 0; behind <= EXACT; behind++) {
             double scaled = value * POWERS[behind];
-            // A double above holds no fraction, and an integer up to here divides to the nearest double.
-            if (scaled >= 9007199254740992.0) break;
+            // Up to here a whole number is exact, and what it divides to is the nearest double.
+            if (scaled >= 1e15) break;
             uint64_t digits = (uint64_t)(scaled + 0.5);
             if ((double)digits / POWERS[behind] == value) return with_point(digits, behind);
         }
@@ -54,7 +54,6 @@ static jf_str magnitude(double value) {
     unsigned behind = DIGITS - 1;
     for (; behind && digits % 10 == 0; behind--) digits /= 10;
     if (exponent >= -7 && exponent <= DIGITS) {
-        // Only its last digits are beyond what a double tells.
         int places = (int)behind - exponent;
         return places >= 0 ? with_point(digits, (unsigned)places) : with_point(digits * (uint64_t)POWERS[-places], 0);
     }

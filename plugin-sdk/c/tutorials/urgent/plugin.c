@@ -7,7 +7,6 @@ JACKFIELD_DESCRIPTION("Sends prompts that say they are urgent to a fast model")
 JACKFIELD_SETTINGS("keyword:string model:string otherwise:string")
 
 static jf_routed route(const jf_request *request) {
-    (void)request;
     jf_json settings = jf_settings();
     jf_str keyword = jf_string(jf_get(settings, "keyword"), "urgent");
     if (jf_prompt_contains(keyword)) {

@@ -88,7 +88,9 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     let mut objects = Vec::new();
     // The author's own first: what is wrong is most likely there.
     for (number, (dir, unit)) in own.chain(kit).enumerate() {
-        let object = work.join(format!("{number}.o"));
+        // The linker names objects when it misses something.
+        let file = unit.file_name().map(|file| file.to_string_lossy()).unwrap_or_default();
+        let object = work.join(format!("{number}-{file}.o"));
         let mut command = compiler.compile(work);
         command
             .current_dir(dir)
