@@ -77,6 +77,8 @@ enum PluginCommand {
     List(plugin::list::ListArgs),
     /// Ask a router about one request, in the gateway's sandbox and limits
     Run(plugin::run::RunArgs),
+    /// Run a plugin's own cases, in the gateway's sandbox and limits
+    Test(plugin::test::TestArgs),
 }
 
 #[derive(Subcommand)]
@@ -159,6 +161,7 @@ fn plugin_command(command: &PluginCommand) -> Outcome {
         PluginCommand::Check(args) => plugin::check::run(args),
         PluginCommand::List(args) => plugin::list::run(args),
         PluginCommand::Run(args) => plugin::run::run(args),
+        PluginCommand::Test(args) => plugin::test::run(args),
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) fn decision_json(decision: &Decision) -> Value {
 }
 
 /// The class as the contract's `reject-class` spells it.
-fn class_name(class: RejectClass) -> &'static str {
+pub(super) fn class_name(class: RejectClass) -> &'static str {
     match class {
         RejectClass::InvalidRequest => "invalid-request",
         RejectClass::Forbidden => "forbidden",

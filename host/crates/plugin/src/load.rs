@@ -212,6 +212,20 @@ impl Plugin {
         Self::load_bytes(engine, name, file, settings, None).await
     }
 
+    /// Loads a file in the place of a plugin: under its name, and with the values that it kept.
+    ///
+    /// # Errors
+    /// As for [`Plugin::load`].
+    pub async fn load_after(
+        engine: &PluginEngine,
+        path: &Path,
+        settings: PluginSettings,
+        before: &Self,
+    ) -> Result<Self, LoadError> {
+        let file = Self::read(path, settings.limits.file).await?;
+        Self::load_bytes(engine, &before.name, file, settings, Some(before.kv())).await
+    }
+
     /// A file's bytes, at most so many, and their digest.
     pub(crate) async fn read(path: &Path, most: usize) -> Result<FileBytes, LoadError> {
         let path = path.to_owned();

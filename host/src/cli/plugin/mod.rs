@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod run;
 mod seal;
 pub mod stamp;
+pub(crate) mod test;
 mod toolchain;
 
 pub(super) use file::bytes;

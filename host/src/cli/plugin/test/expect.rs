@@ -1,0 +1,199 @@
+//! What a case expects: one of the things that a plugin can say, and as much of what goes with it as is written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use jackfield_core::contract::RejectClass;
+
+/// What is expected. What is not written is not looked at.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "RawExpect")]
+pub(super) struct Expect {
+    pub(super) what: What,
+    pub(super) text: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) score: Option<f64>,
+    pub(super) issues: Option<Vec<String>>,
+    /// These labels; others may be there.
+    pub(super) labels: BTreeMap<String, String>,
+    /// Words that stand in the text, the reason or an issue.
+    pub(super) mentions: Vec<String>,
+}
+
+/// What the plugin says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum What {
+    /// A router: these models, best first.
+    Route(Vec<Aim>),
+    /// A router: no opinion.
+    Abstain,
+    /// A router: no.
+    Reject(Class),
+    /// A router: this text.
+    Respond(String),
+    /// A validator.
+    Verdict(Word),
+    /// A call that fails, or settings that are refused: the host's word for it.
+    Fault(String),
+}
+
+/// A model, and what the rule changes of the request; only what is written counts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Aim {
+    pub(super) model: String,
+    pub(super) temperature: Option<f64>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) reasoning: Option<String>,
+    pub(super) template: Option<String>,
+}
+
+/// A refusal's kind, as the contract spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Class {
+    InvalidRequest,
+    Forbidden,
+    RateLimited,
+    Unavailable,
+}
+
+impl Class {
+    pub(super) fn of(self) -> RejectClass {
+        match self {
+            Self::InvalidRequest => RejectClass::InvalidRequest,
+            Self::Forbidden => RejectClass::Forbidden,
+            Self::RateLimited => RejectClass::RateLimited,
+            Self::Unavailable => RejectClass::Unavailable,
+        }
+    }
+}
+
+/// A validator's verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Word {
+    Accept,
+    Reject,
+    Repair,
+    Replace,
+}
+
+impl Word {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Reject => "reject",
+            Self::Repair => "repair",
+            Self::Replace => "replace",
+        }
+    }
+}
+
+impl Expect {
+    /// Why this cannot be expected of a case with an answer, or without one.
+    pub(super) fn misfit(&self, answered: bool) -> Option<&'static str> {
+        match (&self.what, answered) {
+            (What::Verdict(_), false) => Some("a `verdict` needs a `response`, the answer that is judged"),
+            (What::Verdict(_) | What::Fault(_), true) | (_, false) => None,
+            (_, true) => Some("a `response` is judged: expect a `verdict`, or leave the response out"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExpect {
+    route: Option<Vec<Aim>>,
+    abstain: Option<bool>,
+    reject: Option<Class>,
+    respond: Option<String>,
+    verdict: Option<Word>,
+    fault: Option<String>,
+    text: Option<String>,
+    reason: Option<String>,
+    score: Option<f64>,
+    issues: Option<Vec<String>>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    mentions: Vec<String>,
+}
+
+impl TryFrom<RawExpect> for Expect {
+    type Error = String;
+
+    fn try_from(raw: RawExpect) -> Result<Self, String> {
+        let abstain = match raw.abstain {
+            Some(false) => return Err("`abstain` can only be `true`".to_owned()),
+            other => other.map(|_| What::Abstain),
+        };
+        let said = [
+            raw.route.map(What::Route),
+            abstain,
+            raw.reject.map(What::Reject),
+            raw.respond.map(What::Respond),
+            raw.verdict.map(What::Verdict),
+            raw.fault.map(What::Fault),
+        ];
+        let mut said = said.into_iter().flatten();
+        let (Some(what), None) = (said.next(), said.next()) else {
+            return Err(
+                "expect exactly one of `route`, `abstain`, `reject`, `respond`, `verdict` and `fault`"
+                    .to_owned(),
+            );
+        };
+        if what == What::Route(Vec::new()) {
+            return Err("`route` names at least one model".to_owned());
+        }
+        Ok(Self {
+            what,
+            text: raw.text,
+            reason: raw.reason,
+            score: raw.score,
+            issues: raw.issues,
+            labels: raw.labels,
+            mentions: raw.mentions,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAim {
+    model: String,
+    temperature: Option<f64>,
+    max_tokens: Option<u32>,
+    reasoning: Option<String>,
+    template: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Aim {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(NameOrMore)
+    }
+}
+
+/// Not an untagged enum: those lose what was wrong, and where.
+struct NameOrMore;
+
+impl<'de> Visitor<'de> for NameOrMore {
+    type Value = Aim;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a model's name, or a mapping with `model`")
+    }
+
+    fn visit_str<E: Error>(self, model: &str) -> Result<Aim, E> {
+        Ok(Aim { model: model.to_owned(), ..Aim::default() })
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Aim, M::Error> {
+        let RawAim { model, temperature, max_tokens, reasoning, template } =
+            RawAim::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Aim { model, temperature, max_tokens, reasoning, template })
+    }
+}
