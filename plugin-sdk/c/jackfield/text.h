@@ -76,6 +76,9 @@ jf_str jf_of_int(int64_t value);
 jf_str jf_of_uint(uint64_t value);
 jf_str jf_of_double(double value);
 
+/// A number with so many digits behind the point, at most 9, rounded half away from zero; 1e9 and beyond as `jf_text` has it.
+jf_str jf_fixed(double value, unsigned decimals);
+
 /// Up to sixteen texts and numbers as one text: `jf_text("request ", count, " costs $", price)`. A number with a fraction is
 /// written with as few digits as it takes, at most 15; below 1e-7 and from 1e16 on with an exponent.
 #define jf_text(...) \

@@ -67,3 +67,11 @@ jf_str jf_of_double(double value) {
     jf_str text = value > 1.7976931348623157e308 ? JF("inf") : magnitude(value);
     return jf_concat((const jf_str[]){sign, text}, 2);
 }
+
+jf_str jf_fixed(double value, unsigned decimals) {
+    double size = __builtin_fabs(value);
+    if (!(size < 1e9)) return jf_of_double(value);
+    if (decimals > 9) decimals = 9;
+    uint64_t digits = (uint64_t)(size * POWERS[decimals] + 0.5);
+    return jf_concat((const jf_str[]){JF(value < 0 && digits ? "-" : ""), with_point(digits, decimals)}, 2);
+}

@@ -1,6 +1,3 @@
-// name: frugal
-// version: 0.1.0
-
 #include "jackfield.h"
 
 JACKFIELD_DESCRIPTION("Takes the cheapest model that is well, and a cheap one when the budget runs out")
@@ -31,12 +28,12 @@ static jf_routed route(const jf_request *request) {
     jf_json models = jf_get(jf_settings(), "models");
     bool frugal = is_short();
     jf_opt_model_info chosen = cheapest(jf_is(models) ? jf_strings(models) : jf_model_names(), frugal);
-    if (!chosen.some) return jf_route_abstain();
+    if (!chosen.some) return jf_because(jf_route_abstain(), "no model is cheap and healthy");
 
     jf_result_s64_kv_error decided = jf_kv_increment("decided", 1, 0);
     if (decided.is_err) return jf_route_fail(jf_internal(jf_kv_error_text(decided.err)));
     jf_str reason = jf_text("request ", decided.ok, ": ", chosen.value.name, " at $",
-        chosen.value.input_usd_per_mtok.value, " per million");
+        jf_fixed(chosen.value.input_usd_per_mtok.value, 2), " per million");
     return jf_with_label(jf_because(jf_route_to(chosen.value.name), reason), "frugal", frugal ? "yes" : "no");
 }
 JACKFIELD_ROUTER(route)

@@ -1,6 +1,3 @@
-// name: polite
-// version: 0.1.0
-
 #include "jackfield.h"
 
 JACKFIELD_DESCRIPTION("Lets no answer through that holds a forbidden word")
@@ -14,9 +11,9 @@ static jf_validated validate(const jf_request *request, const jf_response *respo
     }
     if (found.len == 0) return jf_score(jf_verdict_accept(), 1);
     if (found.len == 1) return jf_verdict_repair(jf_text("Say it again without the word `", found.items[0], "`."));
-    jf_validated rejected = jf_verdict_reject(jf_text("the answer holds the word `", found.items[0], "`"));
+    jf_validated rejected = jf_verdict_reject(jf_text("the answer contains `", found.items[0], "`"));
     for (size_t i = 1; i < found.len; i++) {
-        rejected = jf_issue(rejected, jf_text("the answer holds the word `", found.items[i], "`"));
+        rejected = jf_issue(rejected, jf_text("the answer contains `", found.items[i], "`"));
     }
     return rejected;
 }

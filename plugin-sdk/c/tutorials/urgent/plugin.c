@@ -1,6 +1,3 @@
-// name: urgent
-// version: 0.1.0
-
 #include "jackfield.h"
 
 JACKFIELD_DESCRIPTION("Sends prompts that say they are urgent to a fast model")

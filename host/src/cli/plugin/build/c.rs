@@ -63,8 +63,15 @@ const FLAGS: [&str; 8] = [
 ];
 
 /// The stack comes first and is a page of WebAssembly's (64 KiB): what overflows it traps, and a fresh instance is small.
-const LINK: [&str; 7] =
-    ["--no-entry", "--gc-sections", "--strip-all", "--stack-first", "-z", "stack-size=65536", "--fatal-warnings"];
+const LINK: [&str; 7] = [
+    "--no-entry",
+    "--gc-sections",
+    "--strip-all",
+    "--stack-first",
+    "-z",
+    "stack-size=65536",
+    "--fatal-warnings",
+];
 
 /// What an interface's export makes a plugin, and the world with the most imports that it may have; those that are not called are
 /// not imported.
@@ -118,7 +125,11 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
 
 /// Adds the contract's types to a module, by what it exports.
 fn describe(module: &mut Vec<u8>, wit: &Path, project: &Project) -> Result<(), BuildError> {
-    let ours = |error: String| BuildError::Refused { tool: "the encoder".into(), plugin: project.name.clone(), said: error };
+    let ours = |error: String| BuildError::Refused {
+        tool: "the encoder".into(),
+        plugin: project.name.clone(),
+        said: error,
+    };
     let exports = exports(module).map_err(|error| ours(error.to_string()))?;
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_path(wit).map_err(|error| ours(format!("{error:#}")))?;
@@ -128,7 +139,9 @@ fn describe(module: &mut Vec<u8>, wit: &Path, project: &Project) -> Result<(), B
             kinds += 1;
             resolve
                 .select_world(&[package], Some(world))
-                .and_then(|world| embed_component_metadata(module, &resolve, world, StringEncoding::UTF8, false))
+                .and_then(|world| {
+                    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8, false)
+                })
                 .map_err(|error| ours(format!("{error:#}")))?;
         }
     }
@@ -174,7 +187,12 @@ impl Compiler {
         match (tools.find("clang"), tools.find("wasm-ld")) {
             (Some(clang), Some(linker)) => Ok(Self::Clang { clang, linker }),
             (clang, _) => Err(BuildError::NoTool {
-                tool: if clang.is_some() { "zig (or wasm-ld beside clang)" } else { "zig (or clang and wasm-ld)" }.into(),
+                tool: if clang.is_some() {
+                    "zig (or wasm-ld beside clang)"
+                } else {
+                    "zig (or clang and wasm-ld)"
+                }
+                .into(),
                 language: Language::C,
                 install: INSTALL.into(),
             }),

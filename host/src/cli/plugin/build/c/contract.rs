@@ -95,13 +95,17 @@ impl Header<'_> {
             TypeDefKind::Record(record) => {
                 let offsets = self.sizes.field_offsets(record.fields.iter().map(|field| &field.ty));
                 for (field, (at, _)) in record.fields.iter().zip(offsets) {
-                    let _ = writeln!(asserts, "JF_FIELD({name}, {}, {});", snake(&field.name), at.size_wasm32());
+                    let _ =
+                        writeln!(asserts, "JF_FIELD({name}, {}, {});", snake(&field.name), at.size_wasm32());
                 }
                 let field = |field: &wit_parser::Field| {
                     let docs = self::docs(field.docs.contents.as_deref(), "    ");
                     format!("{docs}    {} {};\n", self.c(&field.ty), snake(&field.name))
                 };
-                format!("typedef struct {name} {{\n{}}} {name};\n", record.fields.iter().map(field).collect::<String>())
+                format!(
+                    "typedef struct {name} {{\n{}}} {name};\n",
+                    record.fields.iter().map(field).collect::<String>()
+                )
             }
             TypeDefKind::Tuple(tuple) => {
                 // The contract's one tuple is `label`, of a name and a value.
@@ -111,7 +115,10 @@ impl Header<'_> {
                 for (field, (at, _)) in names.iter().zip(offsets) {
                     let _ = writeln!(asserts, "JF_FIELD({name}, {field}, {});", at.size_wasm32());
                 }
-                let fields = names.iter().zip(&tuple.types).map(|(field, ty)| format!("    {} {field};\n", self.c(ty)));
+                let fields = names
+                    .iter()
+                    .zip(&tuple.types)
+                    .map(|(field, ty)| format!("    {} {field};\n", self.c(ty)));
                 format!("typedef struct {name} {{\n{}}} {name};\n", fields.collect::<String>())
             }
             TypeDefKind::Enum(of) => {
@@ -119,17 +126,27 @@ impl Header<'_> {
                 format!("typedef uint8_t {name};\nenum {{\n{}}};\n", constants(&upper, cases))
             }
             TypeDefKind::Variant(variant) => {
-                let cases = variant.cases.iter().map(|case| (case.name.as_str(), case.docs.contents.as_deref()));
+                let cases =
+                    variant.cases.iter().map(|case| (case.name.as_str(), case.docs.contents.as_deref()));
                 let constants = constants(&upper, cases);
-                let at = self.sizes.payload_offset(variant.tag(), variant.cases.iter().map(|case| case.ty.as_ref()));
+                let at = self
+                    .sizes
+                    .payload_offset(variant.tag(), variant.cases.iter().map(|case| case.ty.as_ref()));
                 let mut members = String::new();
                 for case in &variant.cases {
                     if let Some(ty) = &case.ty {
                         let _ = writeln!(members, "        {} {};", self.c(ty), snake(&case.name));
-                        let _ = writeln!(asserts, "JF_FIELD({name}, {}, {});", snake(&case.name), at.size_wasm32());
+                        let _ = writeln!(
+                            asserts,
+                            "JF_FIELD({name}, {}, {});",
+                            snake(&case.name),
+                            at.size_wasm32()
+                        );
                     }
                 }
-                format!("enum {{\n{constants}}};\ntypedef struct {name} {{\n    uint8_t tag;\n    union {{\n{members}    }};\n}} {name};\n")
+                format!(
+                    "enum {{\n{constants}}};\ntypedef struct {name} {{\n    uint8_t tag;\n    union {{\n{members}    }};\n}} {name};\n"
+                )
             }
             TypeDefKind::Option(ty) => {
                 let at = self.sizes.payload_offset(wit_parser::Int::U8, [None, Some(ty)]);
@@ -140,7 +157,8 @@ impl Header<'_> {
                 format!("typedef struct {name} {{\n    {} *items;\n    size_t len;\n}} {name};\n", self.c(ty))
             }
             TypeDefKind::Result(result) => {
-                let at = self.sizes.payload_offset(wit_parser::Int::U8, [result.ok.as_ref(), result.err.as_ref()]);
+                let at =
+                    self.sizes.payload_offset(wit_parser::Int::U8, [result.ok.as_ref(), result.err.as_ref()]);
                 let mut members = String::new();
                 for (member, ty) in [("ok", &result.ok), ("err", &result.err)] {
                     if let Some(ty) = ty {
@@ -148,7 +166,9 @@ impl Header<'_> {
                         let _ = writeln!(asserts, "JF_FIELD({name}, {member}, {});", at.size_wasm32());
                     }
                 }
-                format!("typedef struct {name} {{\n    bool is_err;\n    union {{\n{members}    }};\n}} {name};\n")
+                format!(
+                    "typedef struct {name} {{\n    bool is_err;\n    union {{\n{members}    }};\n}} {name};\n"
+                )
             }
             other => panic!("the contract has a type that C has no words for yet: {other:?}"),
         };
@@ -210,7 +230,9 @@ impl Header<'_> {
                     (TypeDefKind::Option(ty), _) => format!("opt_{}", self.short(ty)),
                     (TypeDefKind::List(ty), _) => format!("list_{}", self.short(ty)),
                     (TypeDefKind::Result(result), _) => {
-                        let part = |ty: &Option<Type>| ty.as_ref().map_or_else(|| "unit".into(), |ty| self.short(ty));
+                        let part = |ty: &Option<Type>| {
+                            ty.as_ref().map_or_else(|| "unit".into(), |ty| self.short(ty))
+                        };
                         format!("result_{}_{}", part(&result.ok), part(&result.err))
                     }
                     (other, _) => panic!("the contract has a type that C has no words for yet: {other:?}"),

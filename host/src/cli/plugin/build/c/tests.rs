@@ -42,3 +42,17 @@ fn zig_is_taken_first_and_clang_needs_its_linker() {
         assert!(found().contains(then), "{program}: {}", found());
     }
 }
+
+#[test]
+fn the_readme_shows_the_tutorials_as_they_are() {
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin-sdk/c");
+    let readme = std::fs::read_to_string(kit.join("README.md")).unwrap();
+    for tutorial in ["urgent", "polite", "frugal"] {
+        let source = std::fs::read_to_string(kit.join("tutorials").join(tutorial).join("plugin.c")).unwrap();
+        assert!(
+            readme.contains(source.trim()),
+            "{tutorial} stands otherwise in {}",
+            kit.join("README.md").display()
+        );
+    }
+}
