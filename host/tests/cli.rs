@@ -11,6 +11,8 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/cases.rs"]
+mod cases;
 #[path = "cli/compiling.rs"]
 mod compiling;
 #[path = "cli/crash.rs"]

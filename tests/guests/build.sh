@@ -68,6 +68,16 @@ toolchain_rust() {
   fi
 }
 
+# For tests/kits/run: has a toolchain installed, and says where.
+if [ "${1:-}" = --tools ]; then
+  exec 9>"$cache/guests.lock"
+  ! command -v flock >/dev/null || flock 9
+  tools=
+  "toolchain_$2" >&2
+  printf '%s\n' "$tools"
+  exit
+fi
+
 # Both interpreters' tools look for the contract below the folder they run in.
 build_js() {
   toolchain_js

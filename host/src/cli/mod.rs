@@ -75,6 +75,8 @@ enum PluginCommand {
     Check(plugin::check::CheckArgs),
     /// Every file of the configured plugin folder, and what became of it
     List(plugin::list::ListArgs),
+    /// Begin a plugin: a folder that builds and passes its cases
+    New(plugin::new::NewArgs),
     /// Ask a router about one request, in the gateway's sandbox and limits
     Run(plugin::run::RunArgs),
     /// Run a plugin's own cases, in the gateway's sandbox and limits
@@ -160,6 +162,7 @@ fn plugin_command(command: &PluginCommand) -> Outcome {
         PluginCommand::Build(args) => out::line(&plugin::build::build(args)?),
         PluginCommand::Check(args) => plugin::check::run(args),
         PluginCommand::List(args) => plugin::list::run(args),
+        PluginCommand::New(args) => plugin::new::run(args),
         PluginCommand::Run(args) => plugin::run::run(args),
         PluginCommand::Test(args) => plugin::test::run(args),
     }

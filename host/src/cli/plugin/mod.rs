@@ -7,6 +7,7 @@ pub mod digest;
 mod file;
 mod judge;
 pub(crate) mod list;
+pub(crate) mod new;
 pub(crate) mod run;
 mod seal;
 pub mod stamp;

@@ -48,7 +48,6 @@ pub enum LanguageError {
 
 impl Language {
     /// Every one.
-    #[allow(dead_code, reason = "for the templates")]
     pub(in crate::cli::plugin) const ALL: [Self; 5] =
         [Self::Rust, Self::Python, Self::JavaScript, Self::TypeScript, Self::C];
 
@@ -76,7 +75,7 @@ impl Language {
 
     /// The language of a folder. A Cargo.toml settles it, for other languages' files may lie beside one; else a manifest
     /// does; else the sources at the folder's top.
-    pub(super) fn of(dir: &Path) -> Result<Self, LanguageError> {
+    pub(in crate::cli::plugin) fn of(dir: &Path) -> Result<Self, LanguageError> {
         if dir.join("Cargo.toml").is_file() {
             return Ok(Self::Rust);
         }

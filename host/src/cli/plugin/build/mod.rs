@@ -12,7 +12,7 @@ pub(super) mod project;
 mod python;
 mod rust;
 mod tools;
-mod wit;
+pub(super) mod wit;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,6 @@ impl fmt::Display for Built {
 #[derive(Debug)]
 pub(super) enum Made {
     /// A core module that carries its part of the contract; it is still to be encoded.
-    #[allow(dead_code, reason = "only C makes one")]
     Module(Vec<u8>),
     /// A component.
     #[allow(dead_code, reason = "only Python and JavaScript make one")]

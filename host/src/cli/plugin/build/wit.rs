@@ -9,7 +9,7 @@ macro_rules! wit {
 }
 
 /// The files of `wit/`, by name.
-pub(super) const WIT: Embedded = wit![
+pub(in crate::cli::plugin) const WIT: Embedded = wit![
     "exports.wit",
     "host.wit",
     "llm.wit",

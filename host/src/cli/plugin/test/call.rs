@@ -21,6 +21,7 @@ use jackfield_plugin_host::{LoadError, Plugin, PluginEngine, PluginSettings};
 use super::cases::{Case, Cases, Finish, Response};
 use super::outcome::{Difference, Seen};
 use super::stage::{ByHeart, Stage};
+use super::stream;
 use crate::app;
 use crate::cli::{Failed, engine, request, runtime};
 
@@ -84,17 +85,26 @@ impl Room<'_> {
         };
         let ask = self.ask(world, cases, case, llm)?;
         let began = Instant::now();
-        let seen = match &case.response {
-            None => match plugin.router() {
-                Some(router) => router.route(ask).await.map(Seen::of_routing),
-                None => return Err(self.misfit("it is no router: give the `response` that it is to judge")),
-            },
-            Some(response) => match plugin.validator() {
-                Some(validator) => {
-                    validator.validate(review(ask, response)).await.map(|found| Seen::of_validation(&found))
-                }
-                None => return Err(self.misfit("it is no validator: leave out `response` to ask a router")),
-            },
+        let seen = match (&case.response, &case.stream) {
+            (Some(response), _) => {
+                let validator = plugin.validator();
+                let validator = validator
+                    .ok_or_else(|| self.misfit("it is no validator: leave out `response` to ask a router"))?;
+                validator.validate(review(ask, response)).await.map(|found| Seen::of_validation(&found))
+            }
+            (None, Some(pieces)) => {
+                let validator = plugin.stream_validator();
+                let validator = validator.ok_or_else(|| {
+                    self.misfit("it watches no streams: give the whole `response` instead of `stream`")
+                })?;
+                stream::play(&*validator, ask, pieces).await
+            }
+            (None, None) => {
+                let router = plugin.router();
+                let router = router
+                    .ok_or_else(|| self.misfit("it is no router: give the `response` that it is to judge"))?;
+                router.route(ask).await.map(Seen::of_routing)
+            }
         };
         let took = began.elapsed();
         let of_fault = |PluginFault { kind, message }: PluginFault| match kind {

@@ -13,7 +13,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::expect::Expect;
+use super::expect::{Expect, Judged};
 use crate::cli::Failed;
 
 /// The most cases in a file.
@@ -116,6 +116,8 @@ pub(super) struct Case {
     pub(super) llm: Option<BTreeMap<String, String>>,
     /// The answer a validator is asked about; a router has none.
     pub(super) response: Option<Response>,
+    /// The pieces of the answer that a stream-validator watches.
+    pub(super) stream: Option<Vec<String>>,
     pub(super) expect: Expect,
 }
 
@@ -205,6 +207,7 @@ struct RawCase {
     config: Option<Value>,
     llm: Option<BTreeMap<String, String>>,
     response: Option<Response>,
+    stream: Option<Vec<String>>,
     expect: Expect,
 }
 
@@ -212,7 +215,7 @@ impl TryFrom<RawCase> for Case {
     type Error = String;
 
     fn try_from(raw: RawCase) -> Result<Self, String> {
-        let RawCase { name, prompt, request, response, expect, .. } = raw;
+        let RawCase { name, prompt, request, response, stream, expect, .. } = raw;
         let fault = |what: &str| format!("case `{name}`: {what}");
         let request = match (prompt, request) {
             (Some(prompt), None) => {
@@ -221,7 +224,13 @@ impl TryFrom<RawCase> for Case {
             (None, Some(request)) => request,
             _ => return Err(fault("give either `prompt`, a text, or `request`, a chat request's body")),
         };
-        if let Some(what) = expect.misfit(response.is_some()) {
+        let judged = match (&response, &stream) {
+            (None, None) => Judged::Nothing,
+            (Some(_), None) => Judged::Whole,
+            (None, Some(_)) => Judged::Streamed,
+            (Some(_), Some(_)) => return Err(fault("give either `response` or `stream`")),
+        };
+        if let Some(what) = expect.misfit(judged) {
             return Err(fault(what));
         }
         Ok(Self {
@@ -237,6 +246,7 @@ impl TryFrom<RawCase> for Case {
             config: raw.config,
             llm: raw.llm,
             response,
+            stream,
             expect,
         })
     }

@@ -37,6 +37,8 @@ pub(super) enum What {
     Respond(String),
     /// A validator.
     Verdict(Word),
+    /// A stream-validator: this text reaches the client.
+    Delivers(String),
     /// A call that fails, or settings that are refused: the host's word for it.
     Fault(String),
 }
@@ -93,13 +95,37 @@ impl Word {
     }
 }
 
+/// The answer that a case has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// None: a router is asked.
+    Nothing,
+    /// A whole one.
+    Whole,
+    /// One in pieces.
+    Streamed,
+}
+
 impl Expect {
-    /// Why this cannot be expected of a case with an answer, or without one.
-    pub(super) fn misfit(&self, answered: bool) -> Option<&'static str> {
-        match (&self.what, answered) {
-            (What::Verdict(_), false) => Some("a `verdict` needs a `response`, the answer that is judged"),
-            (What::Verdict(_) | What::Fault(_), true) | (_, false) => None,
-            (_, true) => Some("a `response` is judged: expect a `verdict`, or leave the response out"),
+    /// Why this cannot be expected of a case with such an answer.
+    pub(super) fn misfit(&self, judged: Judged) -> Option<&'static str> {
+        match (&self.what, judged) {
+            (What::Fault(_), _)
+            | (What::Verdict(_), Judged::Whole)
+            | (What::Verdict(Word::Reject) | What::Delivers(_), Judged::Streamed) => None,
+            (What::Verdict(_), Judged::Nothing) => {
+                Some("a `verdict` needs a `response`, the answer that is judged")
+            }
+            (What::Delivers(_), _) => {
+                Some("`delivers` needs a `stream`, the pieces of the answer that is watched")
+            }
+            (_, Judged::Whole) => {
+                Some("a `response` is judged: expect a `verdict`, or leave the response out to ask a router")
+            }
+            (_, Judged::Streamed) => {
+                Some("a `stream` is watched: expect what it `delivers`, or `verdict: reject`")
+            }
+            (_, Judged::Nothing) => None,
         }
     }
 }
@@ -112,6 +138,7 @@ struct RawExpect {
     reject: Option<Class>,
     respond: Option<String>,
     verdict: Option<Word>,
+    delivers: Option<String>,
     fault: Option<String>,
     text: Option<String>,
     reason: Option<String>,
@@ -137,12 +164,13 @@ impl TryFrom<RawExpect> for Expect {
             raw.reject.map(What::Reject),
             raw.respond.map(What::Respond),
             raw.verdict.map(What::Verdict),
+            raw.delivers.map(What::Delivers),
             raw.fault.map(What::Fault),
         ];
         let mut said = said.into_iter().flatten();
         let (Some(what), None) = (said.next(), said.next()) else {
             return Err(
-                "expect exactly one of `route`, `abstain`, `reject`, `respond`, `verdict` and `fault`"
+                "expect exactly one of `route`, `abstain`, `reject`, `respond`, `verdict`, `delivers` and `fault`"
                     .to_owned(),
             );
         };

@@ -29,6 +29,7 @@ pub(super) struct Seen {
 enum Said {
     Decision(Decision),
     Verdict(&'static str),
+    Delivered,
     Fault(&'static str),
 }
 
@@ -58,6 +59,16 @@ impl Seen {
             Verdict::Accept | Verdict::Reject => None,
         };
         Self { said, text, reason: String::new(), score, issues, labels }
+    }
+
+    /// A streamed answer that reached its end.
+    pub(super) fn of_delivered(gone: String) -> Self {
+        Self { said: Said::Delivered, ..Self::fault("", &gone) }
+    }
+
+    /// A streamed answer that was stopped, and what of it had gone.
+    pub(super) fn of_stopped(gone: String, issues: Vec<String>) -> Self {
+        Self { said: Said::Verdict("reject"), issues, ..Self::fault("", &gone) }
     }
 
     pub(super) fn fault(kind: &'static str, message: &str) -> Self {
@@ -128,6 +139,7 @@ impl Seen {
             }
             (What::Respond(expected), Said::Decision(Decision::Respond(text))) => expected == text,
             (What::Verdict(expected), Said::Verdict(verdict)) => expected.name() == *verdict,
+            (What::Delivers(expected), Said::Delivered) => self.text.as_ref() == Some(expected),
             (What::Fault(expected), Said::Fault(kind)) => expected == kind,
             _ => false,
         }
@@ -141,6 +153,7 @@ impl Seen {
             Said::Verdict(verdict) => {
                 json!({ "verdict": verdict, "text": self.text, "score": self.score, "issues": self.issues })
             }
+            Said::Delivered => json!({ "delivers": self.text }),
             Said::Fault(kind) => return json!({ "fault": { "kind": kind, "message": self.text } }),
         };
         let labels: Vec<Value> =
@@ -170,11 +183,12 @@ impl fmt::Display for Seen {
         let text = self.text.as_deref().unwrap_or_default();
         let line = match &self.said {
             Said::Decision(decision) => plan::decision(decision),
-            Said::Verdict(verdict) if !text.is_empty() => format!("{verdict}: {text}"),
             Said::Verdict(verdict) if !self.issues.is_empty() => {
                 format!("{verdict}: {}", self.issues.join("; "))
             }
+            Said::Verdict(verdict) if !text.is_empty() => format!("{verdict}: {text}"),
             Said::Verdict(verdict) => (*verdict).to_owned(),
+            Said::Delivered => format!("delivers {text:?}"),
             Said::Fault(kind) => format!("fault {kind}: {text}"),
         };
         f.write_str(&printable(&line))
@@ -192,6 +206,7 @@ impl fmt::Display for What {
             Self::Reject(class) => write!(f, "reject ({})", plan::class_name(class.of())),
             Self::Respond(text) => write!(f, "respond: {text:?}"),
             Self::Verdict(word) => f.write_str(word.name()),
+            Self::Delivers(text) => write!(f, "delivers {text:?}"),
             Self::Fault(kind) => write!(f, "fault {kind}"),
         }
     }

@@ -41,6 +41,10 @@ fn a_fault_in_the_file_names_its_line_and_what_could_stand_there() {
             "cases:\n  - { name: one, prompt: hi, response: x, expect: { abstain: true } }\n",
             ["line 2", "`verdict`", "leave the response out"],
         ),
+        (
+            "cases:\n  - { name: one, prompt: hi, stream: [x], expect: { verdict: accept } }\n",
+            ["line 2", "a `stream` is watched", "`delivers`"],
+        ),
         ("cases: []\n", ["there", "are no", "`cases`"]),
     ] {
         let error = Cases::of(text).expect_err(text);
@@ -68,6 +72,19 @@ fn what_is_as_expected_is_not_told() {
         differences("verdict: repair, text: be kind, score: 0.5, issues: [], mentions: [kind]", &seen),
         [""; 0]
     );
+}
+
+#[test]
+fn a_streamed_answer_is_what_reached_the_client() {
+    let of = |expect: &str, seen: &Seen| {
+        let cases = case(&format!("prompt: hi, stream: [a, b], expect: {{ {expect} }}")).unwrap();
+        seen.differences(&cases.cases[0].expect).len()
+    };
+    let (whole, stopped) = (Seen::of_delivered("ab".into()), Seen::of_stopped("a".into(), vec!["b".into()]));
+    assert_eq!([of("delivers: ab", &whole), of("delivers: a", &whole)], [0, 1]);
+    assert_eq!(of("verdict: reject, issues: [b], text: a", &stopped), 0);
+    assert_eq!(of("delivers: a", &stopped), 1);
+    assert_eq!([stopped.to_string(), whole.to_string()], ["reject: b", "delivers \"ab\""]);
 }
 
 #[test]
