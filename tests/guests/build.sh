@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the guests that prove the contract in every language, each with its real toolchain:
 #
-#   tests/guests/build.sh [js|python|python-sdk|python-seed|python-llm|python-window|
+#   tests/guests/build.sh [c|c-llm|js|python|python-sdk|python-seed|python-llm|python-window|
 #                          rust|rust-bench|rust-llm|rust-window …]      all of them when none is named
 #
 # Components go to $JACKFIELD_GUESTS (default: $XDG_CACHE_HOME/jackfield/guests), toolchains to
 # $XDG_CACHE_HOME/jackfield, pinned by package-lock.json, requirements.txt and the Cargo.locks. What is
-# built already from the same inputs is left alone. The Rust guests and those of an SDK need $JACKFIELD_BIN, the
+# built already from the same inputs is left alone. All but the raw guests `js` and `python` need $JACKFIELD_BIN, the
 # built `jackfield`. Nothing is installed on the system, except Debian's Rust for WebAssembly by root in CI.
 set -euo pipefail
 
@@ -41,12 +41,17 @@ toolchain_js() {
 }
 
 # A virtual environment knows its own path, so that it cannot be renamed; a marker says that it is whole.
-toolchain_python() {
-  tools=$cache/guest-python-$(digest tests/guests/python/requirements.txt | cut -c1-16)
+toolchain_python() { toolchain_pip python "guests in Python"; }
+
+# Zig is a package of Python's.
+toolchain_c() { toolchain_pip c "guests in C"; }
+
+toolchain_pip() {
+  tools=$cache/guest-$1-$(digest "tests/guests/$1/requirements.txt" | cut -c1-16)
   [ -e "$tools/.complete" ] && return
-  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "the Python guest needs Python 3 with venv (apt-get install -y python3-venv)"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing "$2 need Python 3 with venv (apt-get install -y python3-venv)"
   python3 -m venv --clear "$tools"
-  "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/python/requirements.txt"
+  "$tools/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$here/$1/requirements.txt"
   touch "$tools/.complete"
 }
 
@@ -100,6 +105,14 @@ python_build() {
   "$JACKFIELD_BIN" plugin build "$here/$1" --tools "$tools" --out guest.wasm
 }
 
+build_c() { c_build "$here/c"; }
+build_c-llm() { c_build "$here/c-llm"; }
+
+c_build() {
+  toolchain_c
+  "$JACKFIELD_BIN" plugin build "$1" --out guest.wasm --tools "$tools"
+}
+
 build_rust() { plugin_build "$root/plugins/urgent-router"; }
 build_rust-bench() { plugin_build "$here/rust-bench"; }
 build_rust-llm() { plugin_build "$here/rust-llm"; }
@@ -113,6 +126,7 @@ plugin_build() {
 # What each guest is made from, below the repository; this script is the recipe.
 inputs() {
   case $1 in
+    c | c-llm) built_inputs "tests/guests/$1" plugin-sdk/c ;;
     js) digest wit tests/guests/js tests/guests/build.sh ;;
     python) digest wit tests/guests/python tests/guests/build.sh ;;
     python-*) python_inputs "tests/guests/$1" ;;
@@ -120,19 +134,17 @@ inputs() {
     rust-bench) rust_inputs tests/guests/rust-bench ;;
     rust-llm) rust_inputs tests/guests/rust-llm ;;
     rust-window) rust_inputs tests/guests/rust-window ;;
-    *) missing "there is no guest \`$1\`: js, python, python-sdk, python-seed, python-llm, python-window, rust, rust-bench, rust-llm, rust-window" ;;
+    *) missing "there is no guest \`$1\`: c, c-llm, js, python, python-sdk, python-seed, python-llm, python-window, rust, rust-bench, rust-llm, rust-window" ;;
   esac
 }
 
-python_inputs() {
+python_inputs() { built_inputs "$1" plugin-sdk/python tests/guests/python/requirements.txt; }
+rust_inputs() { built_inputs "$1" plugin-sdk/rust Cargo.toml; }
+
+built_inputs() {
   [ -x "${JACKFIELD_BIN:-}" ] || missing "the guests of an SDK need \$JACKFIELD_BIN, the built jackfield (for example target/release/jackfield)"
   [ -d "$root/$1" ] || missing "there is no guest in $1"
-  printf '%s %s\n' "$(digest wit plugin-sdk/python tests/guests/python/requirements.txt "$1" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
-}
-
-rust_inputs() {
-  [ -x "${JACKFIELD_BIN:-}" ] || missing "the Rust guests need \$JACKFIELD_BIN, the built jackfield (for example target/release/jackfield)"
-  printf '%s %s\n' "$(digest wit plugin-sdk/rust Cargo.toml "$1" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
+  printf '%s %s\n' "$(digest wit "$@" tests/guests/build.sh)" "$(sha256sum <"$JACKFIELD_BIN" | cut -c1-64)"
 }
 
 # One run at a time, where the system can: the toolchains are shared.
@@ -142,7 +154,7 @@ exec 9>"$cache/guests.lock"
 [ -z "${JACKFIELD_BIN:-}" ] || JACKFIELD_BIN=$(realpath "$JACKFIELD_BIN")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-[ $# -gt 0 ] || set -- js python python-sdk python-seed python-llm python-window rust rust-bench rust-llm rust-window
+[ $# -gt 0 ] || set -- c c-llm js python python-sdk python-seed python-llm python-window rust rust-bench rust-llm rust-window
 for guest in "$@"; do
   made_from=$(inputs "$guest")
   if [ -e "$out/$guest.wasm" ] && [ "$(cat "$out/$guest.inputs" 2>/dev/null)" = "$made_from" ]; then

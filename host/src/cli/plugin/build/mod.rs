@@ -80,7 +80,6 @@ impl fmt::Display for Built {
 #[derive(Debug)]
 pub(super) enum Made {
     /// A core module that carries its part of the contract; it is still to be encoded.
-    #[allow(dead_code, reason = "only C makes one")]
     Module(Vec<u8>),
     /// A component.
     Component(Vec<u8>),

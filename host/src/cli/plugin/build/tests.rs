@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::language::{Language, LanguageError};
 use super::project::{Project, ProjectError};
 use super::tools::Tools;
-use super::{BuildArgs, BuildError, build, wit};
+use super::wit;
 use crate::cli::plugin::digest::project_digest;
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -152,11 +152,4 @@ fn given_tools_come_first_and_the_plugins_own_last() {
     let alone = Tools::new(None, own.path()).find("jackfield-tool");
     assert_eq!(alone, Some(root(&own).join("node_modules/.bin/jackfield-tool")));
     assert_eq!(tools.find("no-tool"), None);
-}
-
-#[test]
-fn a_language_without_a_kit_is_told() {
-    let dir = folder(&[("plugin.c", "")]);
-    let args = BuildArgs { dir: dir.path().to_owned(), out: None, target_dir: None, tools: None };
-    assert!(matches!(build(&args), Err(BuildError::NoKit(Language::C))));
 }

@@ -27,6 +27,12 @@ impl Tools {
         Self { dirs: dirs.collect() }
     }
 
+    /// One folder and nothing else.
+    #[cfg(test)]
+    pub(super) fn only(dir: &Path) -> Self {
+        Self { dirs: vec![dir.to_owned()] }
+    }
+
     /// The first program of this name.
     pub(in crate::cli::plugin) fn find(&self, program: &str) -> Option<PathBuf> {
         let file = format!("{program}{}", env::consts::EXE_SUFFIX);

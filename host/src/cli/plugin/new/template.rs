@@ -16,6 +16,16 @@ macro_rules! tutorial {
     };
 }
 
+/// A tutorial in C, under the new plugin's name.
+macro_rules! c {
+    ($path:literal) => {
+        concat!(
+            "// name: {{name}}\n// version: 0.1.0\n\n",
+            include_str!(concat!("../../../../../plugin-sdk/", $path))
+        )
+    };
+}
+
 /// The cases of a new router.
 pub(super) const URGENT: &str = tutorial!("tutorials/urgent/cases.yaml");
 /// The cases of a new validator.
@@ -85,7 +95,10 @@ pub(super) fn of(language: Language) -> Option<Template> {
                 (".gitignore", IGNORED_JS),
             ],
         }),
-        Language::C => None,
+        Language::C => Some(Template {
+            router: &[("plugin.c", c!("c/tutorials/urgent/plugin.c")), (".gitignore", "*.wasm\n")],
+            validator: &[("plugin.c", c!("c/tutorials/polite/plugin.c")), (".gitignore", "*.wasm\n")],
+        }),
     }
 }
 
