@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use jackfield_core::config::PluginLimits;
 use jackfield_core::contract::{
-    Ask, Choice, Draft, FinishReason, PluginFault, Reply, Review, Validation, Verdict,
+    Ask, Choice, Draft, FinishReason, PluginFault, Reply, Review, Usage, Validation, Verdict,
 };
 use jackfield_dialect::openai::render_reply;
 use jackfield_plugin_host::{CallCost, ComponentValidator};
@@ -30,19 +30,36 @@ pub(super) async fn judge(
 ) -> Result<Judged, PluginFault> {
     let choice =
         Choice { text: Some(text.to_owned()), finish_reason: Some(FinishReason::Stop), ..Choice::default() };
-    let model = ask.view.model_names().into_iter().next().unwrap_or_else(|| "a-model".to_owned());
+    let review = review(ask, choice, Given::default());
+    let began = Instant::now();
+    let (found, cost) = validator.validate_measured(review).await?;
+    Ok(Judged { found, took: began.elapsed(), cost })
+}
+
+/// What may be known of an answer besides what it says.
+#[derive(Default)]
+pub(super) struct Given {
+    /// The model that gave it; else the first that the host knows.
+    pub(super) model: Option<String>,
+    /// Which attempt it is; else the first.
+    pub(super) attempt: Option<u32>,
+    pub(super) usage: Option<Usage>,
+}
+
+/// An answer to be judged, as if a model had given it.
+pub(super) fn review(ask: Ask, choice: Choice, given: Given) -> Review {
+    let first = || ask.view.model_names().into_iter().next().unwrap_or_else(|| "a-model".to_owned());
+    let model = given.model.unwrap_or_else(first);
     let reply = Reply {
         id: "chatcmpl-try".to_owned(),
         model: model.clone(),
         created: 0,
         choices: vec![choice],
-        usage: None,
+        usage: given.usage,
         wire: None,
     };
-    let review = Review { ask, draft: Arc::new(Draft::new(reply, model, 1, render_reply)) };
-    let began = Instant::now();
-    let (found, cost) = validator.validate_measured(review).await?;
-    Ok(Judged { found, took: began.elapsed(), cost })
+    let draft = Draft::new(reply, model, given.attempt.unwrap_or(1), render_reply);
+    Review { ask, draft: Arc::new(draft) }
 }
 
 /// What it says to this answer.

@@ -10,10 +10,8 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use jackfield_core::config::{Config, Grant};
 use jackfield_core::contract::{
-    Ask, Caller, Choice, Completer, Draft, FinishReason, PluginFault, PluginFaultKind, Reply, Review,
-    ToolCall, Usage,
+    Ask, Caller, Choice, Completer, FinishReason, PluginFault, PluginFaultKind, Review, ToolCall, Usage,
 };
-use jackfield_dialect::openai::render_reply;
 use jackfield_gateway::pipeline::first_ask;
 use jackfield_gateway::world::World;
 use jackfield_plugin_host::{LoadError, Plugin, PluginEngine, PluginSettings};
@@ -23,6 +21,7 @@ use super::outcome::{Difference, Seen};
 use super::stage::{ByHeart, Stage};
 use super::stream;
 use crate::app;
+use crate::cli::plugin::judge::{Given, review};
 use crate::cli::{Failed, engine, request, runtime};
 
 /// The host's word for settings that a plugin refuses when it is loaded.
@@ -90,7 +89,7 @@ impl Room<'_> {
                 let validator = plugin.validator();
                 let validator = validator
                     .ok_or_else(|| self.misfit("it is no validator: leave out `response` to ask a router"))?;
-                validator.validate(review(ask, response)).await.map(|found| Seen::of_validation(&found))
+                validator.validate(answer(ask, response)).await.map(|found| Seen::of_validation(&found))
             }
             (None, Some(pieces)) => {
                 let validator = plugin.stream_validator();
@@ -174,8 +173,8 @@ fn headers(told: &BTreeMap<String, String>) -> Result<HeaderMap, Failed> {
         .collect()
 }
 
-/// An answer to be judged, as if a model had given it.
-fn review(ask: Ask, response: &Response) -> Review {
+/// The answer that a case describes.
+fn answer(ask: Ask, response: &Response) -> Review {
     let finish = match response.finish_reason {
         None | Some(Finish::Stop) => FinishReason::Stop,
         Some(Finish::Length) => FinishReason::Length,
@@ -193,21 +192,10 @@ fn review(ask: Ask, response: &Response) -> Review {
         finish_reason: Some(finish),
         ..Choice::default()
     };
-    let first = || ask.view.model_names().into_iter().next().unwrap_or_else(|| "a-model".to_owned());
-    let model = response.model.clone().unwrap_or_else(first);
     let usage = response.usage.map(|used| Usage {
         input_tokens: used.input_tokens,
         output_tokens: used.output_tokens,
         ..Usage::default()
     });
-    let reply = Reply {
-        id: "chatcmpl-try".to_owned(),
-        model: model.clone(),
-        created: 0,
-        choices: vec![choice],
-        usage,
-        wire: None,
-    };
-    let draft = Draft::new(reply, model, response.attempt.unwrap_or(1), render_reply);
-    Review { ask, draft: Arc::new(draft) }
+    review(ask, choice, Given { model: response.model.clone(), attempt: response.attempt, usage })
 }
