@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import random  # noqa: F401  (componentize-py seeds it when all else is done, and finds no file then)
 import sys
 import time
 from typing import Any, Callable
