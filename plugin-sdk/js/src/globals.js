@@ -25,7 +25,13 @@ const shown = (value) => (typeof value === "string" ? value : value instanceof E
 const line = (level) => (...values) => voice.write(level, values.map(shown).join(" "));
 
 /** `console`, which speaks in the host's log. */
-export const console = { debug: line("debug"), log: line("info"), info: line("info"), warn: line("warn"), error: line("error") };
+export const console = {
+  debug: /* @__PURE__ */ line("debug"),
+  log: /* @__PURE__ */ line("info"),
+  info: /* @__PURE__ */ line("info"),
+  warn: /* @__PURE__ */ line("warn"),
+  error: /* @__PURE__ */ line("error"),
+};
 
 /** `TextEncoder`: text to UTF-8, whole. */
 export class TextEncoder {
