@@ -105,3 +105,22 @@ fn needed(workflow: &Workflow, records: &mut [StepRecord]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_told_under_its_step() {
+        for (call, step) in [
+            ("plan", "plan"),
+            ("cook[3]", "cook"),
+            ("draft#2:evaluate", "draft"),
+            ("cook[3]#2", "cook"),
+            ("draft:refine", "draft"),
+            ("outer[0]/plan#1:until", "outer[0]/plan"),
+        ] {
+            assert_eq!(step_of(call), step, "{call}");
+        }
+    }
+}

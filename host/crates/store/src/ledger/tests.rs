@@ -304,6 +304,26 @@ async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
     assert!(ledger.reserve(Ask { run: Some(&other), ..ask(&caller) }).is_ok());
 }
 
+#[test]
+fn a_workflow_in_a_run_is_held_from_its_own_budget_and_from_the_runs() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    let run = Arc::new(RunScope::new("a", "w", Some(NanoUsd::new(10_000_000))));
+    let nested = Arc::new(run.nested("part[0]", NanoUsd::new(7_000_000)));
+    let wanted = |run| Ask { run: Some(run), most_output: Some(600), ..ask(&caller) };
+    // $0.0061 of each.
+    let held = ledger.reserve(wanted(&nested)).unwrap();
+    let refused =
+        ledger.reserve(Ask { most_output: Some(600), input_tokens: 1_000, ..wanted(&nested) }).unwrap_err();
+    assert!(refused.to_string().contains("of the run `a/part[0]`"), "{refused}");
+    assert_eq!(ledger.reserve(wanted(&run)).unwrap().output_bound(), Some(380));
+    held.release();
+    // What was spent before the process began counts, and what is counted already stays.
+    let again = Ledger::default();
+    again.recall_nested(&nested, NanoUsd::new(6_100_000));
+    again.recall_nested(&nested, NanoUsd::new(1));
+    assert_eq!(again.reserve(wanted(&nested)).unwrap().output_bound(), Some(80));
+}
+
 #[tokio::test]
 async fn a_run_that_goes_on_keeps_what_it_spent_however_many_others_there_are() {
     let folder = tempfile::tempdir().unwrap();
