@@ -369,3 +369,19 @@ impl UnderWay {
         scopes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ladder_leads_from_what_is_wanted_to_what_is_worth_a_call() {
+        assert_eq!(ladder(100, 16), [100, 50, 25, 16]);
+        assert_eq!(ladder(16, 16), [16]);
+        assert_eq!(ladder(0, 0), [0]);
+        assert_eq!(ladder(8, 16), [8]);
+        let long = ladder(u64::MAX, 16);
+        assert_eq!((long.len(), long.last()), (LADDER, Some(&16)));
+        assert!(long.is_sorted_by(|one, next| one > next));
+    }
+}
