@@ -1,5 +1,5 @@
 // What a plugin and its host say to each other: `wit/` as C. Generated; do not edit.
-// Made and checked by host/src/cli/plugin/build/c/contract.rs: UPDATE_GOLDENS=1 cargo test -p jackfield contract_header
+// Made and checked by host/src/cli/plugin/build/c/contract.rs: UPDATE_GOLDENS=1 cargo test -p jackfield the_header_follows_the_contract
 //
 // Everything here lies in memory as the host reads and writes it. Authors use the words of jackfield.h, which are made of these.
 #ifndef JACKFIELD_CONTRACT_H
