@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::soon;
+use crate::{PATIENCE, soon};
 
 /// Where chat completions are asked for.
 pub const CHAT: &str = "/v1/chat/completions";
@@ -268,7 +268,13 @@ impl Gateway {
     /// Waits until the gateway has stopped, and returns what it says about that.
     pub async fn stopped(mut self) -> Stopped {
         let served = self.served.take().expect("a gateway stops once");
-        soon("the gateway's end", served).await.expect("serving does not panic")
+        let stopped = soon("the gateway's end", served).await.expect("serving does not panic");
+        // Its last tasks hold the state's file, which the next gateway may want.
+        if let Some(runtime) = self.runtime.take() {
+            let ended = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE));
+            soon("the end of the gateway's tasks", ended).await.expect("ending them does not panic");
+        }
+        stopped
     }
 
     /// Stops the gateway as SIGTERM would, and returns what it says about that.

@@ -86,7 +86,7 @@ fn an_unknown_price_under_a_dollar_limit_is_refused_and_simulated_calls_cost_not
     let (ledger, caller) = (Ledger::default(), Caller::default());
     ledger.configure(&daily(1));
     let refused = ledger.reserve(Ask { price: None, ..ask(&caller) }).unwrap_err();
-    assert!(refused.to_string().contains("models: { m: { price:"), "{refused}");
+    assert!(refused.to_string().contains("models: { \"m\": { price:"), "{refused}");
     assert!(ledger.reserve(Ask { price: None, simulated: true, ..ask(&caller) }).is_ok());
 }
 
@@ -296,7 +296,7 @@ async fn a_run_has_a_budget_of_its_own_and_goes_on_with_what_it_spent() {
     assert_eq!(
         (refused.to_string().as_str(), refused.on_exceeded),
         (
-            "the budget of $0.01 of the run `a` has $0.00 left, which is not enough for this request",
+            "the budget of $0.01 of the run `a` has $0.00 left, and this request needs at least $0.00026",
             OnExceeded::Reject,
         )
     );
