@@ -189,6 +189,15 @@ impl Drop for AbortOnDrop {
     }
 }
 
+impl AbortOnDrop {
+    /// Ends it, and returns when what it held is let go.
+    async fn end(mut self) {
+        self.0.abort();
+        // That it was ended is no news.
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Bound {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
@@ -214,12 +223,12 @@ impl Bound {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send) -> Stopped {
         let wait = self.config.server().drain();
         let telling = alerts::tell(Arc::clone(&self.world), self.keeper.metrics());
-        let _telling = AbortOnDrop(tokio::spawn(telling));
+        let telling = AbortOnDrop(tokio::spawn(telling));
         let flights = Arc::clone(self.world.load().flights());
         let runs = Arc::clone(self.world.load().runs());
         let (keeper, world, commands, asked) = (self.keeper, self.world, self.commands, self.signal.clone());
         // Ends by itself when the drain begins; cut with the rest when a reload is in the way of that.
-        let _keeping = AbortOnDrop(match self.config.plugins().watch() {
+        let keeping = AbortOnDrop(match self.config.plugins().watch() {
             true => tokio::spawn(watch::watch(keeper, world, commands, asked)),
             false => tokio::spawn(watch::hold(keeper, world, commands, asked)),
         });
@@ -236,6 +245,9 @@ impl Bound {
             cut
         };
         let (cut, ()) = tokio::join!(api, serve_admin(self.admin, api_is_done));
+        // They hold the state: when this returns, its file is closed, and the next gateway may open it.
+        keeping.end().await;
+        telling.end().await;
         match cut {
             0 => Stopped::Drained,
             cut => Stopped::Cut(cut),
