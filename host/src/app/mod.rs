@@ -200,15 +200,6 @@ impl Drop for AbortOnDrop {
     }
 }
 
-impl AbortOnDrop {
-    /// Ends it, and returns when what it held is let go.
-    async fn end(mut self) {
-        self.0.abort();
-        // That it was ended is no news.
-        let _ = (&mut self.0).await;
-    }
-}
-
 impl Bound {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {

@@ -369,17 +369,30 @@ mod tests {
         let call = (any::<u32>(), maybe(), maybe(), ".{0,9}").prop_map(
             |(index, id, name, arguments): (_, _, _, String)| ToolCallDelta { index, id, name, arguments },
         );
-        let delta =
-            (
-                (any::<u32>(), maybe(), maybe(), pictures()),
-                proptest::collection::vec(call, 0..3),
-                (any::<bool>(), any::<u64>(), finish(), any::<bool>()),
-            )
-                .prop_map(
-                    |((index, text, refusal, pictures), tool_calls, (other, thought, finish_reason, finished))| {
-                        Delta { index, text, refusal, pictures, tool_calls, other, thought, finish_reason, finished }
-                    },
-                );
+        let delta = (
+            (any::<u32>(), maybe(), maybe(), pictures()),
+            proptest::collection::vec(call, 0..3),
+            (any::<bool>(), any::<u64>(), finish(), any::<bool>()),
+        )
+            .prop_map(
+                |(
+                    (index, text, refusal, pictures),
+                    tool_calls,
+                    (other, thought, finish_reason, finished),
+                )| {
+                    Delta {
+                        index,
+                        text,
+                        refusal,
+                        pictures,
+                        tool_calls,
+                        other,
+                        thought,
+                        finish_reason,
+                        finished,
+                    }
+                },
+            );
         let chunk = (proptest::collection::vec(delta, 0..3), usage(), maybe(), any::<bool>(), wire())
             .prop_map(|(deltas, usage, model, done, wire)| Chunk { deltas, usage, model, done, wire });
         prop_oneof![whole, proptest::collection::vec(chunk, 0..5).prop_map(Kept::Stream)]

@@ -100,7 +100,12 @@ impl Default for Ledger {
     fn default() -> Self {
         let accounts = Mutex::new(Accounts::new(now()));
         Self {
-            shared: Arc::new(Shared { accounts, database: OnceLock::new(), alerts: Alerts::default(), leases: None }),
+            shared: Arc::new(Shared {
+                accounts,
+                database: OnceLock::new(),
+                alerts: Alerts::default(),
+                leases: None,
+            }),
             idle: AtomicBool::new(true),
             across: AtomicBool::new(false),
         }
