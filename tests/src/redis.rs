@@ -21,6 +21,7 @@ impl Redis {
     ///
     /// # Panics
     /// When it is there and does not start; also when it is missing in CI.
+    #[expect(clippy::print_stderr, reason = "a test that tests nothing tells its reader")]
     pub fn start() -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             assert!(
@@ -32,10 +33,15 @@ impl Redis {
             );
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut this = Self { child: None, port, dir: tempfile::tempdir().unwrap() };
-        this.begin();
-        Some(this)
+        let mut this = Self { child: None, port: 0, dir: tempfile::tempdir().unwrap() };
+        // Somebody may take the port before the server does: then it ends at once, and another is tried.
+        for _ in 0..5 {
+            this.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if this.begins() {
+                return Some(this);
+            }
+        }
+        panic!("redis-server finds no free port");
     }
 
     /// Starts it again, with what it has saved.
@@ -43,6 +49,11 @@ impl Redis {
     /// # Panics
     /// When it does not start.
     pub fn begin(&mut self) {
+        assert!(self.begins(), "redis-server ends at once");
+    }
+
+    /// Starts it, and waits until it answers; false when it ends instead.
+    fn begins(&mut self) -> bool {
         let port = self.port.to_string();
         let child = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--requirepass", PASSWORD])
@@ -53,9 +64,13 @@ impl Redis {
         self.child = Some(child.unwrap());
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() || self.ask(&["PING"]) != ["PONG"] {
+            if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
+                return false;
+            }
             assert!(began.elapsed() < crate::PATIENCE, "redis-server does not begin");
             std::thread::sleep(Duration::from_millis(5));
         }
+        true
     }
 
     /// Ends it, after it has saved what it holds.

@@ -211,7 +211,7 @@ impl Keeper {
             ("server.limits.idle", limits.idle != new.server().limits().idle),
             ("telemetry", old.telemetry() != new.telemetry()),
             // A file that was opened for it is in force; a server is never joined or left.
-            ("state, shared_state", old.state() != new.state() && !(self.writes_to(new) && !shares)),
+            ("state, shared_state", old.state() != new.state() && (shares || !self.writes_to(new))),
             ("plugins.concurrency.running", old.plugins().running() != new.plugins().running()),
             ("plugins.concurrency.queue", old.plugins().queue() != new.plugins().queue()),
             ("plugins.concurrency.instances", old.plugins().instances() != new.plugins().instances()),

@@ -12,6 +12,7 @@ use crate::served::{Home, soon};
 struct Redis(Child, u16);
 
 impl Redis {
+    #[expect(clippy::print_stderr, reason = "a test that tests nothing tells its reader")]
     fn start(dir: &std::path::Path) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let started = Command::new("redis-server")

@@ -64,9 +64,8 @@ fn joined(before: &[Option<usize>], after: &[Option<usize>], from: &BTreeSet<usi
     let ends = || from.iter().copied().chain([own]);
     let (first, last) = (ends().min().unwrap_or(own), ends().max().unwrap_or(own));
     let mut row = String::new();
-    for column in 0..after.len() {
+    for (column, below) in after.iter().map(Option::is_some).enumerate() {
         let above = before.get(column).is_some_and(Option::is_some);
-        let below = after[column].is_some();
         let across = (first..=last).contains(&column);
         // A line that is only crossed stays whole.
         let crossed = across && !from.contains(&column) && column != own;

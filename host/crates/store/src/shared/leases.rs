@@ -404,7 +404,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // What the server never heard of, it need not be told the end of.
         if !self.ended && *self.sent.get_mut() {
-            let _ = self.over(Amount::default());
+            drop(self.over(Amount::default()));
         }
     }
 }

@@ -109,15 +109,15 @@ async fn the_scripts_count_as_a_model_does_and_may_each_come_twice() {
                     ended.push(id);
                     if let Some((places, held, open)) = leases.remove(&id) {
                         for at in places {
-                            for unit in 0..2 {
-                                model[at].held[unit] -= held[unit];
+                            for (total, held) in model[at].held.iter_mut().zip(held) {
+                                *total -= held;
                             }
                             model[at].open -= open;
                         }
                     }
                     for at in places {
-                        for unit in 0..2 {
-                            model[at].spent[unit] = (model[at].spent[unit] + spent[unit]).min(MOST);
+                        for (total, spent) in model[at].spent.iter_mut().zip(spent) {
+                            *total = (*total + spent).min(MOST);
                         }
                     }
                 } else {

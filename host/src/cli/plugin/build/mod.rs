@@ -110,9 +110,12 @@ pub fn build(args: &BuildArgs) -> Result<Built, BuildError> {
     Ok(Built { path, size: sealed.bytes.len(), stamp, exports: sealed.exports })
 }
 
+/// Has a language's tool make a plugin of a project, in an empty folder.
+type Maker = fn(&Project, &Path) -> Result<Made, BuildError>;
+
 /// Has a language's tool make a plugin in a folder that nobody else sees, and says what it was made from.
 fn make(project: &Project) -> Result<(Made, Stamp), BuildError> {
-    let (make, sdk): (fn(&Project, &Path) -> Result<Made, BuildError>, Embedded) = match project.language {
+    let (make, sdk): (Maker, Embedded) = match project.language {
         Language::Python => (python::make, python::SDK),
         Language::JavaScript | Language::TypeScript => (js::make, js::SDK),
         Language::C => (c::make, c::SDK),

@@ -142,8 +142,11 @@ struct Told {
     version: Option<String>,
 }
 
+/// Reads that from a manifest's text.
+type Reader = fn(&str) -> Result<Told, String>;
+
 fn told(dir: &Path, language: Language) -> Result<Told, ProjectError> {
-    let (file, read): (_, fn(&str) -> Result<Told, String>) = match language {
+    let (file, read): (_, Reader) = match language {
         Language::Rust => return Ok(Told::default()),
         Language::Python => ("pyproject.toml", pyproject),
         Language::JavaScript | Language::TypeScript => ("package.json", package_json),

@@ -17,7 +17,7 @@ fn args(lang: Language, dir: &Path) -> NewArgs {
 fn nothing_is_written_over() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("notes.txt"), "mine").unwrap();
-    let error = run(&args(Language::Rust, dir.path())).err().expect("the folder is not empty").0;
+    let error = run(&args(Language::Rust, dir.path())).expect_err("the folder is not empty").0;
     assert!(error.contains("not empty") && error.contains("--dir"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

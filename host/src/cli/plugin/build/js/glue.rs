@@ -59,8 +59,7 @@ impl Glue {
         }
         let _ = writeln!(
             body,
-            "export const lifecycle = lifecycleOf({{ ...{told}, ...{} }}, {}, {});",
-            info, settings, check,
+            "export const lifecycle = lifecycleOf({{ ...{told}, ...{info} }}, {settings}, {check});",
         );
         code + &body
     }
