@@ -119,6 +119,10 @@ impl Cached {
     pub(super) async fn fetch(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
+        if let Some(divided) = &self.divided {
+            divided.fetch(world, target, key, max_age).await;
+            return divided.look(world, target, key, max_age);
+        }
         world.store().cache().fetch(key, now(), max_age).await
     }
 

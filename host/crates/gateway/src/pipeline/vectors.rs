@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 
 use jackfield_core::contract::{
     CacheOutcome, Call, Called, Choice, Facts, Fault, FaultKind, Reply, Step, Target, Usage,
@@ -34,6 +35,9 @@ use super::settle::Closing;
 use super::walk;
 use crate::charge::{self, Charge, Payer};
 use crate::world::{Bounds, CallEnd, Guest, Model, Share, Turn, Wanted, World};
+
+/// Questions to the shared cache at once, for one request.
+const FETCHED_AT_ONCE: usize = 16;
 
 /// A request in parts.
 #[derive(Clone, Debug)]
@@ -80,6 +84,22 @@ impl Divided {
     ) -> Option<Arc<Entry>> {
         let (common, _) = self.candidate(target)?;
         world.store().cache().get(&self.key(common, at)?, now(), most)
+    }
+
+    /// Has the vectors that only other hosts keep, and what else their answer held, kept here too. Nothing where nothing is
+    /// shared.
+    pub(super) async fn fetch(
+        &self,
+        world: &World,
+        target: &Target,
+        whole: &CacheKey,
+        most: Option<Duration>,
+    ) {
+        let cache = world.store().cache();
+        let Some((common, _)) = self.candidate(target).filter(|_| cache.is_shared()) else { return };
+        let keys = (0..self.0.inputs.len()).filter_map(|at| self.key(common, at)).chain([*whole]);
+        let fetched = stream::iter(keys).map(|key| async move { cache.fetch(&key, now(), most).await });
+        fetched.buffer_unordered(FETCHED_AT_ONCE).for_each(|_| async {}).await;
     }
 
     /// The whole answer, if every input's vector is kept. `whole`: the key of what else its answer held.

@@ -106,6 +106,11 @@ impl Cache {
         }
     }
 
+    /// Whether hosts share what they keep.
+    pub fn is_shared(&self) -> bool {
+        self.answers.is_some() && self.most() > 0
+    }
+
     /// As [`Self::get`], and where nothing is kept here, what another host has shared. Waits for the shared state's timeout at
     /// most.
     pub async fn fetch(&self, key: &CacheKey, now: Instant, max_age: Option<Duration>) -> Option<Arc<Entry>> {
