@@ -473,7 +473,8 @@ async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own(
         "{ADMIN}\n{MODELS}\nworkflows:\n  pair:\n    budget_usd: 1\n    steps:\n      - {{ name: a, model: planner, prompt: alpha }}\n      - {{ name: b, model: planner, prompt: beta }}\n"
     );
     let World { upstream, gateway, .. } = World::start(&yaml).await;
-    upstream.push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("never"));
+    upstream
+        .push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("never"));
     let fails = Answer::json(500, &json!({})).hang_before_head("fails");
     upstream.push_for(&Match::model("planner").and_text("beta"), fails);
     let (reply, ()) = tokio::join!(run(&gateway, "pair", Value::Null), async {
@@ -509,8 +510,12 @@ async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own(
         assert!(metrics.contains(&format!("\n{line}\n")), "{line}\n{metrics}");
     }
     // A run whose own client leaves is another matter.
-    upstream.push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("gone"));
-    upstream.push_for(&Match::model("planner").and_text("beta"), openai::chat("late").hang_before_head("gone too"));
+    upstream
+        .push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("gone"));
+    upstream.push_for(
+        &Match::model("planner").and_text("beta"),
+        openai::chat("late").hang_before_head("gone too"),
+    );
     let stream = gateway.open_stream_from("/v1/workflows/pair/runs", r#"{"stream":true}"#).await;
     upstream.at_gate("gone").await;
     upstream.at_gate("gone too").await;

@@ -548,3 +548,37 @@ async fn what_is_settled_before_its_reservation_was_written_is_written_once() {
     assert_eq!(rows.matches("settled 50").count(), 2, "{rows}");
     assert!(rows.contains(&format!("open {}", grown.covered_output())), "{rows}");
 }
+
+#[tokio::test]
+async fn a_charge_whose_first_write_was_dropped_is_written_when_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (ledger, caller) = (in_file(&path, 1_000), Caller::default());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let held = ledger.reserve(Ask { most_output: Some(600), ..ask(&caller) }).unwrap();
+    let late = held.committed().await.unwrap_err().to_string();
+    assert!(late.contains("locked"), "{late}");
+    assert!(held.refused().is_some());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(held.settle(used(100, 600)).await, Ok(NanoUsd::new(6_100_000)));
+    assert_eq!(rows_say(&ledger), (6_100_000, 0));
+}
+
+#[tokio::test]
+async fn a_reservation_that_nobody_takes_says_so_at_once_and_its_end_waits_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, caller) = (in_file(&folder.path().join("state.db"), 1_000), Caller::default());
+    let database = ledger.shared.database.get().unwrap();
+    let gone = database.write(Job::one(|_| panic!("a job that panics")));
+    assert!(gone.committed().await.is_err());
+    // The writer tells of it, and then that it is gone itself.
+    while !database.write(Job::one(|_| Ok(()))).is_refused() {
+        std::thread::yield_now();
+    }
+    let held = ledger.reserve(ask(&caller)).unwrap();
+    let refused = held.refused().unwrap().to_string();
+    assert!(refused.contains("the writer is gone"), "{refused}");
+    held.release();
+    assert_eq!(counted(&ledger), 0);
+}
