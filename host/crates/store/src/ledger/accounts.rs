@@ -357,6 +357,20 @@ impl Accounts {
         Ok(reach)
     }
 
+    /// The limit with the least room for an answer that grows to `need`; `None` where nothing limits it.
+    pub(super) fn tightest(
+        &self,
+        charged: &Charged,
+        tariff: &Tariff,
+        held: u64,
+        need: u64,
+    ) -> Option<Exceeded> {
+        let limits = self.applying(&charged.scopes, None);
+        let tightest = limits.iter().min_by_key(|limit| limit.output(tariff, limit.left).unwrap_or(0))?;
+        let more = tariff.most(need).less(tariff.most(held));
+        Some(self.exceeded(tightest, more, Refused::Spent))
+    }
+
     /// What was held is no more; this was spent. Gives the thresholds that were passed by it, each once in its window.
     pub(super) fn settle(&mut self, charged: &Charged, held: Amount, spent: Amount) -> Vec<Alert> {
         self.change(charged, |counter| {
