@@ -224,7 +224,10 @@ impl Ledger {
                 leases.alone();
                 Across::Alone(Arc::clone(&leases), places)
             });
-            let Some(granted) = tentative.granted.take() else { break };
+            let Some(mut granted) = tentative.granted.take() else { break };
+            if matches!(across, Across::Alone(..)) {
+                self.shared.accounts().alone(&mut granted.charged, &tariff, granted.held);
+            }
             let charge = ask.charge(time);
             let made = Reservation::new(
                 Arc::clone(&self.shared),
