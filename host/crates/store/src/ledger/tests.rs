@@ -583,3 +583,70 @@ async fn a_reservation_that_nobody_takes_says_so_at_once_and_its_end_waits_for_n
     held.release();
     assert_eq!(counted(&ledger), 0);
 }
+
+#[test]
+fn what_is_held_alone_stays_held_when_the_servers_numbers_are_taken() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(10));
+    let asked = Ask { most_output: Some(590), ..ask(&caller) };
+    let (tariff, wish) = asked.wish();
+    let mut accounts = ledger.shared.accounts();
+    let mut alone = accounts.reserve(&wish).unwrap();
+    accounts.alone(&mut alone.charged, &tariff, alone.held);
+    let bound = |accounts: &Accounts| {
+        let sights = accounts.sights(&alone.charged);
+        sights.iter().find_map(|sight| sight.bound.usd).unwrap()
+    };
+    assert_eq!(bound(&accounts), 4_000_000);
+    let nothing = vec![crate::shared::Seen::default(); accounts.sights(&alone.charged).len()];
+    accounts.adopt(&alone.charged, &nothing);
+    let next = accounts.reserve(&wish).unwrap();
+    assert_eq!(next.bound, Some(390));
+    let _ = accounts.settle(&next.charged, tariff.most(next.held), Amount::default());
+    let _ = accounts.settle(&alone.charged, tariff.most(alone.held), Amount::default());
+    assert_eq!(bound(&accounts), 10_000_000);
+    accounts.adopt(&alone.charged, &nothing);
+    assert_eq!(accounts.reserve(&wish).unwrap().bound, None);
+}
+
+#[tokio::test]
+async fn a_top_up_that_is_given_up_holds_nothing_more_and_one_that_is_refused_twice_is_exceeded() {
+    use crate::shared::tests::{counters, server};
+    let Some(server) = server() else { return };
+    let on_error = jackfield_core::config::OnStoreError::Fail;
+    let leases = Arc::new(Leases::new(counters(server.1), on_error));
+    let (ledger, caller) = (Ledger::default().sharing(&leases, &[]), Caller::default());
+    ledger.configure(&daily(20));
+    let link = leases.counters().link();
+    let work = async {
+        let asked = Ask { streamed: true, ..ask(&caller) };
+        let mut stream = ledger.reserve_across(asked).await.unwrap();
+        assert_eq!(stream.covered_output(), 1_024);
+        let left = || ledger.headroom(&caller, BudgetScope::Global).unwrap().remaining_usd;
+        let before = left();
+        {
+            let mut asking = std::pin::pin!(stream.cover(1_100));
+            let mut once = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(asking.as_mut().poll(&mut once).is_pending(), "the server is not waited for");
+            assert!(left() < before);
+        }
+        assert_eq!(left(), before);
+        // The server forgets the lease, and not what is held for it.
+        let key = format!("jackfield:{{jackfield}}:lease:{}:1", asked.request);
+        let forget = |mut connection| {
+            let mut command = redis::cmd("DEL");
+            command.arg(&key);
+            async move { command.query_async::<i64>(&mut connection).await }
+        };
+        assert_eq!(link.ask(forget).await, Ok(1));
+        match stream.cover(1_100).await {
+            Err(Unreserved::Exceeded(exceeded)) => assert_eq!(exceeded.window, Some(Window::Day)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(stream.covered_output(), 1_024);
+    };
+    tokio::select! {
+        () = work => {}
+        () = link.keep(|_| {}) => {}
+    }
+}
