@@ -31,7 +31,7 @@ const LAYOUT: i64 = 1;
 /// Says in the file's head whose it is: `JKFD`.
 const APPLICATION: i64 = 0x4a4b_4644;
 /// How long another program may hold the file, such as a backup.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = if cfg!(test) { Duration::from_millis(250) } else { Duration::from_secs(5) };
 
 /// The tables of one module: each step is SQL that runs once, in order. Steps that were published never change.
 pub(crate) struct Module {

@@ -125,6 +125,10 @@ impl Model {
                 self.metrics().budgets.exceeded(exceeded.scope.kind(), window, exceeded.unit.name());
             }
             let reserved = reserved?;
+            // The provider would bill what nobody gets. Dropped, the reservation is released.
+            if let Some(error) = reserved.refused() {
+                return Err(Unreserved::State(error));
+            }
             if let Some(bound) = reserved.output_bound().filter(|_| !embeds) {
                 let bound = (bound / choices).max(1).min(least_output(call));
                 call.overrides.max_output_tokens = Some(u32::try_from(bound).unwrap_or(u32::MAX));

@@ -90,7 +90,7 @@ impl Ticket {
     }
 
     /// What became of it, if that is known.
-    pub(super) fn told(&self) -> Option<Result<(), StateError>> {
+    pub(crate) fn told(&self) -> Option<Result<(), StateError>> {
         let (batch, place) = match &self.0 {
             Told::Later(batch, place) => (batch, place),
             Told::Refused(error) => return Some(Err(error.clone())),

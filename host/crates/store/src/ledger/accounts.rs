@@ -56,6 +56,8 @@ struct Counter {
     start: i64,
     spent: Amount,
     held: Amount,
+    /// What of it is held by calls that were reserved while the server of shared limits was gone, which knows nothing of it.
+    alone: Amount,
     /// Whole answers under way.
     open: u32,
     /// The highest threshold that was told, in parts of a million, of dollars and of tokens.
@@ -78,6 +80,8 @@ pub(super) struct Charged {
     /// The windows that were open when it was reserved: it belongs to them for good.
     starts: [i64; 4],
     whole: bool,
+    /// Whether it is held here alone, where limits are shared.
+    alone: bool,
 }
 
 /// What a call wants.
@@ -113,6 +117,16 @@ pub(super) struct Sight {
     pub(super) end: i64,
     /// What limits it; nothing where the window is over.
     pub(super) bound: Bound,
+}
+
+impl Counter {
+    /// A charge holds so much in place of so much.
+    fn hold(&mut self, charged: &Charged, old: Amount, new: Amount) {
+        self.held = self.held.less(old).plus(new);
+        if charged.alone {
+            self.alone = self.alone.less(old).plus(new);
+        }
+    }
 }
 
 impl Charged {
@@ -245,7 +259,8 @@ impl Accounts {
             let promised = share.max(expected.saturating_mul(AMPLE)).min(left).min(most);
             (promised, (promised < most).then_some(promised))
         };
-        let charged = Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole };
+        let charged =
+            Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole, alone: false };
         self.change(&charged, |counter| {
             counter.held = counter.held.plus(wish.tariff.most(held));
             counter.open += u32::from(charged.whole);
@@ -260,7 +275,7 @@ impl Accounts {
     pub(super) fn charged(&mut self, wish: &Wish<'_>) -> Charged {
         let scopes = self.scopes_of(wish.caller, wish.model);
         let whole = !wish.streamed || wish.hidden;
-        Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole }
+        Charged { scopes, run: wish.run.cloned(), starts: self.calendar.starts(), whole, alone: false }
     }
 
     /// The counters of a charge: of each scope, each window.
@@ -272,7 +287,15 @@ impl Accounts {
             let open = start == starts[index];
             let limits = self.limits_of(scope).filter(|_| open);
             let usd = limits.and_then(|limits| limits.usd[index]).map(NanoUsd::nanos);
-            let bound = Bound { usd, tokens: limits.and_then(|limits| limits.tokens[index]) };
+            // The server knows nothing of what is held here alone: its limit is smaller by that.
+            let account = self.accounts.get(scope).map(|account| account.windows[index]);
+            let alone = account.filter(|counter| counter.start == start).unwrap_or_default().alone;
+            let bound = Bound {
+                usd: usd.map(|limit| limit.saturating_sub(alone.usd.nanos())),
+                tokens: limits
+                    .and_then(|limits| limits.tokens[index])
+                    .map(|l| l.saturating_sub(alone.tokens)),
+            };
             // One that is over ended when the next began, or before.
             let end = if open { self.calendar.end(window) } else { starts[index] };
             Sight { scope: scope.clone(), window, start, end, bound }
@@ -280,7 +303,14 @@ impl Accounts {
         windows.map(sight).collect()
     }
 
-    /// Takes what counters say that are kept elsewhere, in the order of [`Self::sights`].
+    /// So much output of a charge is held here alone from now on: nobody else knows of it.
+    pub(super) fn alone(&mut self, charged: &mut Charged, tariff: &Tariff, held: u64) {
+        charged.alone = true;
+        self.change(charged, |counter| counter.alone = counter.alone.plus(tariff.most(held)));
+    }
+
+    /// Takes what counters say that are kept elsewhere, in the order of [`Self::sights`]; what is held here alone is not among
+    /// it.
     pub(super) fn adopt(&mut self, charged: &Charged, seen: &[Seen]) {
         let starts = self.calendar.starts();
         for (scope, seen) in charged.scopes.iter().zip(seen.chunks_exact(Window::ALL.len())) {
@@ -290,9 +320,11 @@ impl Accounts {
                     continue;
                 }
                 let counter = &mut account.windows[index];
-                let told = if counter.start == starts[index] { counter.told } else { [0; 2] };
+                let before = *counter;
+                let before = if before.start == starts[index] { before } else { Counter::default() };
                 let Seen { spent, held, open } = *seen;
-                *counter = Counter { start: starts[index], spent, held, open, told };
+                let held = held.plus(before.alone);
+                *counter = Counter { start: starts[index], spent, held, open, ..before };
             }
         }
     }
@@ -300,7 +332,7 @@ impl Accounts {
     /// A charge holds so many tokens of output in place of so many.
     pub(super) fn hold_instead(&mut self, charged: &Charged, tariff: &Tariff, old: u64, new: u64) {
         let (old, new) = (tariff.most(old), tariff.most(new));
-        self.change(charged, |counter| counter.held = counter.held.less(old).plus(new));
+        self.change(charged, |counter| counter.hold(charged, old, new));
         self.change_run(charged, |run| run.held = run.held.less(old.usd).plus(new.usd));
     }
 
@@ -352,15 +384,29 @@ impl Accounts {
         }
         let reach = reach.max(held);
         let (old, new) = (tariff.most(held), tariff.most(reach));
-        self.change(charged, |counter| counter.held = counter.held.less(old).plus(new));
+        self.change(charged, |counter| counter.hold(charged, old, new));
         self.change_run(charged, |run| run.held = run.held.less(old.usd).plus(new.usd));
         Ok(reach)
+    }
+
+    /// The limit with the least room for an answer that grows to `need`; `None` where nothing limits it.
+    pub(super) fn tightest(
+        &self,
+        charged: &Charged,
+        tariff: &Tariff,
+        held: u64,
+        need: u64,
+    ) -> Option<Exceeded> {
+        let limits = self.applying(&charged.scopes, None);
+        let tightest = limits.iter().min_by_key(|limit| limit.output(tariff, limit.left).unwrap_or(0))?;
+        let more = tariff.most(need).less(tariff.most(held));
+        Some(self.exceeded(tightest, more, Refused::Spent))
     }
 
     /// What was held is no more; this was spent. Gives the thresholds that were passed by it, each once in its window.
     pub(super) fn settle(&mut self, charged: &Charged, held: Amount, spent: Amount) -> Vec<Alert> {
         self.change(charged, |counter| {
-            counter.held = counter.held.less(held);
+            counter.hold(charged, held, Amount::default());
             counter.spent = counter.spent.plus(spent);
             counter.open = counter.open.saturating_sub(u32::from(charged.whole));
         });

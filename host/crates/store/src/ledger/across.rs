@@ -88,6 +88,28 @@ impl Drop for Tentative {
     }
 }
 
+/// What a reservation holds more while the server is asked. Dropped, it holds what it held before.
+struct Growth<'a> {
+    shared: &'a Shared,
+    charged: &'a Charged,
+    tariff: Tariff,
+    held: u64,
+    reach: u64,
+}
+
+impl Growth<'_> {
+    /// So much is held in the end.
+    fn end(mut self, taken: u64) {
+        self.held = taken;
+    }
+}
+
+impl Drop for Growth<'_> {
+    fn drop(&mut self) {
+        self.shared.accounts().hold_instead(self.charged, &self.tariff, self.reach, self.held);
+    }
+}
+
 impl Ledger {
     /// The same ledger, whose limits are shared with other hosts. What a process before this one had under way is told to
     /// them.
@@ -193,7 +215,7 @@ impl Ledger {
                         let server = Arc::clone(leases.counters().link().server());
                         return Err(Unreserved::State(StateError::Shared { server, reason }));
                     }
-                    // What may have arrived is given back with the lease, under another name for the ledger's sake.
+                    // What may have arrived is given back with the lease.
                     Err(_) if leases.counts_alone() => drop(lease),
                     Err(error) => return Err(Unreserved::State(error)),
                 }
@@ -202,7 +224,10 @@ impl Ledger {
                 leases.alone();
                 Across::Alone(Arc::clone(&leases), places)
             });
-            let Some(granted) = tentative.granted.take() else { break };
+            let Some(mut granted) = tentative.granted.take() else { break };
+            if matches!(across, Across::Alone(..)) {
+                self.shared.accounts().alone(&mut granted.charged, &tariff, granted.held);
+            }
             let charge = ask.charge(time);
             let made = Reservation::new(
                 Arc::clone(&self.shared),
@@ -285,8 +310,26 @@ impl Reservation {
     /// # Errors
     /// What is left does not cover the answer, or the server is gone and this host is not to count on alone.
     pub async fn cover(&mut self, output_tokens: u64) -> Result<(), Unreserved> {
-        let Some(Across::Leased(lease)) = &self.across else { return Ok(self.grow(output_tokens)?) };
-        let Some(want) = self.wants(output_tokens) else { return Ok(()) };
+        // The server may refuse what the picture that it gives has room for: its limits or its windows are others by then, or
+        // it forgot what is held. That is asked for once more.
+        for _ in 0..2 {
+            if self.covers(output_tokens).await? {
+                return Ok(());
+            }
+        }
+        let accounts = self.shared.accounts();
+        match accounts.tightest(&self.charged, &self.tariff(), self.held(), output_tokens) {
+            Some(exceeded) => Err(exceeded.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks once. `false`: the server has no room for it, and the picture that it gave has.
+    async fn covers(&mut self, output_tokens: u64) -> Result<bool, Unreserved> {
+        let Some(Across::Leased(lease)) = &self.across else {
+            return Ok(self.grow(output_tokens).map(|()| true)?);
+        };
+        let Some(want) = self.wants(output_tokens) else { return Ok(true) };
         let (held, tariff) = (self.held(), self.tariff());
         let leases = Arc::clone(lease.leases());
         let mut reach = self.shared.accounts().grow(&self.charged, &tariff, held, output_tokens, want);
@@ -300,6 +343,7 @@ impl Reservation {
             reach = self.shared.accounts().grow(&self.charged, &tariff, held, output_tokens, want);
         }
         let reach = reach?;
+        let growth = Growth { shared: &self.shared, charged: &self.charged, tariff, held, reach };
         let steps = [reach, output_tokens.max(held).midpoint(reach), output_tokens.max(held)];
         let amounts = steps.map(|tokens| tariff.most(tokens));
         let bounds: Vec<Bound> =
@@ -312,8 +356,8 @@ impl Reservation {
             Err(_) if leases.counts_alone() => (reach, Ok(None)),
             Err(error) => (held, Err(error)),
         };
+        growth.end(taken);
         let mut accounts = self.shared.accounts();
-        accounts.hold_instead(&self.charged, &tariff, reach, taken);
         if let Ok(Some(seen)) = &told {
             accounts.adopt(&self.charged, seen);
         }
@@ -322,13 +366,10 @@ impl Reservation {
         told.map_err(Unreserved::State)?;
         if taken >= output_tokens {
             self.grew(taken);
-            return Ok(());
+            return Ok(true);
         }
         short?;
-        // Room came back between two steps: it is had with the next chunk, or the answer ends here.
-        let server = Arc::clone(leases.counters().link().server());
-        let reason = "others took what was left".into();
-        Err(Unreserved::State(StateError::Shared { server, reason }))
+        Ok(false)
     }
 }
 

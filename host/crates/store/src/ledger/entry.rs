@@ -45,12 +45,18 @@ impl Entry {
         Self { charge, row: Mutex::new(Row { standing: Standing::Released, waits: None, begun: false }) }
     }
 
-    /// Has its row say this. What ends a charge is owed: it is taken however many writes wait.
-    pub(super) fn put(self: &Arc<Self>, standing: Standing, database: &Database) -> Ticket {
+    /// Has its row say this; `None`: there is nothing to write. What ends a charge is owed: it is taken however many writes
+    /// wait.
+    pub(super) fn put(self: &Arc<Self>, standing: Standing, database: &Database) -> Option<Ticket> {
         let mut row = self.row();
         row.standing = standing;
+        // One that was told of and never had its turn was dropped with its batch, and will have none.
+        row.waits.take_if(|waits| waits.told().is_some());
         if let Some(waits) = &row.waits {
-            return waits.clone();
+            return Some(waits.clone());
+        }
+        if matches!(standing, Standing::Released) && !row.begun {
+            return None;
         }
         let entry = Arc::clone(self);
         let job = Job::one(move |connection| entry.write(connection));
@@ -59,7 +65,7 @@ impl Entry {
             Standing::Settled(..) | Standing::Released => database.write_owed(job),
         };
         row.waits = (!ticket.is_refused()).then(|| ticket.clone());
-        ticket
+        Some(ticket)
     }
 
     /// Its turn has come.

@@ -107,6 +107,11 @@ impl Reservation {
         }
     }
 
+    /// Why it cannot be written down, where that is known already: then the call is better not made.
+    pub fn refused(&self) -> Option<StateError> {
+        self.ticket.as_ref()?.told()?.err()
+    }
+
     /// Output tokens that answers like this one have: what dropping settles at while nothing was seen.
     pub fn expected_output(&self) -> u64 {
         self.expected
@@ -186,7 +191,7 @@ impl Reservation {
     fn write_down(&mut self) {
         let Some(database) = self.shared.database.get() else { return };
         let expected = self.estimate(self.expected);
-        self.ticket = Some(self.entry.put(Standing::Open(self.reserved(), expected), database));
+        self.ticket = self.entry.put(Standing::Open(self.reserved(), expected), database);
     }
 
     fn reserved(&self) -> NanoUsd {
@@ -218,7 +223,7 @@ impl Reservation {
         let write = |database: &Database| {
             self.entry.put(Standing::Settled(self.reserved(), spent.usd, usage), database)
         };
-        let ticket = self.shared.database.get().map(write);
+        let ticket = self.shared.database.get().and_then(write);
         let heard = self.across.take().and_then(|across| across.end(spent));
         (spent.usd, ticket, heard)
     }

@@ -548,3 +548,105 @@ async fn what_is_settled_before_its_reservation_was_written_is_written_once() {
     assert_eq!(rows.matches("settled 50").count(), 2, "{rows}");
     assert!(rows.contains(&format!("open {}", grown.covered_output())), "{rows}");
 }
+
+#[tokio::test]
+async fn a_charge_whose_first_write_was_dropped_is_written_when_it_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let (ledger, caller) = (in_file(&path, 1_000), Caller::default());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let held = ledger.reserve(Ask { most_output: Some(600), ..ask(&caller) }).unwrap();
+    let late = held.committed().await.unwrap_err().to_string();
+    assert!(late.contains("locked"), "{late}");
+    assert!(held.refused().is_some());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(held.settle(used(100, 600)).await, Ok(NanoUsd::new(6_100_000)));
+    let row = "SELECT state || settled_nanousd FROM charges";
+    assert_eq!(other.query_row(row, (), |row| row.get::<_, String>(0)), Ok("settled6100000".into()));
+}
+
+#[tokio::test]
+async fn a_reservation_that_nobody_takes_says_so_at_once_and_its_end_waits_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, caller) = (in_file(&folder.path().join("state.db"), 1_000), Caller::default());
+    let database = ledger.shared.database.get().unwrap();
+    let gone = database.write(Job::one(|_| panic!("a job that panics")));
+    assert!(gone.committed().await.is_err());
+    // The writer tells of it, and then that it is gone itself.
+    while !database.write(Job::one(|_| Ok(()))).is_refused() {
+        std::thread::yield_now();
+    }
+    let held = ledger.reserve(ask(&caller)).unwrap();
+    let refused = held.refused().unwrap().to_string();
+    assert!(refused.contains("the writer is gone"), "{refused}");
+    held.release();
+    assert_eq!(counted(&ledger), 0);
+}
+
+#[test]
+fn what_is_held_alone_stays_held_when_the_servers_numbers_are_taken() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(10));
+    let asked = Ask { most_output: Some(590), ..ask(&caller) };
+    let (tariff, wish) = asked.wish();
+    let mut accounts = ledger.shared.accounts();
+    let mut alone = accounts.reserve(&wish).unwrap();
+    accounts.alone(&mut alone.charged, &tariff, alone.held);
+    let bound = |accounts: &Accounts| {
+        let sights = accounts.sights(&alone.charged);
+        sights.iter().find_map(|sight| sight.bound.usd).unwrap()
+    };
+    assert_eq!(bound(&accounts), 4_000_000);
+    let nothing = vec![crate::shared::Seen::default(); accounts.sights(&alone.charged).len()];
+    accounts.adopt(&alone.charged, &nothing);
+    let next = accounts.reserve(&wish).unwrap();
+    assert_eq!(next.bound, Some(390));
+    let _ = accounts.settle(&next.charged, tariff.most(next.held), Amount::default());
+    let _ = accounts.settle(&alone.charged, tariff.most(alone.held), Amount::default());
+    assert_eq!(bound(&accounts), 10_000_000);
+    accounts.adopt(&alone.charged, &nothing);
+    assert_eq!(accounts.reserve(&wish).unwrap().bound, None);
+}
+
+#[tokio::test]
+async fn a_top_up_that_is_given_up_holds_nothing_more_and_one_that_is_refused_twice_is_exceeded() {
+    use crate::shared::tests::{counters, server};
+    let Some(server) = server() else { return };
+    let on_error = jackfield_core::config::OnStoreError::Fail;
+    let leases = Arc::new(Leases::new(counters(server.1), on_error));
+    let (ledger, caller) = (Ledger::default().sharing(&leases, &[]), Caller::default());
+    ledger.configure(&daily(20));
+    let link = leases.counters().link();
+    let work = async {
+        let asked = Ask { streamed: true, ..ask(&caller) };
+        let mut stream = ledger.reserve_across(asked).await.unwrap();
+        assert_eq!(stream.covered_output(), 1_024);
+        let left = || ledger.headroom(&caller, BudgetScope::Global).unwrap().remaining_usd;
+        let before = left();
+        {
+            let mut asking = std::pin::pin!(stream.cover(1_100));
+            let mut once = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(asking.as_mut().poll(&mut once).is_pending(), "the server is not waited for");
+            assert!(left() < before);
+        }
+        assert_eq!(left(), before);
+        // The server forgets the lease, and not what is held for it.
+        let key = format!("jackfield:{{jackfield}}:lease:{}:1", asked.request);
+        let forget = |mut connection| {
+            let mut command = redis::cmd("DEL");
+            command.arg(&key);
+            async move { command.query_async::<i64>(&mut connection).await }
+        };
+        assert_eq!(link.ask(forget).await, Ok(1));
+        match stream.cover(1_100).await {
+            Err(Unreserved::Exceeded(exceeded)) => assert_eq!(exceeded.window, Some(Window::Day)),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(stream.covered_output(), 1_024);
+    };
+    tokio::select! {
+        () = work => {}
+        () = link.keep(|_| {}) => {}
+    }
+}

@@ -1,7 +1,8 @@
 //! What this host holds at the server: each reservation a lease, renewed while its call lives, ended once.
 //!
 //! What ended waits here until the server took it, so that nothing that was spent is lost while the server is gone and this
-//! process lives: as many entries as calls were under way when it went, and one sum a counter for what was counted alone.
+//! process lives: as many entries as calls were under way when it went, and one sum a counter for what was counted alone. What
+//! spent nothing waits only behind `MOST_GIVEN_BACK` others: beyond them a lease is left to its term.
 //! Two loops, both run by the one task that serves: they end with it. No lock is held across an await.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,9 @@ use crate::ledger::Amount;
 const TOGETHER: usize = 64;
 /// Counters in one message, and leases in one renewal.
 const BATCH: usize = 256;
+/// Ends that wait, beyond which a lease that spent nothing is not given back but left to its term: as many come as there are
+/// requests while the server fails.
+const MOST_GIVEN_BACK: usize = 4_096;
 /// How long is waited after the server refused an end.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -389,8 +393,13 @@ impl Lease {
 
     fn over(&mut self, spent: Amount) -> oneshot::Receiver<()> {
         self.ended = true;
-        self.leases.books().live.remove(&self.id);
         let (told, hears) = oneshot::channel();
+        let mut books = self.leases.books();
+        books.live.remove(&self.id);
+        if spent == Amount::default() && books.ended.len() >= MOST_GIVEN_BACK {
+            return hears;
+        }
+        drop(books);
         let spent = match spent == Amount::default() {
             true => Vec::new(),
             false => self.places.iter().map(|place| (place.clone(), spent)).collect(),
@@ -412,4 +421,37 @@ impl Drop for Lease {
 /// What counters say, for whoever has no lease yet.
 pub(crate) async fn read(leases: &Leases, places: &[Place]) -> Result<Vec<Seen>, StateError> {
     leases.counters.read(places).await
+}
+
+#[cfg(test)]
+mod tests {
+    use jackfield_core::config::Config;
+
+    use super::super::link::Link;
+    use super::*;
+
+    /// One that is served by nobody.
+    fn leases() -> Arc<Leases> {
+        let config = Config::from_text("test", "state: redis://127.0.0.1:1", &|_| None).unwrap();
+        let shared = config.state().shared().unwrap();
+        let counters = Counters::new(Link::new(shared).unwrap(), &shared.name, shared.lease);
+        Arc::new(Leases::new(counters, OnStoreError::Fail))
+    }
+
+    #[test]
+    fn what_spent_nothing_waits_in_bounds_and_what_was_spent_is_never_lost() {
+        let leases = leases();
+        let places: Arc<[Place]> = [leases.counters().place("global", "daily", 0, 1)].into();
+        let lease = |n: usize| {
+            let mut lease = leases.lease(n.to_string().into(), Arc::clone(&places), false);
+            *lease.sent.get_mut() = true;
+            lease
+        };
+        (0..MOST_GIVEN_BACK + 10).for_each(|n| drop(lease(n)));
+        assert_eq!(leases.status().waiting, MOST_GIVEN_BACK as u64);
+        let mut hears = lease(MOST_GIVEN_BACK + 10).end(Amount::default());
+        assert!(hears.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Closed));
+        let _ = lease(MOST_GIVEN_BACK + 11).end(Amount { tokens: 1, ..Amount::default() });
+        assert_eq!(leases.status().waiting, MOST_GIVEN_BACK as u64 + 1);
+    }
 }

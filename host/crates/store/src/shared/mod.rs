@@ -15,4 +15,4 @@ pub(crate) use leases::{Lease, Leases, read};
 pub(crate) use link::Link;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
