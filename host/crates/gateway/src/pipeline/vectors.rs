@@ -97,7 +97,7 @@ impl Divided {
     ) {
         let cache = world.store().cache();
         let Some((common, _)) = self.candidate(target).filter(|_| cache.is_shared()) else { return };
-        let keys = (0..self.0.inputs.len()).filter_map(|at| self.key(common, at)).chain([*whole]);
+        let keys = (0..self.0.inputs.len()).filter_map(|at| self.key(common, at)).chain([shell_key(whole)]);
         let fetched = stream::iter(keys).map(|key| async move { cache.fetch(&key, now(), most).await });
         fetched.buffer_unordered(FETCHED_AT_ONCE).for_each(|_| async {}).await;
     }
@@ -120,7 +120,7 @@ impl Divided {
         let (vectors, tokens): (Vec<Bytes>, Vec<u64>) = parts?.into_iter().unzip();
         let tokens: u64 = tokens.iter().sum();
         let model = model_of(known.first()?)?;
-        let shell = world.store().cache().get(whole, now(), most).filter(|shell| {
+        let shell = world.store().cache().get(&shell_key(whole), now(), most).filter(|shell| {
             // Its own bytes, where all of it is that answer's.
             known.iter().all(|entry| entry.given().request == shell.given().request)
         });
@@ -173,6 +173,10 @@ pub(super) async fn walk(
         None => vec![None; divided.0.inputs.len()],
     };
     let asked = missing(&divided, &known);
+    if asked.is_empty() {
+        // All of it came to be kept since it was looked for: the walk finds it.
+        return whole_walk(world, closing, &divided, targets, judge).await;
+    }
     let some = asked.len() < divided.0.inputs.len();
     let wanted: Vec<Bytes> = asked.iter().filter_map(|at| divided.0.inputs.get(*at).cloned()).collect();
     let whole = Arc::clone(&closing.exchange.facts);
@@ -267,7 +271,7 @@ async fn whole_walk(
         divided.keep(world, &target, &given, reply, &all, &vectors);
         if let Some(under) = under {
             let shell = reply_of(reply.model.clone(), shell, Usage::default());
-            world.store().cache().keep(under, Entry::new(given, Kept::Whole(shell), now()));
+            world.store().cache().keep(shell_key(&under), Entry::new(given, Kept::Whole(shell), now()));
         }
     }
     Ok(answered)
@@ -458,6 +462,12 @@ fn vector(entry: &Entry) -> Option<(Bytes, u64)> {
         Kept::Whole(reply) => Some((reply.wire.clone()?, reply.usage?.input_tokens)),
         Kept::Stream(_) => None,
     }
+}
+
+/// What the rest of an answer is kept under, whose whole is kept under this: never the same, or it would be served without its
+/// vectors wherever answers are kept whole.
+fn shell_key(whole: &CacheKey) -> CacheKey {
+    KeyBuilder::default().part("shell", whole).finish()
 }
 
 fn model_of(entry: &Entry) -> Option<String> {
