@@ -84,27 +84,24 @@ impl Answers {
         mut found: impl FnMut(CacheKey, Entry),
     ) {
         let keys = keys.get(..MOST_ASKED).unwrap_or(keys);
-        let looking = async {
-            for keys in keys.chunks(TOGETHER) {
-                let mut pipe = redis::pipe();
-                for key in keys {
-                    pipe.cmd("GETRANGE").arg(self.name(key)).arg(0).arg(MOST_PART);
-                }
-                let send = |mut connection| {
-                    let pipe = pipe.clone();
-                    async move { pipe.query_async::<Vec<Vec<u8>>>(&mut connection).await }
-                };
-                // A server that does not answer this does not answer the rest either.
-                let Ok(answers) = self.link.ask(send).await else { return };
-                for (key, bytes) in keys.iter().zip(answers) {
-                    if let Some(entry) = read(key, &bytes, now) {
-                        found(*key, entry);
-                    }
+        let until = tokio::time::Instant::now() + self.link.timeout();
+        for keys in keys.chunks(TOGETHER) {
+            let mut pipe = redis::pipe();
+            for key in keys {
+                pipe.cmd("GETRANGE").arg(self.name(key)).arg(0).arg(MOST_PART);
+            }
+            let send = |mut connection| {
+                let pipe = pipe.clone();
+                async move { pipe.query_async::<Vec<Vec<u8>>>(&mut connection).await }
+            };
+            // A server that does not answer this does not answer the rest either. What came so far is of use.
+            let Ok(answers) = self.link.ask_until(until, send).await else { return };
+            for (key, bytes) in keys.iter().zip(answers) {
+                if let Some(entry) = read(key, &bytes, now) {
+                    found(*key, entry);
                 }
             }
-        };
-        // What came so far is of use.
-        let _ = tokio::time::timeout(self.link.timeout(), looking).await;
+        }
     }
 
     /// Puts an answer there, soon, for so long.
