@@ -238,6 +238,35 @@ async fn an_answer_that_one_host_keeps_is_the_others_and_a_damaged_one_is_none()
 }
 
 #[tokio::test]
+async fn the_vectors_of_a_long_request_are_the_other_hosts_too_also_where_it_keeps_whole_answers() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = Upstream::start().await;
+    let inputs: Vec<String> = (0..300).map(|at| format!("text {at}")).collect();
+    let data: Vec<serde_json::Value> = (0..300)
+        .map(|at| serde_json::json!({ "object": "embedding", "index": at, "embedding": [at] }))
+        .collect();
+    let usage = serde_json::json!({ "prompt_tokens": 600, "total_tokens": 600 });
+    let vectors = serde_json::json!({ "object": "list", "data": data, "model": "up", "usage": usage });
+    upstream.always(Answer::json(200, &vectors));
+    let cache = "cache: { enabled: true }";
+    let whole = "cache: { enabled: true, embeddings: { per_input: false } }";
+    let (one, other) =
+        (gateway(&redis, &upstream, "", cache).await, gateway(&redis, &upstream, "", cache).await);
+    let whole = gateway(&redis, &upstream, "", whole).await;
+    let body = serde_json::json!({ "model": "dear", "input": inputs });
+    let first = one.post_json("/v1/embeddings", &body).await;
+    assert_eq!((first.status, first.header("x-jackfield-cache")), (200, Some("miss")), "{}", first.text());
+    until("all of it to be shared", || redis.keys("jackfield:{jackfield}:a1:*").len() == 301).await;
+    let again = other.post_json("/v1/embeddings", &body).await;
+    assert_eq!((again.status, again.header("x-jackfield-cache")), (200, Some("hit")));
+    assert_eq!(again.text(), first.text());
+    assert_eq!(upstream.requests().len(), 1);
+    let again = whole.post_json("/v1/embeddings", &body).await;
+    assert_eq!((again.status, again.header("x-jackfield-cache")), (200, Some("miss")));
+    assert_eq!(again.text(), first.text());
+}
+
+#[tokio::test]
 async fn what_lives_is_renewed_and_held_again_when_the_server_forgot_it() {
     let Some(redis) = Redis::start() else { return };
     let upstream = Upstream::start().await;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use jackfield_tests::gateway::Reply;
+use jackfield_tests::gateway::{Reply, Setup};
 use jackfield_tests::soon;
-use jackfield_tests::upstream::{Answer, Match, openai};
+use jackfield_tests::upstream::{Answer, Match, Upstream, openai};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::fared;
+use super::{fared, until_world};
 use crate::world::World;
 
 const PATH: &str = "/v1/embeddings";
@@ -301,4 +301,38 @@ async fn who_has_no_budget_is_left_out_and_with_a_batch_of_one_nobody_waits() {
     world.upstream.wait_for_requests(3).await;
     world.upstream.open("first");
     assert!(soon("all answers", asking.join_all()).await.iter().all(|(_, reply)| reply.status == 200));
+}
+
+/// Where whole answers are kept, the rest of one whose vectors are kept apart is none; nor the other way round.
+#[tokio::test]
+async fn a_reload_that_keeps_whole_answers_serves_none_without_its_vectors() {
+    let upstream = Upstream::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jackfield.yaml");
+    let text = |per_input: bool| {
+        format!(
+            "server: {{ listen: 127.0.0.1:0 }}\nmodels: {{ a: {{ provider: up }} }}\n\
+             orchestrator: {{ default_model: a, cache: {{ enabled: true, embeddings: {{ per_input: {per_input} }} }} }}\n\
+             providers: {{ up: {{ kind: openai, base_url: \"{}\" }} }}\nplugins: {{ dir: \"{}\" }}\n",
+            upstream.base_url(),
+            dir.path().display()
+        )
+    };
+    std::fs::write(&file, text(true)).unwrap();
+    let gateway = Setup::file(&file).start().await;
+    let body = json!({ "model": "a", "input": ["x", "y"] });
+    for (generation, per_input) in [(1, true), (2, false), (3, true)] {
+        if generation > 1 {
+            std::fs::write(&file, text(per_input)).unwrap();
+            until_world(&gateway, generation).await;
+        }
+        upstream.push(vectors(&[1, 2], 10));
+        // What the first kept is there again in the end.
+        for want in [if generation == 3 { "hit" } else { "miss" }, "hit"] {
+            let reply = gateway.post_json(PATH, &body).await;
+            assert_eq!((reply.status, fared(&reply)), (200, want), "{generation}: {}", reply.text());
+            assert_eq!(numbers(&reply), [1, 2], "{generation}");
+        }
+    }
+    assert_eq!(upstream.requests().len(), 2);
 }

@@ -250,14 +250,20 @@ impl Charge {
         }
     }
 
-    /// This is its share of what a call for several consumed, and what that costs. When that is done, it is written down.
-    async fn settle_at(&mut self, usage: Usage, cost: Option<NanoUsd>) -> Result<(), Fault> {
+    /// This is its share of what a call for several consumed, and what that costs: charged at once. When what is given is done, it
+    /// is written down.
+    fn settle_at(
+        mut self,
+        usage: Usage,
+        cost: Option<NanoUsd>,
+    ) -> impl Future<Output = Result<(), Fault>> + Send + use<> {
         self.book(usage, cost);
-        match self.reservation.take() {
-            Some(held) => {
-                held.settle_at(usage, cost.unwrap_or(NanoUsd::ZERO)).await.map(drop).map_err(unavailable)
+        let held = self.reservation.take().map(|held| held.settle_at(usage, cost.unwrap_or(NanoUsd::ZERO)));
+        async move {
+            match held {
+                Some(written) => written.await.map(drop).map_err(unavailable),
+                None => Ok(()),
             }
-            None => Ok(()),
         }
     }
 

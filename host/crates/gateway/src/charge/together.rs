@@ -3,6 +3,8 @@
 //! Shares go by the tokens that each was estimated at; they add up to what the provider said, and what they cost to what the
 //! call costs, to the nano-dollar. A call that fails is settled or released for each as if it had been its own.
 
+use futures_util::future::join_all;
+
 use jackfield_core::base::NanoUsd;
 use jackfield_core::contract::{Answer, Call, Fault, FaultKind, Provider, Reply, Usage};
 
@@ -35,8 +37,8 @@ pub(crate) async fn call_together(
         ..Usage::default()
     };
     let usages = divided(&reply.usage.unwrap_or_else(estimated), &weights);
-    let (mut paid, mut before, mut so_far) = (Vec::new(), NanoUsd::ZERO, Usage::default());
-    for (mut charge, usage) in charges.into_iter().zip(usages) {
+    let (mut settling, mut before, mut so_far) = (Vec::new(), NanoUsd::ZERO, Usage::default());
+    for (charge, usage) in charges.into_iter().zip(usages) {
         so_far = so_far.and(usage);
         // What all so far cost together, less what those before paid: rounded once, whoever pays the rest.
         let cost = charge.price.map(|price| {
@@ -45,9 +47,11 @@ pub(crate) async fn call_together(
             before = all;
             own
         });
-        paid.push(charge.settle_at(usage, cost).await.is_ok().then_some(usage));
+        let written = charge.settle_at(usage, cost);
+        settling.push(async move { written.await.is_ok().then_some(usage) });
     }
-    Ok((reply, paid))
+    // All are charged by now: nobody waits for the file, or for other hosts, on another's account.
+    Ok((reply, join_all(settling).await))
 }
 
 /// What was consumed in parts as large as these, which add up to it.

@@ -28,7 +28,7 @@ use super::cache_key;
 use super::flight::Flight;
 use super::judge::Judge;
 use super::settle::Closing;
-use super::vectors::Divided;
+use super::vectors::{self, Divided};
 use super::walk;
 use crate::world::{Begun, Joined, Reader, World};
 
@@ -61,6 +61,8 @@ pub(super) struct Cached {
     keys: Vec<(Target, CacheKey)>,
     /// The request by input, where its parts are kept.
     pub divided: Option<Divided>,
+    /// The candidates whose vectors other hosts were asked for.
+    fetched: Vec<Target>,
     /// The candidate whose answer is delivered.
     pub answers: Option<Target>,
     wants: Option<Wants>,
@@ -69,6 +71,23 @@ pub(super) struct Cached {
     /// How old the answer was, when it was there.
     pub age: Option<Duration>,
     spoiled: Spoiled,
+}
+
+/// What is kept of an answer.
+enum Found {
+    Whole(Arc<Entry>),
+    /// To be put together.
+    Parts(vectors::Found),
+}
+
+impl Found {
+    /// The answer.
+    fn entry(self) -> Option<Arc<Entry>> {
+        match self {
+            Self::Whole(entry) => Some(entry),
+            Self::Parts(parts) => parts.entry(),
+        }
+    }
 }
 
 /// Whether an answer must not be kept after all. Shared with whoever gets to know it late.
@@ -89,7 +108,13 @@ impl Spoiled {
 impl Cached {
     /// The same for a call on the request's behalf.
     pub(super) fn of_flight(&self) -> Self {
-        Self { keys: self.keys.clone(), divided: self.divided.clone(), wants: self.wants, ..Self::default() }
+        Self {
+            keys: self.keys.clone(),
+            divided: self.divided.clone(),
+            fetched: self.fetched.clone(),
+            wants: self.wants,
+            ..Self::default()
+        }
     }
 
     /// Nobody was called for this request.
@@ -97,14 +122,14 @@ impl Cached {
         matches!(self.outcome, Some(CacheOutcome::Hit | CacheOutcome::Joined))
     }
 
-    /// The answer that is kept here for this candidate, if one may be read.
-    pub(super) fn look(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
+    /// What is kept here for this candidate, if it may be read. This may be asked under a lock.
+    fn find(&self, world: &World, target: &Target) -> Option<Found> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
-        if let Some(divided) = &self.divided {
-            return divided.look(world, target, key, max_age);
+        match &self.divided {
+            Some(divided) => divided.find(world, target, key, max_age).map(Found::Parts),
+            None => world.store().cache().get(key, now(), max_age).map(Found::Whole),
         }
-        world.store().cache().get(key, now(), max_age)
     }
 
     /// How old what is kept may be, if it may be read: `Some(None)` is of any age.
@@ -115,15 +140,27 @@ impl Cached {
         }
     }
 
-    /// The same, also where other hosts keep answers.
-    pub(super) async fn fetch(&self, world: &World, target: &Target) -> Option<Arc<Entry>> {
+    /// The answer that is kept for this candidate, also where other hosts keep answers, if one may be read. Waits until `deadline`
+    /// at most.
+    pub(super) async fn fetch(
+        &mut self,
+        world: &World,
+        target: &Target,
+        deadline: Instant,
+    ) -> Option<Arc<Entry>> {
         let Some(Wants::Kept(max_age)) = self.wants else { return None };
         let (_, key) = self.keys.iter().find(|(there, _)| there == target)?;
-        if let Some(divided) = &self.divided {
-            divided.fetch(world, target, key, max_age).await;
-            return divided.look(world, target, key, max_age);
+        let Some(divided) = &self.divided else {
+            let fetched = world.store().cache().fetch(key, now(), max_age);
+            return tokio::time::timeout_at(deadline.into(), fetched).await.ok().flatten();
+        };
+        // Once a request: the walk comes to the first candidate again.
+        if !self.fetched.contains(target) {
+            let fetched = divided.fetch(world, target, key, max_age);
+            let _ = tokio::time::timeout_at(deadline.into(), fetched).await;
+            self.fetched.push(target.clone());
         }
-        world.store().cache().fetch(key, now(), max_age).await
+        self.find(world, target).and_then(Found::entry)
     }
 
     /// This candidate's answer is delivered. `steps` are those of its judgement.
@@ -214,7 +251,7 @@ pub(super) async fn answer(
         closing.cached.divided = cache_key::by_input(world, &closing.exchange.facts, &targets, judge.added());
     }
     let first = match targets.first() {
-        Some(target) => closing.cached.fetch(world, target).await,
+        Some(target) => closing.cached.fetch(world, target, closing.exchange.deadline).await,
         None => None,
     };
     if let Some(entry) = first {
@@ -268,9 +305,13 @@ async fn share(
     let parts = closing.cached.divided.is_some();
     let mut fresh = wants == Wants::Fresh || (parts && matches!(wants, Wants::Kept(Some(_))));
     loop {
-        let first = || targets.first().and_then(|target| closing.cached.look(world, target));
+        let first = || targets.first().and_then(|target| closing.cached.find(world, target));
         match world.flights().join(key, &id, most, fresh, first) {
-            Joined::Kept(entry) => return Ok(hit(closing, entry)),
+            Joined::Kept(found) => match found.entry() {
+                Some(entry) => return Ok(hit(closing, entry)),
+                // What cannot be put together is called for.
+                None => fresh = true,
+            },
             Joined::Follows(reader) => {
                 let opener = reader.opener().to_owned();
                 let began = Instant::now();

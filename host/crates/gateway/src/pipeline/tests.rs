@@ -1,6 +1,7 @@
 //! The pipeline over a provider in memory: what is kept of a request, however it ends.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -135,4 +136,57 @@ async fn every_end_is_kept_with_its_steps_and_outlives_its_world() {
         let shown = format!("{record:?}");
         assert!(!shown.contains("a word") && !shown.contains("an answer"), "{shown}");
     }
+}
+
+/// Answers every request for embeddings at once, with a number for each input.
+#[derive(Default)]
+struct Embedding(AtomicUsize);
+
+impl Provider for Embedding {
+    fn name(&self) -> &str {
+        "up"
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let inputs = jackfield_dialect::openai::embeddings::inputs(&call.facts.request);
+        let data: Vec<String> = (0..inputs.len())
+            .map(|at| format!(r#"{{"object":"embedding","index":{at},"embedding":[{at}]}}"#))
+            .collect();
+        let wire = format!(r#"{{"object":"list","data":[{}],"model":"m"}}"#, data.join(","));
+        let mut reply = text_reply("m", String::new());
+        reply.wire = Some(wire.into());
+        reply.usage = Some(Usage { input_tokens: 3, ..Usage::default() });
+        Box::pin(async move { Ok(Answer::Whole { reply, waited: Duration::ZERO, dropped: Vec::new() }) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn embeddings_that_all_came_to_be_kept_since_they_were_looked_for_are_delivered() {
+    let text = "providers: { up: { kind: simulated } }
+models: { one: { provider: up } }
+orchestrator: { default_model: one, cache: { enabled: true } }";
+    let config = Config::from_text("test", text, &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    let embedding = Arc::<Embedding>::default();
+    let up: Arc<dyn Provider> = Arc::<Embedding>::clone(&embedding);
+    let provider = |_: &str| Some(Arc::clone(&up));
+    let live = Arc::<LiveTable>::default();
+    let (load, metrics) = (Arc::default(), Arc::default());
+    let world =
+        Arc::new(World::build(1, Arc::new(config), Rules::default(), &provider, &live, &load, &metrics));
+    let ask = |input: &str| {
+        let mut incoming = incoming();
+        let body = format!(r#"{{"model":"one","input":{input}}}"#).into_bytes();
+        incoming.request.body = JsonObject::parse(body.into()).unwrap();
+        incoming.request.dialect = Dialect::OpenAiEmbeddings;
+        run(Arc::clone(&world), incoming)
+    };
+    // Both have looked before the first one's call is over; the other's begins after it.
+    let (one, other) = tokio::join!(ask(r#"["x","y"]"#), ask(r#"["y","x"]"#));
+    for (delivered, want) in [(one, "[0]"), (other, "[1]")] {
+        let Ok(Body::Whole(reply)) = delivered.map(|delivery| delivery.body) else { panic!("no answer") };
+        let wire = String::from_utf8(reply.wire.unwrap().to_vec()).unwrap();
+        assert!(wire.find(want).unwrap() < wire.find("\"index\":1").unwrap(), "{wire}");
+    }
+    assert_eq!(embedding.0.load(Ordering::Relaxed), 1);
 }

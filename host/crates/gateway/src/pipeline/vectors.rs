@@ -15,11 +15,11 @@
 //! candidates, keys and repeated calls allow. Each is charged its share, by tokens; the shares add up to the nano-dollar.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::join_all;
 
 use jackfield_core::contract::{
     CacheOutcome, Call, Called, Choice, Facts, Fault, FaultKind, Reply, Step, Target, Usage,
@@ -36,9 +36,6 @@ use super::walk;
 use crate::charge::{self, Charge, Payer};
 use crate::world::{Bounds, CallEnd, Guest, Model, Share, Turn, Wanted, World};
 
-/// Questions to the shared cache at once, for one request.
-const FETCHED_AT_ONCE: usize = 16;
-
 /// A request in parts.
 #[derive(Clone, Debug)]
 pub(super) struct Divided(Arc<Inner>);
@@ -46,10 +43,27 @@ pub(super) struct Divided(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     inputs: Vec<Bytes>,
-    /// What the keys of a candidate's vectors have in common, and what calls of it have that can be put together.
-    candidates: Vec<(Target, KeyBuilder, CacheKey)>,
+    candidates: Vec<Candidate>,
     /// The digest of each input.
     digests: Vec<[u8; 32]>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    target: Target,
+    /// What the keys of its vectors have in common.
+    common: KeyBuilder,
+    /// What calls of it have in common that can be put together.
+    group: CacheKey,
+    /// The keys of its vectors, once they were asked for.
+    keys: OnceLock<Vec<CacheKey>>,
+}
+
+/// What a whole answer is made of.
+#[derive(Debug)]
+pub(super) struct Found {
+    known: Vec<Arc<Entry>>,
+    shell: Option<Arc<Entry>>,
 }
 
 impl Divided {
@@ -58,32 +72,34 @@ impl Divided {
     pub(super) fn new(facts: &Facts, candidates: Vec<(Target, KeyBuilder, CacheKey)>) -> Option<Self> {
         let inputs = inputs(&facts.request);
         let digests: Option<Vec<_>> = inputs.iter().map(|one| jackfield_store::cache::digest(one)).collect();
-        Some(Self(Arc::new(Inner { inputs, candidates, digests: digests? })))
+        let candidates = candidates.into_iter().map(|(target, common, group)| Candidate {
+            target,
+            common,
+            group,
+            keys: OnceLock::new(),
+        });
+        Some(Self(Arc::new(Inner { inputs, candidates: candidates.collect(), digests: digests? })))
     }
 
-    fn candidate(&self, target: &Target) -> Option<(&KeyBuilder, CacheKey)> {
-        let found = self.0.candidates.iter().find(|(there, ..)| there == target);
-        found.map(|(_, key, group)| (key, *group))
+    fn candidate(&self, target: &Target) -> Option<&Candidate> {
+        self.0.candidates.iter().find(|there| there.target == *target)
     }
 
-    fn key(&self, common: &KeyBuilder, at: usize) -> Option<CacheKey> {
-        Some(common.clone().part("input", self.0.digests.get(at)?).finish())
+    fn group(&self, target: &Target) -> Option<CacheKey> {
+        self.candidate(target).map(|there| there.group)
+    }
+
+    /// What each input's vector of this candidate is kept under.
+    fn keys(&self, target: &Target) -> Option<&[CacheKey]> {
+        let there = self.candidate(target)?;
+        let key = |digest: &[u8; 32]| there.common.clone().part("input", digest).finish();
+        Some(there.keys.get_or_init(|| self.0.digests.iter().map(key).collect()))
     }
 
     /// What is kept of each input for this candidate, no older than that.
     fn known(&self, world: &World, target: &Target, most: Option<Duration>) -> Vec<Option<Arc<Entry>>> {
-        (0..self.0.inputs.len()).map(|at| self.known_at(world, target, at, most)).collect()
-    }
-
-    fn known_at(
-        &self,
-        world: &World,
-        target: &Target,
-        at: usize,
-        most: Option<Duration>,
-    ) -> Option<Arc<Entry>> {
-        let (common, _) = self.candidate(target)?;
-        world.store().cache().get(&self.key(common, at)?, now(), most)
+        let Some(keys) = self.keys(target) else { return vec![None; self.0.inputs.len()] };
+        keys.iter().map(|key| world.store().cache().get(key, now(), most)).collect()
     }
 
     /// Has the vectors that only other hosts keep, and what else their answer held, kept here too. Nothing where nothing is
@@ -95,43 +111,26 @@ impl Divided {
         whole: &CacheKey,
         most: Option<Duration>,
     ) {
-        let cache = world.store().cache();
-        let Some((common, _)) = self.candidate(target).filter(|_| cache.is_shared()) else { return };
-        let keys = (0..self.0.inputs.len()).filter_map(|at| self.key(common, at)).chain([*whole]);
-        let fetched = stream::iter(keys).map(|key| async move { cache.fetch(&key, now(), most).await });
-        fetched.buffer_unordered(FETCHED_AT_ONCE).for_each(|_| async {}).await;
+        // What goes with the vectors first: there may be more of them than are asked for.
+        let keys = self.keys(target).map(|keys| [&[shell_key(whole)], keys].concat());
+        if let Some(keys) = keys.filter(|_| world.store().cache().is_shared()) {
+            world.store().cache().fetch_all(&keys, now(), most).await;
+        }
     }
 
-    /// The whole answer, if every input's vector is kept. `whole`: the key of what else its answer held.
-    pub(super) fn look(
+    /// What the whole answer is made of, if every input's vector is kept. `whole`: what the answer would be kept under. This may be
+    /// asked under a lock: the first that is not there ends it, and nothing is put together.
+    pub(super) fn find(
         &self,
         world: &World,
         target: &Target,
         whole: &CacheKey,
         most: Option<Duration>,
-    ) -> Option<Arc<Entry>> {
-        // The first that is not there ends it: this may be asked under a lock.
-        let known = (0..self.0.inputs.len()).map(|at| self.known_at(world, target, at, most));
-        let known: Option<Vec<Arc<Entry>>> = known.collect();
+    ) -> Option<Found> {
+        let (cache, now) = (world.store().cache(), now());
+        let known: Option<Vec<_>> = self.keys(target)?.iter().map(|key| cache.get(key, now, most)).collect();
         let known = known.filter(|known| !known.is_empty())?;
-        let age = known.iter().map(|entry| entry.age(now())).max()?;
-        let given = known.first()?.given().clone();
-        let parts: Option<Vec<(Bytes, u64)>> = known.iter().map(|entry| vector(entry)).collect();
-        let (vectors, tokens): (Vec<Bytes>, Vec<u64>) = parts?.into_iter().unzip();
-        let tokens: u64 = tokens.iter().sum();
-        let model = model_of(known.first()?)?;
-        let shell = world.store().cache().get(whole, now(), most).filter(|shell| {
-            // Its own bytes, where all of it is that answer's.
-            known.iter().all(|entry| entry.given().request == shell.given().request)
-        });
-        let own = shell.as_deref().and_then(|shell| match shell.kept() {
-            Kept::Whole(reply) => fill(&Parts { vectors: vectors.clone(), shell: reply.wire.clone()? }),
-            Kept::Stream(_) => None,
-        });
-        let wire = own.unwrap_or_else(|| compose(&model, &vectors, tokens));
-        let usage = Usage { input_tokens: tokens, ..Usage::default() };
-        let at = now().checked_sub(age)?;
-        Some(Arc::new(Entry::new(given, Kept::Whole(reply_of(model, wire, usage)), at)))
+        Some(Found { known, shell: cache.get(&shell_key(whole), now, most) })
     }
 
     /// Keeps these vectors, which came of one answer and took so many tokens, each under its own key.
@@ -144,17 +143,41 @@ impl Divided {
         asked: &[usize],
         vectors: &[Bytes],
     ) {
-        let Some((common, _)) = self.candidate(target) else { return };
+        let Some(keys) = self.keys(target) else { return };
         let weights: Vec<u64> =
             asked.iter().map(|at| self.0.inputs.get(*at).map_or(1, |input| input.len() as u64)).collect();
         let tokens = shares(answer.usage.map_or(0, |usage| usage.input_tokens), &weights);
         let (cache, at_time) = (world.store().cache(), now());
         for ((at, vector), tokens) in asked.iter().zip(vectors).zip(tokens) {
-            let Some(key) = self.key(common, *at) else { continue };
+            let Some(key) = keys.get(*at) else { continue };
             let usage = Usage { input_tokens: tokens, ..Usage::default() };
             let reply = reply_of(answer.model.clone(), vector.clone(), usage);
-            cache.keep(key, Entry::new(given.clone(), Kept::Whole(reply), at_time));
+            cache.keep(*key, Entry::new(given.clone(), Kept::Whole(reply), at_time));
         }
+    }
+}
+
+impl Found {
+    /// The whole answer.
+    pub(super) fn entry(self) -> Option<Arc<Entry>> {
+        let Self { known, shell } = self;
+        let age = known.iter().map(|entry| entry.age(now())).max()?;
+        let given = known.first()?.given().clone();
+        let parts: Option<Vec<(Bytes, u64)>> = known.iter().map(|entry| vector(entry)).collect();
+        let (vectors, tokens): (Vec<Bytes>, Vec<u64>) = parts?.into_iter().unzip();
+        let tokens: u64 = tokens.iter().sum();
+        let model = model_of(known.first()?)?;
+        // Its own bytes, where all of it is that answer's.
+        let of_one =
+            |shell: &&Entry| known.iter().all(|entry| entry.given().request == shell.given().request);
+        let own = shell.as_deref().filter(of_one).and_then(|shell| match shell.kept() {
+            Kept::Whole(reply) => fill(&Parts { vectors: vectors.clone(), shell: reply.wire.clone()? }),
+            Kept::Stream(_) => None,
+        });
+        let wire = own.unwrap_or_else(|| compose(&model, &vectors, tokens));
+        let usage = Usage { input_tokens: tokens, ..Usage::default() };
+        let at = now().checked_sub(age)?;
+        Some(Arc::new(Entry::new(given, Kept::Whole(reply_of(model, wire, usage)), at)))
     }
 }
 
@@ -173,6 +196,10 @@ pub(super) async fn walk(
         None => vec![None; divided.0.inputs.len()],
     };
     let asked = missing(&divided, &known);
+    if asked.is_empty() {
+        // All of it came to be kept since it was looked for: the walk finds it.
+        return whole_walk(world, closing, &divided, targets, judge).await;
+    }
     let some = asked.len() < divided.0.inputs.len();
     let wanted: Vec<Bytes> = asked.iter().filter_map(|at| divided.0.inputs.get(*at).cloned()).collect();
     let whole = Arc::clone(&closing.exchange.facts);
@@ -185,6 +212,11 @@ pub(super) async fn walk(
     let turn = turn(world, closing, &divided, &first, &facts, wanted).await;
     let (share, _under_way) = match turn {
         Turn::Alone(under_way) => (None, Some(under_way)),
+        // It may have been asked for and paid; a second call, out of time from the start, would be paid too.
+        Turn::Asked(None) if Instant::now() >= closing.exchange.deadline => {
+            let message = "the request's time was up while a call for several requests was waited for";
+            return Err(Fault::new(FaultKind::UpstreamTimeout, message));
+        }
         Turn::Asked(share) => (share, None),
         Turn::Leads(own, guests, under_way) if guests.is_empty() => {
             drop(own);
@@ -267,7 +299,7 @@ async fn whole_walk(
         divided.keep(world, &target, &given, reply, &all, &vectors);
         if let Some(under) = under {
             let shell = reply_of(reply.model.clone(), shell, Usage::default());
-            world.store().cache().keep(under, Entry::new(given, Kept::Whole(shell), now()));
+            world.store().cache().keep(shell_key(&under), Entry::new(given, Kept::Whole(shell), now()));
         }
     }
     Ok(answered)
@@ -320,7 +352,7 @@ async fn turn(
     inputs: Vec<Bytes>,
 ) -> Turn {
     let settings = world.config().orchestrator().cache().embeddings;
-    let Some((_, group)) = divided.candidate(target).filter(|_| settings.batch > 1) else {
+    let Some(group) = divided.group(target).filter(|_| settings.batch > 1) else {
         return Turn::Asked(None);
     };
     let payer = Payer::of(&closing.exchange);
@@ -356,13 +388,12 @@ async fn lead(
         (wanted, Some(guest))
     }));
     // Who has no budget for its part is told so when it asks by itself.
-    let mut paying = Vec::new();
-    for (wanted, guest) in all {
+    let reserving = all.into_iter().map(|(wanted, guest)| async {
         let mut call = call_of(&model, target, Arc::clone(&wanted.facts), deadline);
-        if let Ok(Some(charge)) = model.charge(&wanted.payer, &mut call).await {
-            paying.push((wanted, guest, charge));
-        }
-    }
+        let charge = model.charge(&wanted.payer, &mut call).await.ok()??;
+        Some((wanted, guest, charge))
+    });
+    let paying: Vec<_> = join_all(reserving).await.into_iter().flatten().collect();
     if paying.len() < 2 {
         return None;
     }
@@ -384,7 +415,7 @@ async fn lead(
                 target: "jackfield::attempt", request_id = %closing.exchange.facts.id, model = model.spec().name,
                 reason = fault.kind.reason(), requests = whose.len(), "a call for several failed, each asks by itself: {fault}"
             );
-            if let Some((_, group)) = divided.candidate(target).filter(|_| !fault.kind.is_transient()) {
+            if let Some(group) = divided.group(target).filter(|_| !fault.kind.is_transient()) {
                 world.batches().keep_apart(group);
             }
             match fault.kind {
@@ -397,7 +428,7 @@ async fn lead(
     };
     live.end(CallEnd::Answered);
     let Some(parts) = reply.wire.as_ref().and_then(|wire| divide(wire, inputs.len())) else {
-        if let Some((_, group)) = divided.candidate(target) {
+        if let Some(group) = divided.group(target) {
             world.batches().keep_apart(group);
         }
         return None;
@@ -458,6 +489,12 @@ fn vector(entry: &Entry) -> Option<(Bytes, u64)> {
         Kept::Whole(reply) => Some((reply.wire.clone()?, reply.usage?.input_tokens)),
         Kept::Stream(_) => None,
     }
+}
+
+/// What the rest of an answer is kept under, whose whole is kept under this: never the same, or it would be served without its
+/// vectors wherever answers are kept whole.
+fn shell_key(whole: &CacheKey) -> CacheKey {
+    KeyBuilder::default().part("shell", whole).finish()
 }
 
 fn model_of(entry: &Entry) -> Option<String> {

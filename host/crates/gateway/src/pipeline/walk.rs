@@ -201,7 +201,7 @@ impl Walk<'_> {
     async fn next(&mut self, closing: &mut Closing) -> Option<Candidate> {
         while let Some(target) = self.waiting.pop_front() {
             let Some(model) = self.model(&target) else { continue };
-            self.kept = closing.cached.fetch(self.world, &target).await;
+            self.kept = closing.cached.fetch(self.world, &target, closing.exchange.deadline).await;
             if self.kept.is_some() {
                 return None;
             }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use jackfield_core::contract::{Chunk, ChunkStream, Fault, FaultKind, Reply};
-use jackfield_store::cache::{CacheKey, Entry, Given, weight_of_chunk};
+use jackfield_store::cache::{CacheKey, Given, weight_of_chunk};
 
 /// The flights under way, by what is asked.
 #[derive(Debug, Default)]
@@ -81,9 +81,9 @@ pub(crate) struct Begun {
 }
 
 /// A request's way to its answer.
-pub(crate) enum Joined {
+pub(crate) enum Joined<K> {
     /// It is kept.
-    Kept(Arc<Entry>),
+    Kept(K),
     /// It is under way.
     Follows(Reader),
     /// It is to be called for.
@@ -107,23 +107,23 @@ pub(crate) struct Departure {
 
 impl Flights {
     /// A place at the flight with this key: under way, or to be opened by `opener`, a request's id. `kept` looks for an
-    /// answer that has just landed; `fresh` wants one that is called for from now on. The answer is kept up to `most` bytes.
-    pub(crate) fn join(
+    /// answer that has just landed, while nobody else can join anything, so it must be quick; `fresh` wants one that is called for from now on. The answer is kept up to `most` bytes.
+    pub(crate) fn join<K>(
         self: &Arc<Self>,
         key: CacheKey,
         opener: &str,
         most: usize,
         fresh: bool,
-        kept: impl FnOnce() -> Option<Arc<Entry>>,
-    ) -> Joined {
+        kept: impl FnOnce() -> Option<K>,
+    ) -> Joined<K> {
         let mut open = lock(&self.open);
         if !fresh {
             if let Some(reader) = open.by_key.get(&key).and_then(Tail::follow) {
                 return Joined::Follows(reader);
             }
             // What lands is kept before it leaves the table: nobody finds neither.
-            if let Some(entry) = kept() {
-                return Joined::Kept(entry);
+            if let Some(found) = kept() {
+                return Joined::Kept(found);
             }
         }
         let tail = Arc::new(Tail {

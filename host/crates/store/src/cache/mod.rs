@@ -9,6 +9,7 @@ pub(crate) mod codec;
 mod entry;
 mod key;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -121,17 +122,37 @@ impl Cache {
         if self.most() == 0 {
             return None;
         }
-        let entry = Arc::new(shared.get(key, now).await?);
+        let entry = shared.get(key, now).await?;
+        let entry = self.take_over(*key, entry, now)?;
+        max_age.is_none_or(|most| entry.age(now) < most).then_some(entry)
+    }
+
+    /// Has what is kept under these keys kept here too, where another host has shared it: [`Self::get`] finds it then. Waits for
+    /// the shared state's timeout at most, for all of them together.
+    pub async fn fetch_all(&self, keys: &[CacheKey], now: Instant, max_age: Option<Duration>) {
+        let Some(shared) = self.answers.as_ref().filter(|_| self.most() > 0) else { return };
+        let mut seen = HashSet::new();
+        let unknown = keys.iter().filter(|key| seen.insert(**key) && self.get(key, now, max_age).is_none());
+        let unknown: Vec<CacheKey> = unknown.copied().collect();
+        shared
+            .get_all(&unknown, now, |key, entry| {
+                let _ = self.take_over(key, entry, now);
+            })
+            .await;
+    }
+
+    /// Keeps here what another host has shared, unless it is too old; too large a one is only passed on.
+    fn take_over(&self, key: CacheKey, entry: Entry, now: Instant) -> Option<Arc<Entry>> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let State { settings, answers } = state.as_ref()?;
-        let age = entry.age(now);
-        if age >= settings.ttl {
+        if entry.age(now) >= settings.ttl {
             return None;
         }
+        let entry = Arc::new(entry);
         if entry.weight() <= most(settings) {
-            answers.insert(*key, Arc::clone(&entry));
+            answers.insert(key, Arc::clone(&entry));
         }
-        max_age.is_none_or(|most| age < most).then_some(entry)
+        Some(entry)
     }
 
     /// What one answer may take at present, in bytes; 0 while nothing is kept.

@@ -176,10 +176,15 @@ impl Reservation {
         told(self.finish(usage)).await
     }
 
-    /// Charges this for what the call consumed: its share of a call for several, which add up. Like [`Self::settle`].
-    pub async fn settle_at(mut self, usage: Usage, cost: NanoUsd) -> Result<NanoUsd, StateError> {
+    /// Charges this for what the call consumed: its share of a call for several, which add up. Like [`Self::settle`], but charged
+    /// before it is waited for, so that those of one call can be waited for together.
+    pub fn settle_at(
+        mut self,
+        usage: Usage,
+        cost: NanoUsd,
+    ) -> impl Future<Output = Result<NanoUsd, StateError>> + Send + use<> {
         let tokens = usage.input_tokens.saturating_add(usage.output_tokens);
-        told(self.finish_at(usage, Amount { usd: cost, tokens })).await
+        told(self.finish_at(usage, Amount { usd: cost, tokens }))
     }
 
     /// Nothing was billed.

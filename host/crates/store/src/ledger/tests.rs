@@ -64,6 +64,20 @@ async fn a_call_near_the_limit_is_told_to_stop_and_the_next_is_refused() {
     assert_eq!(ledger.reserve(ask(&caller)).unwrap().output_bound(), Some(490));
 }
 
+#[tokio::test]
+async fn shares_of_one_call_are_charged_before_any_of_them_is_waited_for() {
+    let (ledger, caller) = (Ledger::default(), Caller::default());
+    ledger.configure(&daily(10));
+    let small = || Ask { most_output: Some(0), ..ask(&caller) };
+    let (one, other) = (ledger.reserve(small()).unwrap(), ledger.reserve(small()).unwrap());
+    let written = [one, other].map(|share| share.settle_at(used(100, 0), NanoUsd::new(4_500_000)));
+    // 10 000 µ$ less 9 000 that nobody has waited for yet, and 100 for the prompt, at 10 µ$ a token.
+    assert_eq!(ledger.reserve(ask(&caller)).unwrap().output_bound(), Some(90));
+    for written in written {
+        assert_eq!(written.await, Ok(NanoUsd::new(4_500_000)));
+    }
+}
+
 #[test]
 fn a_stream_is_topped_up_until_the_limit() {
     let (ledger, caller) = (Ledger::default(), Caller::default());

@@ -95,12 +95,23 @@ impl Link {
     /// Sends a command and waits for its answer, `timeout` in all. `send` is called again where the connection broke.
     pub(crate) async fn ask<T, F>(
         &self,
+        send: impl FnMut(MultiplexedConnection) -> F,
+    ) -> Result<T, StateError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        self.ask_until(Instant::now() + self.timeout, send).await
+    }
+
+    /// The same for one of several commands that have their time together.
+    pub(crate) async fn ask_until<T, F>(
+        &self,
+        until: Instant,
         mut send: impl FnMut(MultiplexedConnection) -> F,
     ) -> Result<T, StateError>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
-        let until = Instant::now() + self.timeout;
         let mut again = true;
         loop {
             let (connection, number) = self.connection(until).await?;

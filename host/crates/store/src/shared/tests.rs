@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use jackfield_core::base::NanoUsd;
 use jackfield_core::config::Config;
+use jackfield_core::contract::Chunk;
 
-use super::{Bound, Counters, Held, Link, Place};
+use super::{Answers, Bound, Counters, Held, Link, Place};
+use crate::cache::{CacheKey, Entry, Given, Kept, KeyBuilder};
 use crate::ledger::Amount;
 
 const MOST: u128 = 1 << 53;
@@ -226,5 +229,82 @@ async fn a_lease_that_was_given_back_may_be_told_once_what_was_spent() {
     tokio::select! {
         () = work => {}
         () = counters.link().keep(|_| {}) => {}
+    }
+}
+
+/// As many as the longest request for embeddings has parts, and more.
+#[tokio::test]
+async fn many_answers_are_put_there_and_looked_for_together() {
+    let Some(server) = server() else { return };
+    let yaml = format!("state: redis://127.0.0.1:{}\nshared_state: {{ timeout: 10s }}", server.1);
+    let config = Config::from_text("test", &yaml, &|_| None).unwrap();
+    let shared = config.state().shared().unwrap();
+    let host = || Answers::new(Link::new(shared).unwrap(), &shared.name);
+    let (one, other) = (host(), host());
+    let key = |number: u64| KeyBuilder::default().part("n", number.to_le_bytes()).finish();
+    let entry = |number: u64, size: usize| {
+        let given =
+            Given { request: number.to_string(), created: 1, model: None, provider: None, score: None };
+        let chunk = Chunk { wire: Some(vec![b'x'; size].into()), ..Chunk::default() };
+        Arc::new(Entry::new(given, Kept::Stream(vec![chunk]), Instant::now()))
+    };
+    let most = 2_049;
+    for number in 0..most + 2 {
+        // One is too large to be looked for with others.
+        one.put(
+            key(number),
+            entry(number, if number == 1 { 300 << 10 } else { 100 }),
+            Duration::from_secs(60),
+        );
+    }
+    let keys: Vec<CacheKey> = (0..most + 2).map(key).collect();
+    let last = keys[keys.len() - 1];
+    let work = async {
+        while other.get(&last, Instant::now()).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut found = HashMap::new();
+        other.get_all(&keys, Instant::now(), |key, entry| drop(found.insert(key, entry))).await;
+        assert_eq!(found.len() as u64, most - 1, "but for the large one, and what is beyond the bound");
+        assert!((2..most).all(|number| found[&key(number)].given().request == number.to_string()));
+        assert!(other.get(&key(1), Instant::now()).await.is_some());
+    };
+    tokio::select! {
+        () = work => {}
+        () = one.serve() => {}
+        () = other.serve() => {}
+    }
+}
+
+/// What waits is bounded by what it takes: the oldest are not put there.
+#[tokio::test]
+async fn what_waits_to_be_put_there_is_bounded_by_its_bytes() {
+    let Some(server) = server() else { return };
+    let yaml = format!("state: redis://127.0.0.1:{}\nshared_state: {{ timeout: 10s }}", server.1);
+    let config = Config::from_text("test", &yaml, &|_| None).unwrap();
+    let shared = config.state().shared().unwrap();
+    let answers = Answers::new(Link::new(shared).unwrap(), &shared.name);
+    let key = |number: u64| KeyBuilder::default().part("n", number.to_le_bytes()).finish();
+    let chunk = || Chunk { wire: Some(vec![b'x'; 900 << 10].into()), ..Chunk::default() };
+    let given = Given { request: "r".into(), created: 1, model: None, provider: None, score: None };
+    // 72 of 900 KiB fit into 64 MiB, and what they take besides.
+    for number in 0..75 {
+        let entry = Entry::new(given.clone(), Kept::Stream(vec![chunk()]), Instant::now());
+        answers.put(key(number), Arc::new(entry), Duration::from_secs(60));
+    }
+    let work = async {
+        while answers.get(&key(74), Instant::now()).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut there = Vec::new();
+        for number in 0..75 {
+            there.push(answers.get(&key(number), Instant::now()).await.is_some());
+        }
+        let left = there.iter().take_while(|there| !**there).count();
+        assert_eq!((left, there.iter().filter(|there| **there).count()), (3, 72), "{there:?}");
+    };
+    tokio::select! {
+        () = work => {}
+        () = answers.serve() => {}
     }
 }

@@ -10,14 +10,14 @@ fn key() -> CacheKey {
 }
 
 fn open(flights: &Arc<Flights>, most: usize, fresh: bool) -> (Reader, Departure) {
-    match flights.join(key(), "req_1", most, fresh, || None) {
+    match flights.join(key(), "req_1", most, fresh, || None::<()>) {
         Joined::Opens(reader, departure) => (reader, departure),
         _ => panic!("nobody asks the same"),
     }
 }
 
 fn follow(flights: &Arc<Flights>) -> Reader {
-    match flights.join(key(), "req_2", 1 << 20, false, || panic!("it is under way")) {
+    match flights.join(key(), "req_2", 1 << 20, false, || -> Option<()> { panic!("it is under way") }) {
         Joined::Follows(reader) => reader,
         _ => panic!("it is under way"),
     }
