@@ -10,6 +10,7 @@ mod inotify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -97,7 +98,8 @@ pub(super) async fn watch(
         let Reloaded { unsettled } = keeper.reload(&published).await;
         look_again = unsettled.then(|| Instant::now() + UNSETTLED);
         let now = Watched::of(&keeper);
-        if now != watched || watcher.is_none() {
+        // A folder that was made anew may be the same by every number: the system reuses them.
+        if now != watched || watcher.as_ref().is_none_or(Watching::is_lost) {
             watched = now;
             watcher = start(&watched, &hint);
             // What changed between the look and the watch was not heard of.
@@ -179,8 +181,21 @@ fn identity(dir: &Path) -> (u64, u64) {
     }
 }
 
-/// A watcher, which ends when it is dropped; `None` when the system has none to give.
-fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Send>> {
+/// A watcher, which ends when it is dropped.
+struct Watching {
+    _watcher: Box<dyn Send>,
+    /// Whether one of its folders may not be watched any more.
+    lost: Arc<AtomicBool>,
+}
+
+impl Watching {
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+}
+
+/// Begins to watch; `None` when the system has no watcher to give.
+fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Watching> {
     match native(watched, hint) {
         Ok(watcher) => return Some(watcher),
         Err(error) => {
@@ -192,12 +207,13 @@ fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Send>> {
 }
 
 #[cfg(target_os = "linux")]
-fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> std::io::Result<Box<dyn Send>> {
-    inotify::hear(watched, hint.clone()).map(|hearing| Box::new(hearing) as Box<dyn Send>)
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> std::io::Result<Watching> {
+    let (hearing, lost) = inotify::hear(watched, hint.clone())?;
+    Ok(Watching { _watcher: Box::new(hearing), lost })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> notify::Result<Box<dyn Send>> {
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> notify::Result<Watching> {
     let watcher = notify::RecommendedWatcher::new(tell(watched, hint), NotifyConfig::default())?;
     attach(watcher, watched)
 }
@@ -221,9 +237,9 @@ fn tell(
     }
 }
 
-fn attach<W: Watcher + Send + 'static>(mut watcher: W, watched: &Watched) -> notify::Result<Box<dyn Send>> {
+fn attach<W: Watcher + Send + 'static>(mut watcher: W, watched: &Watched) -> notify::Result<Watching> {
     for (folder, _) in &watched.folders {
         watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
-    Ok(Box::new(watcher))
+    Ok(Watching { _watcher: Box::new(watcher), lost: Arc::default() })
 }

@@ -84,6 +84,26 @@ async fn a_folder_that_appears_later_is_watched() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_removed_and_made_again_is_watched() {
+    let world = World::start(&format!("{THREE}plugins: {{ dir: PLUGINS/again }}\n")).await;
+    world.upstream.always(openai::chat("ok"));
+    let dir = world.plugins().join("again");
+    std::fs::create_dir(&dir).unwrap();
+    put(&dir, "rule.wasm", &router_to("model-b"));
+    until(&world.gateway, "model-b").await;
+    for to in ["model-a", "model-b", "model-a"] {
+        // Many file systems give the new folder the number of the old one.
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        until(&world.gateway, "model-default").await;
+        // What is looked at once more after a change is over.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        put(&dir, "rule.wasm", &router_to(to));
+        until(&world.gateway, to).await;
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_file_reloads_by_the_same_path() {
     let upstream = Upstream::start().await;
     upstream.always(openai::chat("ok"));
