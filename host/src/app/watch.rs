@@ -8,6 +8,7 @@
 #[cfg(target_os = "linux")]
 mod inotify;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,8 +134,8 @@ struct Watched {
 }
 
 impl Watched {
-    /// The plugin folder (while it is not there, the one it would appear in), the one it is in, because it may be
-    /// replaced as a whole, and those of the configuration file and of its prompts, because editors replace files.
+    /// The plugin folder and those of prompts (while one is not there, the one it would appear in), the ones they are in,
+    /// because they may be replaced as a whole, and that of the configuration file, because editors replace files.
     fn of(keeper: &Keeper) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let plugins = absolute(keeper.config().plugins().dir());
@@ -142,15 +143,16 @@ impl Watched {
             Source::File(path) => Some(absolute(path)),
             _ => None,
         };
-        let prompts: Vec<PathBuf> = keeper.config().files().iter().map(|path| absolute(path)).collect();
-        let parents = [plugins.parent(), config.as_deref().and_then(Path::parent)];
-        let parents = parents.into_iter().chain(prompts.iter().map(|path| path.parent()));
-        let mut folders: Vec<PathBuf> =
-            plugins.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned).into_iter().collect();
-        folders.extend(parents.flatten().filter(|dir| dir.is_dir()).map(Path::to_owned));
-        folders.sort();
-        folders.dedup();
-        let folders = folders.into_iter().map(|dir| (dir.clone(), identity(&dir))).collect();
+        let prompts: Vec<PathBuf> = keeper.prompt_files().map(absolute).collect();
+        let mut folders: BTreeSet<&Path> = config.as_deref().and_then(Path::parent).into_iter().collect();
+        folders.retain(|dir| dir.is_dir());
+        let of_prompts: BTreeSet<&Path> = prompts.iter().filter_map(|path| path.parent()).collect();
+        for dir in of_prompts.into_iter().chain([plugins.as_path()]) {
+            folders.extend(dir.ancestors().find(|dir| dir.is_dir()));
+            // One that may not be listed cannot be watched, and must not keep the others from it.
+            folders.extend(dir.parent().filter(|outer| outer.read_dir().is_ok()));
+        }
+        let folders = folders.into_iter().map(|dir| (dir.to_owned(), identity(dir))).collect();
         Self { plugins, config, prompts, folders }
     }
 
@@ -158,8 +160,8 @@ impl Watched {
     fn matters(&self, path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         self.config.as_deref() == Some(path)
-            || self.prompts.iter().any(|prompt| prompt == path)
-            // The folder itself, or one it is in.
+            // The file or the folder itself, or one it is in.
+            || self.prompts.iter().any(|prompt| prompt.starts_with(path))
             || self.plugins.starts_with(path)
             || (path.starts_with(&self.plugins) && path.extension().is_some_and(|e| e == "wasm"))
             // Kubernetes rotates `..data`, through which files are linked.
