@@ -145,17 +145,31 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    // A pipe would keep the gateway waiting.
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
+    // To open a pipe is to wait for its writer, and other devices may do worse: looked at before, and once more for what is open.
+    let opened = std::fs::metadata(path).and_then(|about| about.is_file().then(|| open(path)).transpose());
+    let file = opened.map_err(|error| error.to_string())?;
+    let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) else {
         return Err("it is not a file".to_owned());
-    }
+    };
     let mut bytes = Vec::new();
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > MAX_FILE {
         return Err(format!("it is larger than {} KiB", MAX_FILE >> 10));
     }
     String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8".to_owned())
+}
+
+/// Opens a file and waits for nobody, should it be a pipe by now.
+#[cfg(unix)]
+fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// What such a place takes, for editors.
@@ -168,4 +182,26 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
         "required": ["file"],
         "additionalProperties": false,
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let pipe = std::env::temp_dir().join(format!("jackfield-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = pipe.clone();
+        std::thread::spawn(move || {
+            // Whether it is looked at first, or has become one since.
+            let opened = open(&path).map(|_| ()).map_err(|error| error.to_string());
+            tell.send((read(&path), opened))
+        });
+        let told = told.recv_timeout(std::time::Duration::from_secs(10));
+        std::fs::remove_file(pipe).unwrap();
+        assert_eq!(told, Ok((Err("it is not a file".to_owned()), Ok(()))));
+    }
 }
