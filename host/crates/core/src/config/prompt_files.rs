@@ -20,8 +20,8 @@ use super::source::Source;
 const MAX_FILE: usize = 256 << 10;
 /// Files in one configuration.
 const MAX_FILES: usize = 256;
-/// What stands in for a text that cannot be read: its fault is told, and no other comes of it.
-const UNREAD: &str = "(a file that cannot be read)";
+/// What stands in for a text that cannot be read: its fault is told, and no other comes of it (a template has to have the input).
+const UNREAD: &str = "(a file that cannot be read) ${input}";
 
 /// Where texts may stand in files; `*` is any name or place.
 const PLACES: &[&[&str]] = &[
@@ -114,7 +114,7 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
         found.fault(at, message, "write `{ file: prompts/plan.md }` and nothing beside it");
         return UNREAD.to_owned();
     };
-    let at = at.key("file");
+    let (value_at, at) = (at, at.key("file"));
     let path = folder.join(named);
     if files.paths.len() >= MAX_FILES {
         let message = format!("more than {MAX_FILES} texts stand in files");
@@ -128,6 +128,7 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
             // The lengths keep two texts from running into each other.
             files.sum.update((text.len() as u64).to_le_bytes());
             files.sum.update(text.as_bytes());
+            found.stands_in(value_at.clone(), &path.display().to_string(), &text);
             text
         }
         Err(why) => {
