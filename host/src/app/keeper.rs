@@ -4,7 +4,7 @@
 mod trials;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -46,6 +46,8 @@ pub(super) struct Keeper {
     unreadable: Option<String>,
     /// Why the configuration file's last content was not taken, so that it is told once.
     rejected: Option<String>,
+    /// The files that its prompts are read from: a change of one may mend it.
+    awaited: Vec<PathBuf>,
     generation: u64,
 }
 
@@ -86,6 +88,7 @@ impl Keeper {
             shadows,
             unreadable: None,
             rejected: None,
+            awaited: Vec::new(),
             generation: 0,
         }
     }
@@ -107,6 +110,11 @@ impl Keeper {
     /// The configuration that is in force.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The files that prompts are read from: those in force, and those of a configuration that was not taken.
+    pub(super) fn prompt_files(&self) -> impl Iterator<Item = &Path> {
+        self.config.files().iter().chain(&self.awaited).map(PathBuf::as_path)
     }
 
     /// What became of the plugin folder, as of the last look at it.
@@ -163,7 +171,13 @@ impl Keeper {
     /// The configuration file's new content, if it changed and is fine. What is bound at start stays.
     async fn reread_config(&mut self) -> Option<Arc<Config>> {
         let Source::File(path) = self.config.source() else { return None };
-        let taken = Config::load(Some(path)).map_err(|report| format!("\n{report}")).and_then(|mut next| {
+        let read = Config::load(Some(path));
+        let files = match &read {
+            Ok(next) => next.files(),
+            Err(report) => report.files(),
+        };
+        let files = files.to_vec();
+        let taken = read.map_err(|report| format!("\n{report}")).and_then(|mut next| {
             if next.fingerprint() == self.config.fingerprint() {
                 return Ok(None);
             }
@@ -180,6 +194,7 @@ impl Keeper {
         match taken {
             Ok(taken) => {
                 self.rejected = None;
+                self.awaited.clear();
                 let (next, providers) = taken?;
                 self.metrics.host.changed(ReloadChange::ConfigTaken);
                 self.tell_bound(&next);
@@ -187,6 +202,7 @@ impl Keeper {
                 Some(next)
             }
             Err(why) => {
+                self.awaited = files;
                 if self.rejected.as_ref() != Some(&why) {
                     tracing::warn!(target: "jackfield::world", "the configuration is not taken; the last good one goes on: {why}");
                     self.rejected = Some(why);

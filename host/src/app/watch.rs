@@ -8,8 +8,10 @@
 #[cfg(target_os = "linux")]
 mod inotify;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -97,7 +99,8 @@ pub(super) async fn watch(
         let Reloaded { unsettled } = keeper.reload(&published).await;
         look_again = unsettled.then(|| Instant::now() + UNSETTLED);
         let now = Watched::of(&keeper);
-        if now != watched || watcher.is_none() {
+        // A folder that was made anew may be the same by every number: the system reuses them.
+        if now != watched || watcher.as_ref().is_none_or(Watching::is_lost) {
             watched = now;
             watcher = start(&watched, &hint);
             // What changed between the look and the watch was not heard of.
@@ -131,8 +134,8 @@ struct Watched {
 }
 
 impl Watched {
-    /// The plugin folder (while it is not there, the one it would appear in), the one it is in, because it may be
-    /// replaced as a whole, and those of the configuration file and of its prompts, because editors replace files.
+    /// The plugin folder and those of prompts (while one is not there, the one it would appear in), the ones they are in,
+    /// because they may be replaced as a whole, and that of the configuration file, because editors replace files.
     fn of(keeper: &Keeper) -> Self {
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let plugins = absolute(keeper.config().plugins().dir());
@@ -140,15 +143,16 @@ impl Watched {
             Source::File(path) => Some(absolute(path)),
             _ => None,
         };
-        let prompts: Vec<PathBuf> = keeper.config().files().iter().map(|path| absolute(path)).collect();
-        let parents = [plugins.parent(), config.as_deref().and_then(Path::parent)];
-        let parents = parents.into_iter().chain(prompts.iter().map(|path| path.parent()));
-        let mut folders: Vec<PathBuf> =
-            plugins.ancestors().find(|dir| dir.is_dir()).map(Path::to_owned).into_iter().collect();
-        folders.extend(parents.flatten().filter(|dir| dir.is_dir()).map(Path::to_owned));
-        folders.sort();
-        folders.dedup();
-        let folders = folders.into_iter().map(|dir| (dir.clone(), identity(&dir))).collect();
+        let prompts: Vec<PathBuf> = keeper.prompt_files().map(absolute).collect();
+        let mut folders: BTreeSet<&Path> = config.as_deref().and_then(Path::parent).into_iter().collect();
+        folders.retain(|dir| dir.is_dir());
+        let of_prompts: BTreeSet<&Path> = prompts.iter().filter_map(|path| path.parent()).collect();
+        for dir in of_prompts.into_iter().chain([plugins.as_path()]) {
+            folders.extend(dir.ancestors().find(|dir| dir.is_dir()));
+            // One that may not be listed cannot be watched, and must not keep the others from it.
+            folders.extend(dir.parent().filter(|outer| outer.read_dir().is_ok()));
+        }
+        let folders = folders.into_iter().map(|dir| (dir.to_owned(), identity(dir))).collect();
         Self { plugins, config, prompts, folders }
     }
 
@@ -156,8 +160,8 @@ impl Watched {
     fn matters(&self, path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
         self.config.as_deref() == Some(path)
-            || self.prompts.iter().any(|prompt| prompt == path)
-            // The folder itself, or one it is in.
+            // The file or the folder itself, or one it is in.
+            || self.prompts.iter().any(|prompt| prompt.starts_with(path))
             || self.plugins.starts_with(path)
             || (path.starts_with(&self.plugins) && path.extension().is_some_and(|e| e == "wasm"))
             // Kubernetes rotates `..data`, through which files are linked.
@@ -179,8 +183,21 @@ fn identity(dir: &Path) -> (u64, u64) {
     }
 }
 
-/// A watcher, which ends when it is dropped; `None` when the system has none to give.
-fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Send>> {
+/// A watcher, which ends when it is dropped.
+struct Watching {
+    _watcher: Box<dyn Send>,
+    /// Whether one of its folders may not be watched any more.
+    lost: Arc<AtomicBool>,
+}
+
+impl Watching {
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+}
+
+/// Begins to watch; `None` when the system has no watcher to give.
+fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Watching> {
     match native(watched, hint) {
         Ok(watcher) => return Some(watcher),
         Err(error) => {
@@ -192,12 +209,13 @@ fn start(watched: &Watched, hint: &mpsc::Sender<()>) -> Option<Box<dyn Send>> {
 }
 
 #[cfg(target_os = "linux")]
-fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> std::io::Result<Box<dyn Send>> {
-    inotify::hear(watched, hint.clone()).map(|hearing| Box::new(hearing) as Box<dyn Send>)
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> std::io::Result<Watching> {
+    let (hearing, lost) = inotify::hear(watched, hint.clone())?;
+    Ok(Watching { _watcher: Box::new(hearing), lost })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> notify::Result<Box<dyn Send>> {
+fn native(watched: &Watched, hint: &mpsc::Sender<()>) -> notify::Result<Watching> {
     let watcher = notify::RecommendedWatcher::new(tell(watched, hint), NotifyConfig::default())?;
     attach(watcher, watched)
 }
@@ -221,9 +239,9 @@ fn tell(
     }
 }
 
-fn attach<W: Watcher + Send + 'static>(mut watcher: W, watched: &Watched) -> notify::Result<Box<dyn Send>> {
+fn attach<W: Watcher + Send + 'static>(mut watcher: W, watched: &Watched) -> notify::Result<Watching> {
     for (folder, _) in &watched.folders {
         watcher.watch(folder, RecursiveMode::NonRecursive)?;
     }
-    Ok(Box::new(watcher))
+    Ok(Watching { _watcher: Box::new(watcher), lost: Arc::default() })
 }

@@ -84,6 +84,26 @@ async fn a_folder_that_appears_later_is_watched() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_removed_and_made_again_is_watched() {
+    let world = World::start(&format!("{THREE}plugins: {{ dir: PLUGINS/again }}\n")).await;
+    world.upstream.always(openai::chat("ok"));
+    let dir = world.plugins().join("again");
+    std::fs::create_dir(&dir).unwrap();
+    put(&dir, "rule.wasm", &router_to("model-b"));
+    until(&world.gateway, "model-b").await;
+    for to in ["model-a", "model-b", "model-a"] {
+        // Many file systems give the new folder the number of the old one.
+        std::fs::remove_dir_all(&dir).unwrap();
+        std::fs::create_dir(&dir).unwrap();
+        until(&world.gateway, "model-default").await;
+        // What is looked at once more after a change is over.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        put(&dir, "rule.wasm", &router_to(to));
+        until(&world.gateway, to).await;
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_file_reloads_by_the_same_path() {
     let upstream = Upstream::start().await;
     upstream.always(openai::chat("ok"));
@@ -157,6 +177,73 @@ async fn a_prompt_in_a_file_of_its_own_is_read_and_read_again_when_it_changes() 
     assert_eq!(said().await[1], "Think of soup.");
     std::fs::remove_file(dir.path().join("prompts/system.md")).unwrap();
     gateway.log().wait_for_text("prompts/system.md cannot be read").await;
+}
+
+#[tokio::test]
+async fn prompts_that_come_late_and_folders_of_prompts_that_are_replaced_are_followed() {
+    use std::os::unix::fs::symlink;
+    let upstream = Upstream::start().await;
+    upstream.always(openai::chat("ok"));
+    let dir = tempfile::tempdir().unwrap();
+    let (base, file) = (dir.path(), dir.path().join("jackfield.yaml"));
+    std::fs::create_dir(base.join("plugins")).unwrap();
+    let text = |prompt: &str| {
+        format!(
+            "server: {{ listen: 127.0.0.1:0 }}\nproviders: {{ up: {{ kind: openai, base_url: \"{}\" }} }}\n\
+             models: {{ model-a: {{ provider: up }} }}\nplugins: {{ dir: \"{}\" }}\n\
+             workflows: {{ one: {{ steps: [{{ name: a, model: model-a, prompt: {prompt} }}] }} }}\n",
+            upstream.base_url(),
+            base.join("plugins").display()
+        )
+    };
+    let fill = |folder: &str, text: &str| {
+        std::fs::create_dir_all(base.join(folder)).unwrap();
+        std::fs::write(base.join(folder).join("plan.md"), text).unwrap();
+    };
+    std::fs::write(&file, text("none")).unwrap();
+    let gateway = Setup::file(&file).start().await;
+    let becomes = async |prompt: &str| {
+        let said = async {
+            loop {
+                let run = serde_json::json!({ "input": "soup" });
+                assert_eq!(gateway.post_json("/v1/workflows/one/runs", &run).await.status, 200);
+                let sent = upstream.requests().last().unwrap().json();
+                if sent["messages"][0]["content"].as_str().unwrap().starts_with(prompt) {
+                    return;
+                }
+            }
+        };
+        soon(prompt, said).await;
+    };
+    // What is looked at once more after a change is over.
+    let quiet = async || tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    becomes("none").await;
+
+    // Named before it is there.
+    std::fs::write(&file, text("{ file: texts/prompts/plan.md }")).unwrap();
+    gateway.log().wait_for_text("texts/prompts/plan.md cannot be read").await;
+    quiet().await;
+    fill("texts/prompts", "late");
+    becomes("late").await;
+    quiet().await;
+    // Its folder goes, and comes again later.
+    std::fs::remove_dir_all(base.join("texts/prompts")).unwrap();
+    quiet().await;
+    fill("texts/prompts", "again");
+    becomes("again").await;
+    // Its folder becomes a link, which is turned.
+    fill("releases/1", "first");
+    fill("releases/2", "second");
+    std::fs::remove_dir_all(base.join("texts/prompts")).unwrap();
+    symlink("../releases/1", base.join("texts/prompts")).unwrap();
+    becomes("first").await;
+    quiet().await;
+    symlink("../releases/2", base.join("texts/turned")).unwrap();
+    std::fs::rename(base.join("texts/turned"), base.join("texts/prompts")).unwrap();
+    becomes("second").await;
+    quiet().await;
+    fill("releases/2", "third");
+    becomes("third").await;
 }
 
 #[tokio::test]

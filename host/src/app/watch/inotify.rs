@@ -9,6 +9,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::inotify::{CreateFlags, Event, ReadFlags, Reader, WatchFlags, add_watch, init};
 use rustix::io::Errno;
@@ -26,8 +28,10 @@ pub(super) struct Hearing {
     _task: AbortOnDrop,
 }
 
-/// Hints at every change of the watched folders that matters, from now on.
-pub(super) fn hear(watched: &Watched, hint: mpsc::Sender<()>) -> io::Result<Hearing> {
+/// Hints at every change of the watched folders that matters, from now on. The flag is set, before the hint, once one of them
+/// may not be heard of any more: the system ends a watch with its folder.
+pub(super) fn hear(watched: &Watched, hint: mpsc::Sender<()>) -> io::Result<(Hearing, Arc<AtomicBool>)> {
+    let lost = Arc::new(AtomicBool::new(false));
     let system = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
     let changes = WatchFlags::ATTRIB
         | WatchFlags::CLOSE_WRITE
@@ -48,14 +52,16 @@ pub(super) fn hear(watched: &Watched, hint: mpsc::Sender<()>) -> io::Result<Hear
     )]
     let system = AsyncFd::new(system)?;
     let watched = watched.clone();
-    let listening = async move { listen(&system, &folders, &watched, &hint).await };
-    Ok(Hearing { _task: AbortOnDrop(tokio::spawn(listening)) })
+    let flag = Arc::clone(&lost);
+    let listening = async move { listen(&system, &folders, &watched, &flag, &hint).await };
+    Ok((Hearing { _task: AbortOnDrop(tokio::spawn(listening)) }, lost))
 }
 
 async fn listen(
     system: &AsyncFd<OwnedFd>,
     folders: &[(i32, PathBuf)],
     watched: &Watched,
+    lost: &AtomicBool,
     hint: &mpsc::Sender<()>,
 ) {
     let mut buffer = Box::new_uninit_slice(BUFFER);
@@ -65,7 +71,7 @@ async fn listen(
         let mut events = Reader::new(system.get_ref(), &mut buffer);
         loop {
             let matters = match events.next() {
-                Ok(event) => matters(&event, folders, watched),
+                Ok(event) => matters(&event, folders, watched, lost),
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => break,
                 // Whatever that is, it is not worth a loop that never rests.
@@ -84,11 +90,15 @@ async fn listen(
     }
 }
 
-fn matters(event: &Event<'_>, folders: &[(i32, PathBuf)], watched: &Watched) -> bool {
+fn matters(event: &Event<'_>, folders: &[(i32, PathBuf)], watched: &Watched, lost: &AtomicBool) -> bool {
     let Some(name) = event.file_name() else {
-        // The folder itself, or events were lost.
-        let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
-        return event.events().intersects(gone | ReadFlags::QUEUE_OVERFLOW | ReadFlags::ATTRIB);
+        // The folder itself, or events were lost, which may have told of its end.
+        let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT | ReadFlags::IGNORED;
+        let gone = event.events().intersects(gone | ReadFlags::QUEUE_OVERFLOW);
+        if gone {
+            lost.store(true, Ordering::Release);
+        }
+        return gone || event.events().contains(ReadFlags::ATTRIB);
     };
     let name = OsStr::from_bytes(name.to_bytes());
     let mut here = folders.iter().filter(|(number, _)| *number == event.wd());

@@ -102,7 +102,7 @@ impl Config {
         let mut located = Located::new(&mut found, &document.places);
         let written = &document.value["workflows"];
         let mut config = Self::assemble(source, &raw, written, &known, &replaced, environment, &mut located);
-        config.warnings = found.finish()?;
+        config.warnings = found.finish().map_err(|report| report.reading(files.paths.clone()))?;
         config.files.clone_from(&files.paths);
         config.fingerprint = files.fingerprint(text.raw());
         Ok(config)

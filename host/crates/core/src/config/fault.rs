@@ -17,13 +17,15 @@ pub struct Fault {
     hint: Option<String>,
     place: Option<Range<usize>>,
     also: Vec<(Range<usize>, String)>,
+    /// Where the configuration names the file that this is about, if it is about another.
+    named: Option<usize>,
 }
 
 impl Fault {
     /// Something that keeps the configuration from being used.
     pub(crate) fn new(text: &Arc<Text>, place: Option<Range<usize>>, message: impl Into<String>) -> Self {
         let (text, message) = (Arc::clone(text), message.into());
-        Self { text, severity: Severity::Error, message, hint: None, place, also: Vec::new() }
+        Self { text, severity: Severity::Error, message, hint: None, place, also: Vec::new(), named: None }
     }
 
     /// Something worth saying that does not stand in the way.
@@ -44,6 +46,12 @@ impl Fault {
         self
     }
 
+    /// It is in a file of its own, which the configuration names here.
+    pub(crate) fn named_at(mut self, offset: usize) -> Self {
+        self.named = Some(offset);
+        self
+    }
+
     /// What is wrong, in one line.
     pub fn message(&self) -> &str {
         &self.message
@@ -61,7 +69,7 @@ impl Fault {
 
     /// Faults are told in the order of the file; those without a place come first.
     pub(crate) fn order(&self) -> (Option<usize>, &str) {
-        (self.place.as_ref().map(|p| p.start), &self.message)
+        (self.named.or(self.place.as_ref().map(|p| p.start)), &self.message)
     }
 
     /// Where it is: `file:line:column`, which editors and terminals make a link of.

@@ -1,5 +1,6 @@
 //! Collects faults and warnings while a configuration is checked, so that no check stops the next.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +32,27 @@ pub(crate) struct Findings {
     faults: Vec<Fault>,
     untold: usize,
     warnings: Vec<Fault>,
+    /// Values that stand in files of their own.
+    files: BTreeMap<Pointer, Arc<Text>>,
+}
+
+/// A place in the configuration, and in the file that it names if the value stands there.
+pub(crate) struct Spot {
+    /// In the configuration.
+    pub(crate) range: Range<usize>,
+    file: Option<(Arc<Text>, Range<usize>)>,
+}
+
+impl From<Range<usize>> for Spot {
+    fn from(range: Range<usize>) -> Self {
+        Self { range, file: None }
+    }
 }
 
 impl Findings {
     /// An empty collector for one text.
     pub(crate) fn new(text: Arc<Text>) -> Self {
-        Self { text, faults: Vec::new(), untold: 0, warnings: Vec::new() }
+        Self { text, faults: Vec::new(), untold: 0, warnings: Vec::new(), files: BTreeMap::new() }
     }
 
     /// Adds a fault.
@@ -94,7 +110,17 @@ impl<'a> Located<'a> {
 
     /// Where a part of a text value stands: `length` bytes from `offset` of `text`, which is what the value says. A value
     /// that is written otherwise (escapes, folded lines) is taken as a whole.
-    pub(crate) fn within(&self, at: &Pointer, text: &str, offset: usize, length: usize) -> Range<usize> {
+    pub(crate) fn within(&self, at: &Pointer, text: &str, offset: usize, length: usize) -> Spot {
+        let range = self.within_text(at, text, offset, length);
+        let file = self.findings.files.get(&self.places.in_text(at)).map(|file| {
+            // A byte order mark is no part of what is shown.
+            let start = offset.saturating_sub(text.len().saturating_sub(file.raw().len()));
+            (Arc::clone(file), start..start.saturating_add(length).min(file.raw().len()).max(start))
+        });
+        Spot { range, file }
+    }
+
+    fn within_text(&self, at: &Pointer, text: &str, offset: usize, length: usize) -> Range<usize> {
         let place = self.places.nearest(at);
         let whole = place.label();
         let end = (offset.saturating_add(length.max(1))).min(text.len());
@@ -115,14 +141,26 @@ impl<'a> Located<'a> {
         self.places.nearest(at).label()
     }
 
-    /// A fault about these bytes of the file.
+    /// The value at this place stands in a file of this name. A prompt holds no secrets: what is wrong with it is shown.
+    pub(crate) fn stands_in(&mut self, at: Pointer, name: &str, text: &str) {
+        let text = Text::new(name, text);
+        text.hide([]);
+        self.findings.files.insert(at, Arc::new(text));
+    }
+
+    /// A fault about this place.
     pub(crate) fn fault_at(
         &mut self,
-        range: Range<usize>,
+        spot: impl Into<Spot>,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        let fault = Fault::new(&self.findings.text, Some(range), message).hint(hint);
+        let Spot { range, file } = spot.into();
+        let fault = match file {
+            Some((text, within)) => Fault::new(&text, Some(within), message).named_at(range.start),
+            None => Fault::new(&self.findings.text, Some(range), message),
+        };
+        let fault = fault.hint(hint);
         self.findings.add(fault);
     }
 

@@ -20,8 +20,8 @@ use super::source::Source;
 const MAX_FILE: usize = 256 << 10;
 /// Files in one configuration.
 const MAX_FILES: usize = 256;
-/// What stands in for a text that cannot be read: its fault is told, and no other comes of it.
-const UNREAD: &str = "(a file that cannot be read)";
+/// What stands in for a text that cannot be read: its fault is told, and no other comes of it (a template has to have the input).
+const UNREAD: &str = "(a file that cannot be read) ${input}";
 
 /// Where texts may stand in files; `*` is any name or place.
 const PLACES: &[&[&str]] = &[
@@ -114,7 +114,7 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
         found.fault(at, message, "write `{ file: prompts/plan.md }` and nothing beside it");
         return UNREAD.to_owned();
     };
-    let at = at.key("file");
+    let (value_at, at) = (at, at.key("file"));
     let path = folder.join(named);
     if files.paths.len() >= MAX_FILES {
         let message = format!("more than {MAX_FILES} texts stand in files");
@@ -128,6 +128,7 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
             // The lengths keep two texts from running into each other.
             files.sum.update((text.len() as u64).to_le_bytes());
             files.sum.update(text.as_bytes());
+            found.stands_in(value_at.clone(), &path.display().to_string(), &text);
             text
         }
         Err(why) => {
@@ -145,17 +146,31 @@ fn text(value: &Value, at: &Pointer, folder: &Path, files: &mut Files, found: &m
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    // A pipe would keep the gateway waiting.
-    if !file.metadata().is_ok_and(|about| about.is_file()) {
+    // To open a pipe is to wait for its writer, and other devices may do worse: looked at before, and once more for what is open.
+    let opened = std::fs::metadata(path).and_then(|about| about.is_file().then(|| open(path)).transpose());
+    let file = opened.map_err(|error| error.to_string())?;
+    let Some(file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) else {
         return Err("it is not a file".to_owned());
-    }
+    };
     let mut bytes = Vec::new();
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > MAX_FILE {
         return Err(format!("it is larger than {} KiB", MAX_FILE >> 10));
     }
     String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8".to_owned())
+}
+
+/// Opens a file and waits for nobody, should it be a pipe by now.
+#[cfg(unix)]
+fn open(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// What such a place takes, for editors.
@@ -168,4 +183,26 @@ pub(super) fn schema(_: &mut SchemaGenerator) -> Schema {
         "required": ["file"],
         "additionalProperties": false,
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let pipe = std::env::temp_dir().join(format!("jackfield-pipe-{}", std::process::id()));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = pipe.clone();
+        std::thread::spawn(move || {
+            // Whether it is looked at first, or has become one since.
+            let opened = open(&path).map(|_| ()).map_err(|error| error.to_string());
+            tell.send((read(&path), opened))
+        });
+        let told = told.recv_timeout(std::time::Duration::from_secs(10));
+        std::fs::remove_file(pipe).unwrap();
+        assert_eq!(told, Ok((Err("it is not a file".to_owned()), Ok(()))));
+    }
 }

@@ -1,6 +1,7 @@
 //! All faults of one configuration, told at once.
 
 use std::fmt::{self, Write};
+use std::path::PathBuf;
 
 use miette::{Diagnostic, GraphicalReportHandler};
 
@@ -13,13 +14,26 @@ pub struct Report {
     faults: Vec<Fault>,
     /// Faults beyond the bound on how many are kept.
     untold: usize,
+    /// The files that its prompts are read from, as far as it could be told.
+    files: Vec<PathBuf>,
 }
 
 impl Report {
     /// A report over these faults, of the text of this name.
     pub(crate) fn new(name: &str, mut faults: Vec<Fault>, untold: usize) -> Self {
         faults.sort_by(|a, b| a.order().cmp(&b.order()));
-        Self { name: name.to_owned(), faults, untold }
+        Self { name: name.to_owned(), faults, untold, files: Vec::new() }
+    }
+
+    /// Says which files the configuration's prompts are read from.
+    pub(crate) fn reading(mut self, files: Vec<PathBuf>) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The files that prompts are read from, those that are not there included: a change of one may mend the configuration.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The faults; never empty.

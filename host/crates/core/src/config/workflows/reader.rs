@@ -166,7 +166,7 @@ impl Reading<'_, '_> {
                 match (path.name.as_str(), self.reader.steps.iter().position(|step| *step == path.name)) {
                     ("input", _) => self.input(path),
                     (_, Some(step)) => {
-                        self.needs.entry(step).or_insert_with(|| range.clone());
+                        self.needs.entry(step).or_insert_with(|| range.range.clone());
                         self.output(step, path)
                     }
                     (name, None) => Err(self.unknown(name)),
