@@ -28,6 +28,12 @@ impl RunId {
     pub fn generate() -> Self {
         Self(ulid::Ulid::generate())
     }
+
+    /// Whether this is how such an id is written. A name may begin like one.
+    pub fn names_one(text: &str) -> bool {
+        text.strip_prefix("run_")
+            .is_some_and(|ulid| ulid.len() == 26 && ulid::Ulid::from_string(ulid).is_ok())
+    }
 }
 
 impl fmt::Display for RunId {
