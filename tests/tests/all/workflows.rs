@@ -473,7 +473,8 @@ async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own(
         "{ADMIN}\n{MODELS}\nworkflows:\n  pair:\n    budget_usd: 1\n    steps:\n      - {{ name: a, model: planner, prompt: alpha }}\n      - {{ name: b, model: planner, prompt: beta }}\n"
     );
     let World { upstream, gateway, .. } = World::start(&yaml).await;
-    upstream.push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("never"));
+    upstream
+        .push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("never"));
     let fails = Answer::json(500, &json!({})).hang_before_head("fails");
     upstream.push_for(&Match::model("planner").and_text("beta"), fails);
     let (reply, ()) = tokio::join!(run(&gateway, "pair", Value::Null), async {
@@ -509,8 +510,12 @@ async fn what_ran_beside_a_step_that_failed_is_given_up_for_a_reason_of_its_own(
         assert!(metrics.contains(&format!("\n{line}\n")), "{line}\n{metrics}");
     }
     // A run whose own client leaves is another matter.
-    upstream.push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("gone"));
-    upstream.push_for(&Match::model("planner").and_text("beta"), openai::chat("late").hang_before_head("gone too"));
+    upstream
+        .push_for(&Match::model("planner").and_text("alpha"), openai::chat("late").hang_before_head("gone"));
+    upstream.push_for(
+        &Match::model("planner").and_text("beta"),
+        openai::chat("late").hang_before_head("gone too"),
+    );
     let stream = gateway.open_stream_from("/v1/workflows/pair/runs", r#"{"stream":true}"#).await;
     upstream.at_gate("gone").await;
     upstream.at_gate("gone too").await;
@@ -723,6 +728,44 @@ async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use
         assert_eq!(gateway.send("GET", &path, &[("authorization", &bearer)], "").await.status, status);
     }
     assert_eq!(gateway.get(&path).await.status, 401);
+}
+
+#[tokio::test]
+async fn without_a_project_a_run_is_its_keys_and_what_a_key_may_not_run_it_does_not_see() {
+    let keys = r#"keys:
+  - { key: key-of-nobody-one-1, name: one }
+  - { key: key-of-nobody-two-2, name: two }
+  - { key: key-of-project-all-3, project: p }
+  - { key: key-of-project-half-4, project: p, models: [workflow/two, worker, expert] }
+"#;
+    let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;
+    upstream.always(openai::chat("said"));
+    let ask = async |key: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        let body = if method == "POST" { "{}" } else { "" };
+        gateway.send(method, path, &[("authorization", &bearer)], body).await
+    };
+    let (one, all) = ("key-of-nobody-one-1", "key-of-project-all-3");
+    let mut begun = Vec::new();
+    for key in [one, all] {
+        let record = ask(key, "POST", "/v1/workflows/kept/runs").await.json();
+        begun.push(record["id"].as_str().unwrap().to_owned());
+    }
+    for (key, run, status) in [
+        (one, &begun[0], 200),
+        ("key-of-nobody-two-2", &begun[0], 404),
+        (all, &begun[0], 404),
+        (one, &begun[1], 404),
+        (all, &begun[1], 200),
+        ("key-of-project-half-4", &begun[1], 403),
+    ] {
+        assert_eq!(ask(key, "GET", &format!("/v1/runs/{run}")).await.status, status, "{key} {run}");
+        let listed = ask(key, "GET", "/v1/runs").await.json();
+        let listed = listed["data"].as_array().unwrap().iter().any(|listed| listed["id"] == **run);
+        assert_eq!(listed, status == 200, "{key} {run}");
+        let resume = format!("/v1/workflows/kept/runs/{run}/resume");
+        assert_eq!(ask(key, "POST", &resume).await.status, status, "{key} {run}");
+    }
 }
 
 #[tokio::test]
