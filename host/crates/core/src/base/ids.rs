@@ -41,3 +41,20 @@ impl fmt::Display for RunId {
         write!(f, "run_{}", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_begins_like_a_runs_id_is_none() {
+        for (text, is) in [
+            (RunId::generate().to_string(), true),
+            ("run_tests".to_owned(), false),
+            ("run_".to_owned(), false),
+            (RequestId::generate().to_string(), false),
+        ] {
+            assert_eq!(RunId::names_one(&text), is, "{text}");
+        }
+    }
+}
