@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use jackfield_core::config::{
-    Config, Instances, PluginSettings as Configured, Source, State, ValidatorOnError,
-};
+use jackfield_core::config::{Config, Instances, PluginSettings as Configured, Source, ValidatorOnError};
 use jackfield_core::telemetry::metrics::{Metrics, ReloadChange};
 use jackfield_gateway::policy::{RouterSlot, Rules, ShadowSlot, ShadowTasks, ValidatorSlot};
 use jackfield_gateway::world::{LiveTable, Load, World};
@@ -248,17 +246,18 @@ impl Keeper {
         file.as_deref() == self.store.path()
     }
 
-    /// Opens the file that a new configuration needs and the one in force does not. One that keeps what it counts in memory goes
-    /// on with that until the next start.
+    /// Opens the file that a new configuration needs and none before did. A store that has counted in memory goes on with that
+    /// until the next start.
     async fn open_state(&self, next: &Arc<Config>) -> Result<(), String> {
-        let needs = matches!(self.config.state(), State::Unset) && Store::file(next).is_some();
-        if self.store.path().is_some() || !needs {
+        if self.store.path().is_some() || Store::file(next).is_none() {
             return Ok(());
         }
         let (store, next) = (Arc::clone(&self.store), Arc::clone(next));
         let opened = tokio::task::spawn_blocking(move || store.write_down(&next)).await;
-        opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        tracing::info!(target: "jackfield::world", state = self.store.path(), "the state's file is open: what is spent from now on is written down there");
+        let opened = opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        if opened {
+            tracing::info!(target: "jackfield::world", state = self.store.path(), "the state's file is open: what is spent from now on is written down there");
+        }
         Ok(())
     }
 

@@ -145,6 +145,7 @@ async fn listed(api: &Api, name: Option<&str>, asked: &str, headers: &HeaderMap)
     let world = api.world.load_full();
     let found = async {
         let caller = auth::caller(world.config().keys(), headers)?;
+        let _place = enter(api, &world)?;
         let limit = query::limit(asked, LISTED, MAX_LISTED)?;
         if let Some(name) = name {
             named::may_run(&caller, name)?;
@@ -170,6 +171,7 @@ async fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> R
     let world = api.world.load_full();
     let found = async {
         let caller = auth::caller(world.config().keys(), headers)?;
+        let _place = enter(api, &world)?;
         let record = world.runs().find(&world, id, &caller).await?;
         match name.is_none_or(|name| name == record.workflow) {
             true => Ok(record),
@@ -185,6 +187,15 @@ async fn find(api: &Api, name: Option<&str>, id: &str, headers: &HeaderMap) -> R
     }
 }
 
+/// A place among the requests under way.
+fn enter(api: &Api, world: &World) -> Result<LoadGuard, Fault> {
+    let most = world.config().server().limits().in_flight;
+    api.load.enter(most).ok_or_else(|| {
+        let message = format!("{most} requests are under way already (server.limits.in_flight)");
+        Fault::new(FaultKind::Overloaded, message)
+    })
+}
+
 /// Everything between the wire and the run. Whoever goes on with a run need not say anything.
 async fn receive(api: &Api, request: Request, begins: bool) -> Result<Wanted, Fault> {
     let world = api.world.load_full();
@@ -194,11 +205,7 @@ async fn receive(api: &Api, request: Request, begins: bool) -> Result<Wanted, Fa
     if begins {
         body::check_type(&parts.headers)?;
     }
-    let place = api.load.enter(limits.in_flight).ok_or_else(|| {
-        let message =
-            format!("{} requests are under way already (server.limits.in_flight)", limits.in_flight);
-        Fault::new(FaultKind::Overloaded, message)
-    })?;
+    let place = enter(api, &world)?;
     let bytes = body::read(&parts.headers, sent, limits.body, limits.body_timeout).await?;
     if !begins && !bytes.is_empty() {
         body::check_type(&parts.headers)?;

@@ -731,6 +731,44 @@ async fn a_key_runs_the_workflows_that_it_may_name_on_the_models_that_it_may_use
 }
 
 #[tokio::test]
+async fn without_a_project_a_run_is_its_keys_and_what_a_key_may_not_run_it_does_not_see() {
+    let keys = r#"keys:
+  - { key: key-of-nobody-one-1, name: one }
+  - { key: key-of-nobody-two-2, name: two }
+  - { key: key-of-project-all-3, project: p }
+  - { key: key-of-project-half-4, project: p, models: [workflow/two, worker, expert] }
+"#;
+    let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;
+    upstream.always(openai::chat("said"));
+    let ask = async |key: &str, method: &str, path: &str| {
+        let bearer = format!("Bearer {key}");
+        let body = if method == "POST" { "{}" } else { "" };
+        gateway.send(method, path, &[("authorization", &bearer)], body).await
+    };
+    let (one, all) = ("key-of-nobody-one-1", "key-of-project-all-3");
+    let mut begun = Vec::new();
+    for key in [one, all] {
+        let record = ask(key, "POST", "/v1/workflows/kept/runs").await.json();
+        begun.push(record["id"].as_str().unwrap().to_owned());
+    }
+    for (key, run, status) in [
+        (one, &begun[0], 200),
+        ("key-of-nobody-two-2", &begun[0], 404),
+        (all, &begun[0], 404),
+        (one, &begun[1], 404),
+        (all, &begun[1], 200),
+        ("key-of-project-half-4", &begun[1], 403),
+    ] {
+        assert_eq!(ask(key, "GET", &format!("/v1/runs/{run}")).await.status, status, "{key} {run}");
+        let listed = ask(key, "GET", "/v1/runs").await.json();
+        let listed = listed["data"].as_array().unwrap().iter().any(|listed| listed["id"] == **run);
+        assert_eq!(listed, status == 200, "{key} {run}");
+        let resume = format!("/v1/workflows/kept/runs/{run}/resume");
+        assert_eq!(ask(key, "POST", &resume).await.status, status, "{key} {run}");
+    }
+}
+
+#[tokio::test]
 async fn a_projects_runs_are_listed_the_newest_first_page_by_page() {
     let keys = "keys:\n  - { key: key-of-project-one-1, project: one }\n  - { key: key-of-project-two-2, project: two }\n";
     let World { upstream, gateway, .. } = World::start(&format!("{MODELS}\nworkflows:\n{TWO}\n{keys}")).await;

@@ -40,6 +40,14 @@ pub enum StateError {
         /// What was said.
         reason: Arc<str>,
     },
+    /// A run is not under way, so that nothing more of it is written down.
+    #[error(
+        "write down the run {run}: it is over, or not kept any more; look at it, and begin a new one if need be"
+    )]
+    NoRun {
+        /// Its id.
+        run: Arc<str>,
+    },
     /// More waits to be written than may wait.
     #[error("write to the state {path}: too much waits to be written; is the disk slow or full?")]
     Busy {

@@ -38,6 +38,8 @@ pub struct Store {
     runs: Runs,
     database: OnceLock<Database>,
     shared: Option<Shared>,
+    /// It was opened for a configuration that said where it is kept: it stays there until the next start.
+    stays: bool,
 }
 
 /// What is shared with other hosts.
@@ -63,6 +65,7 @@ impl Store {
             }
             None => (Self::default(), Vec::new()),
         };
+        store.stays = !matches!(config.state(), State::Unset);
         if let Some(shared) = config.state().shared() {
             let counters = Counters::new(Link::new(shared)?, &shared.name, shared.lease);
             let leases = Arc::new(Leases::new(counters, shared.on_store_error));
@@ -100,20 +103,24 @@ impl Store {
         })
     }
 
-    /// Opens the file that a new configuration needs and the one before did not: from then on everything is written down there.
-    /// Blocks like [`Self::open`]. For one task at a time, and a store whose ledger has been idle so far.
+    /// Opens the file that a new configuration needs and those before did not: from then on everything is written down there.
+    /// Says whether it did; a store that has counted anything in memory, or is to stay there, does not. Blocks like
+    /// [`Self::open`]. For one task at a time, the one that configures the ledger.
     ///
     /// # Errors
     /// It cannot be opened: nothing has changed.
-    pub fn write_down(&self, config: &Config) -> Result<(), StateError> {
-        let Some((path, synchronous)) = Self::file(config).filter(|_| self.database.get().is_none()) else {
-            return Ok(());
-        };
+    pub fn write_down(&self, config: &Config) -> Result<bool, StateError> {
+        // What was counted in memory would be lost.
+        let stays =
+            self.stays || self.database.get().is_some() || self.ledger.in_memory() || self.runs.in_memory();
+        let Some((path, synchronous)) = Self::file(config).filter(|_| !stays) else { return Ok(false) };
         let (database, restored) = open_file(&path, synchronous, config)?;
-        self.runs.write_down(database.clone());
+        if !self.runs.write_down(database.clone()) {
+            return Ok(false);
+        }
         self.ledger.write_down(database.clone(), restored);
         let _ = self.database.set(database);
-        Ok(())
+        Ok(true)
     }
 
     /// The file that this configuration writes to; `None`: none. A relative path starts at the folder of the configuration
@@ -172,6 +179,7 @@ fn open_file(
     let mut opening = Opening::open(path, synchronous, &[ledger::TABLES, runs::TABLES])?;
     let budgets = config.orchestrator().budgets().cloned().unwrap_or_default();
     let restored = ledger::Restored::read(&mut opening, &budgets)?;
+    opening.with(runs::break_off)?;
     Ok((opening.start()?, restored))
 }
 

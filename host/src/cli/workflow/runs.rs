@@ -5,14 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use clap::Args;
 use serde_json::Value;
 
+use jackfield_core::base::RunId;
 use jackfield_store::show_time;
 
 use super::follow::{fault, finished, summary};
 use super::gateway::GatewayArgs;
 use crate::cli::{Failed, Outcome, out, runtime};
-
-/// What the ids of runs begin with. No workflow's name is meant by such a word.
-const RUN: &str = "run_";
 
 #[derive(Args)]
 pub(crate) struct RunsArgs {
@@ -35,7 +33,7 @@ pub(crate) struct RunsArgs {
 pub(in crate::cli) fn run(args: &RunsArgs) -> Outcome {
     let client = args.gateway.client()?;
     let path = match &args.of {
-        Some(id) if id.starts_with(RUN) => format!("/v1/runs/{id}"),
+        Some(id) if RunId::names_one(id) => format!("/v1/runs/{id}"),
         of => {
             let path = of.as_ref().map_or("/v1/runs".to_owned(), |name| format!("/v1/workflows/{name}/runs"));
             let before = args.before.as_ref().map(|id| format!("&before={id}")).unwrap_or_default();

@@ -81,3 +81,17 @@ async fn limits_change_under_open_reservations_and_what_is_held_stays_held() {
     assert_eq!(gateway.chat(body(&json!({}))).await.status, 200);
     assert_eq!(used(&gateway).await, 3 * ANSWER);
 }
+
+#[tokio::test]
+async fn what_was_counted_in_memory_is_not_swapped_for_a_file_before_the_next_start() {
+    let home = Home::new("state: ':memory:'", &daily(1_000_000_000)).await;
+    home.upstream.always(openai::chat("fine"));
+    let gateway = home.start().await;
+    assert_eq!(gateway.chat(body(&json!({}))).await.status, 200);
+    home.write("", &daily(1_000_000_000));
+    gateway.log().wait_for_text("take effect at the next start").await;
+    home.write("", &daily(2_000_000_000));
+    until_limit(&gateway, 2.0).await;
+    assert_eq!(used(&gateway).await, ANSWER);
+    assert!(!home.state().exists(), "nothing is written down before the next start");
+}

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use jackfield_core::contract::{Fault, GivenUp, RunScope};
+use jackfield_store::runs::Owner;
 
 use super::listing::RunSummary;
 use super::record::{ErrorRecord, RunRecord, RunStatus, Spent, StepRecord, StepStatus, millis};
@@ -91,7 +92,7 @@ pub(super) struct Board {
     began: Instant,
     scope: Arc<RunScope>,
     /// Whose it is.
-    project: Option<String>,
+    owner: Owner,
 }
 
 impl Board {
@@ -99,11 +100,11 @@ impl Board {
     pub(super) fn new(
         record: RunRecord,
         scope: Arc<RunScope>,
-        project: Option<String>,
+        owner: Owner,
         listening: Listening,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, heard) = mpsc::channel(WAITING);
-        (Self { record: Mutex::new(record), listening, events, began: Instant::now(), scope, project }, heard)
+        (Self { record: Mutex::new(record), listening, events, began: Instant::now(), scope, owner }, heard)
     }
 
     /// The gateway stops: that is why calls are given up from now on.
@@ -111,9 +112,9 @@ impl Board {
         self.scope.ends(GivenUp::Stopping);
     }
 
-    /// Whether it is this project's.
-    pub(super) fn is_of(&self, project: Option<&str>) -> bool {
-        self.project.as_deref() == project
+    /// Whether it is this caller's.
+    pub(super) fn is_of(&self, caller: &Owner) -> bool {
+        caller.owns(self.owner.project.as_deref(), self.owner.key.as_deref())
     }
 
     /// Whether the last step's text is listened to.

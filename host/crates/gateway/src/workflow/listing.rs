@@ -1,13 +1,14 @@
 //! Runs as a list tells them: how each stands and what it took, without what it was given and what came of it.
 //!
-//! A caller sees those of its project. Bounded by [`MAX_LISTED`].
+//! A caller sees those of its project, or without one those of its key, of workflows that it may run. Bounded by [`MAX_LISTED`].
 
 use serde::{Deserialize, Serialize};
 
 use jackfield_core::contract::{Caller, Fault};
-use jackfield_store::runs::{Listing, StoredRun};
+use jackfield_store::runs::{Listing, StoredSummary};
 
 use super::journal::unavailable;
+use super::named;
 use super::record::{ErrorRecord, RunRecord, RunStatus};
 use super::registry::Runs;
 use crate::world::World;
@@ -65,7 +66,7 @@ impl From<&RunRecord> for RunSummary {
 }
 
 impl Runs {
-    /// The runs of the caller's project, of this workflow where one is named, begun before this one where one is named. `limit` is
+    /// The caller's runs, of this workflow where one is named, begun before this one where one is named. `limit` is
     /// one to [`MAX_LISTED`].
     ///
     /// # Errors
@@ -80,27 +81,36 @@ impl Runs {
     ) -> Result<RunList, Fault> {
         let limit = limit.clamp(1, MAX_LISTED);
         let listing = Listing {
-            project: caller.project.clone(),
-            workflow: workflow.map(str::to_owned),
+            owner: named::owner(caller),
+            workflows: workflow.map_or_else(|| named::nameable(caller), |name| Some(vec![name.to_owned()])),
             before: before.map(str::to_owned),
             // One more tells whether there are more.
             limit: limit + 1,
         };
-        let mut data = world.store().runs().list(listing, of_stored).await.map_err(unavailable)?;
-        let has_more = data.len() > limit;
-        data.truncate(limit);
-        for summary in &mut data {
-            if let Some(live) = self.summary(&summary.id) {
-                *summary = live;
+        let stored = world.store().runs();
+        let mut rows = stored.list(listing.clone()).await.map_err(unavailable)?;
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let mut live: Vec<_> = rows.iter().map(|row| self.summary(&row.id)).collect();
+        let open = |(row, live): (&StoredSummary, &Option<_>)| row.summary.is_none() && live.is_none();
+        // One that was under way when it was read and is no more has its end written down by now.
+        if rows.iter().zip(&live).any(open) {
+            let mut again = stored.list(listing).await.map_err(unavailable)?;
+            for (row, live) in rows.iter_mut().zip(&mut live) {
+                if let Some(at) = again.iter().position(|read| read.id == row.id) {
+                    *row = again.swap_remove(at);
+                }
+                *live = self.summary(&row.id);
             }
         }
-        Ok(RunList { data, has_more })
+        let data = rows.into_iter().zip(live).map(|(row, live)| live.unwrap_or_else(|| of_stored(row)));
+        Ok(RunList { data: data.collect(), has_more })
     }
 }
 
-/// A run as it is kept. One without a record is under way, or its process ended before it did.
-fn of_stored(run: StoredRun) -> RunSummary {
-    let told = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
+/// A run as it is kept. The process of one without a summary ended before it did.
+fn of_stored(run: StoredSummary) -> RunSummary {
+    let told = run.summary.as_deref().and_then(|summary| serde_json::from_str(summary).ok());
     told.unwrap_or(RunSummary {
         id: run.id,
         object: "workflow.run".to_owned(),

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use jackfield_core::base::excerpt;
 use jackfield_core::config::Workflow;
 use jackfield_core::contract::{Caller, Fault, FaultKind};
+use jackfield_store::runs::Owner;
 use std::sync::Arc;
 
 use crate::world::World;
@@ -47,8 +48,19 @@ pub fn may_name(caller: &Caller, name: &str) -> bool {
     caller.models.as_deref().is_none_or(|models| models.iter().any(named))
 }
 
+/// The workflows that the caller's key may name; `None`: all.
+pub(super) fn nameable(caller: &Caller) -> Option<Vec<String>> {
+    let models = caller.models.as_deref()?.iter();
+    Some(models.filter_map(|model| model.strip_prefix(WORKFLOW_PREFIX)).map(str::to_owned).collect())
+}
+
+/// Whose the runs are that this caller begins, and those that it sees.
+pub(super) fn owner(caller: &Caller) -> Owner {
+    Owner { project: caller.project.clone(), key: caller.key.as_deref().map(str::to_owned) }
+}
+
 pub(super) fn unknown_run(id: &str) -> Fault {
-    let message = format!("no run '{}' is kept for this project", excerpt(id, 64));
+    let message = format!("no run '{}' is kept for this project or key", excerpt(id, 64));
     Fault::new(FaultKind::UnknownRun, message)
 }
 

@@ -4,6 +4,7 @@
 //! its time is up, or when serving ends. At most `MAX_RUNS` at once. What is over is in the store.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use jackfield_core::base::{DrainGuard, RunId};
 use jackfield_core::config::{OnDisconnect, Workflow};
 use jackfield_core::contract::{Caller, Fault, FaultKind, GivenUp, RunScope};
-use jackfield_store::runs::{Standing, StoredCall, StoredRun};
+use jackfield_store::runs::{Ended, Standing, StoredCall, StoredRun};
 
 use super::board::{Board, Event, Listening};
 use super::context::Context;
@@ -39,7 +40,8 @@ pub struct Runs {
 
 #[derive(Debug, Default)]
 struct Live {
-    boards: HashMap<String, Arc<Board>>,
+    /// A run that is about to go on has its place before its board.
+    places: HashMap<String, Option<Arc<Board>>>,
     tasks: JoinSet<()>,
     /// Serving has ended: nothing begins any more.
     ended: bool,
@@ -116,7 +118,7 @@ pub(super) fn ended_from_outside() -> Fault {
 impl Runs {
     /// How many are under way.
     pub fn under_way(&self) -> usize {
-        self.lock().boards.len()
+        self.lock().places.len()
     }
 
     /// Begins a run of a workflow with an input that is checked.
@@ -131,18 +133,21 @@ impl Runs {
         ask: RunAsk,
     ) -> Result<Started, Fault> {
         named::may_run(&ask.caller, &workflow.name)?;
+        let id = RunId::generate().to_string();
+        let place = Place::take(self, &id)?;
         let run = StoredRun {
-            id: RunId::generate().to_string(),
+            id,
             workflow: workflow.name.clone(),
             digest: workflow.digest,
             project: ask.caller.project.clone(),
             user: ask.caller.user.clone(),
+            key: ask.caller.key.as_deref().map(str::to_owned),
             started_ms: now_ms(),
             input: input.to_string(),
             standing: Standing::Open,
             record: None,
         };
-        self.launch(world, workflow, run, Vec::new(), input, ask).await
+        place.launch(world, workflow, run, Vec::new(), input, ask).await
     }
 
     /// Goes on with a run that broke off. What its calls answered is not asked for again.
@@ -158,13 +163,14 @@ impl Runs {
     ) -> Result<Resumed, Fault> {
         named::may_run(&ask.caller, &workflow.name)?;
         let unknown = || named::unknown_run(id);
+        // Before it is read: what is read then stays true. Told after: whose run it is counts first.
+        let place = Place::take(self, id);
         let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        if run.project != ask.caller.project || run.workflow != workflow.name {
+        let owner = named::owner(&ask.caller);
+        if !owner.owns(run.project.as_deref(), run.key.as_deref()) || run.workflow != workflow.name {
             return Err(unknown());
         }
-        if self.lock().boards.contains_key(id) {
-            return Err(Fault::new(FaultKind::RunConflict, format!("the run {id} is under way")));
-        }
+        let place = place?;
         let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
         if let (Standing::Whole, Some(record)) = (run.standing, record) {
             return Ok(Resumed::Whole(Box::new(record)));
@@ -178,31 +184,37 @@ impl Runs {
         }
         let input = serde_json::from_str(&run.input).unwrap_or(Value::Null);
         let run = StoredRun { standing: Standing::Open, record: None, ..run };
-        self.launch(world, workflow, run, calls, input, ask).await.map(Resumed::Started)
+        place.launch(world, workflow, run, calls, input, ask).await.map(Resumed::Started)
     }
 
-    /// How a run stands, if it is kept and this caller's project's.
+    /// How a run stands, if it is kept and this caller's.
     ///
     /// # Errors
-    /// There is no such run.
+    /// There is no such run, or the caller may not run its workflow.
     pub async fn find(&self, world: &World, id: &str, caller: &Caller) -> Result<RunRecord, Fault> {
         let unknown = || named::unknown_run(id);
-        let board = self.lock().boards.get(id).cloned();
-        if let Some(board) = board.filter(|board| board.is_of(caller.project.as_deref())) {
-            return Ok(board.record());
+        let owner = named::owner(caller);
+        if let Some(board) = self.board(id).filter(|board| board.is_of(&owner)) {
+            let record = board.record();
+            named::may_run(caller, &record.workflow)?;
+            return Ok(record);
         }
         let (run, calls) = world.store().runs().find(id).await.map_err(unavailable)?.ok_or_else(unknown)?;
-        if run.project != caller.project {
+        if !owner.owns(run.project.as_deref(), run.key.as_deref()) {
             return Err(unknown());
         }
+        named::may_run(caller, &run.workflow)?;
         let record = run.record.as_deref().and_then(|record| serde_json::from_str(record).ok());
         Ok(record.unwrap_or_else(|| interrupted(run, &calls, world.config().workflows())))
     }
 
     /// A run that is under way as a list tells it.
     pub(super) fn summary(&self, id: &str) -> Option<RunSummary> {
-        let board = self.lock().boards.get(id).cloned();
-        board.map(|board| board.summary())
+        self.board(id).map(|board| board.summary())
+    }
+
+    fn board(&self, id: &str) -> Option<Arc<Board>> {
+        self.lock().places.get(id).cloned().flatten()
     }
 
     /// Ends what is still under way, and waits for it: it can be resumed. Nothing begins afterwards.
@@ -210,14 +222,55 @@ impl Runs {
         let mut tasks = {
             let mut live = self.lock();
             live.ended = true;
-            live.boards.values().for_each(|board| board.stops());
+            live.places.values().flatten().for_each(|board| board.stops());
             std::mem::take(&mut live.tasks)
         };
         tasks.shutdown().await;
     }
 
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stopping() -> Fault {
+    Fault::new(FaultKind::Stopping, "the gateway is stopping: no run begins any more")
+}
+
+/// A run's place among those under way, for as long as its task lives.
+struct Place {
+    runs: Arc<Runs>,
+    id: String,
+}
+
+impl Place {
+    /// Takes it, if nobody has it. What is written down of the run stays as it is from then on.
+    fn take(runs: &Arc<Runs>, id: &str) -> Result<Self, Fault> {
+        let mut live = runs.lock();
+        // Finished tasks are collected as we go, so that the set does not grow.
+        while live.tasks.try_join_next().is_some() {}
+        if live.ended {
+            return Err(stopping());
+        }
+        let full = live.places.len() >= MAX_RUNS;
+        match live.places.entry(id.to_owned()) {
+            Entry::Occupied(_) => {
+                Err(Fault::new(FaultKind::RunConflict, format!("the run {id} is under way")))
+            }
+            Entry::Vacant(_) if full => {
+                let message = format!("{MAX_RUNS} runs of workflows are under way already");
+                Err(Fault::new(FaultKind::Overloaded, message))
+            }
+            Entry::Vacant(vacant) => {
+                vacant.insert(None);
+                Ok(Self { runs: Arc::clone(runs), id: id.to_owned() })
+            }
+        }
+    }
+
+    /// Begins the run whose place this is.
     async fn launch(
-        self: &Arc<Self>,
+        self,
         world: Arc<World>,
         workflow: &Arc<Workflow>,
         run: StoredRun,
@@ -228,9 +281,9 @@ impl Runs {
         let RunAsk { caller, headers, listening, guard } = ask;
         let record = RunRecord::begun(run.id.clone(), workflow.name.clone(), run.started_ms, input.clone());
         let scope = Arc::new(RunScope::new(&*run.id, &*workflow.name, workflow.budget));
-        let (board, events) = Board::new(record, Arc::clone(&scope), caller.project.clone(), listening);
+        let (board, events) = Board::new(record, Arc::clone(&scope), named::owner(&caller), listening);
         let board = Arc::new(board);
-        let place = Place::take(self, &run.id, &board)?;
+        self.fill(&board)?;
         let store = Arc::clone(world.store());
         let journal = Journal::new(Arc::clone(&store), run.id.clone(), calls);
         let id = run.id.clone();
@@ -251,51 +304,35 @@ impl Runs {
         let (leave, left) = watch::channel(false);
         let leave = (workflow.on_disconnect == OnDisconnect::Cancel).then_some(leave);
         let workflow = Arc::clone(workflow);
-        self.lock().tasks.spawn(async move {
+        let runs = Arc::clone(&self.runs);
+        let spawned = async move {
             let (record, fault) = drive(&context, workflow, input, left).await;
             // Whoever hears of the end may go on with it at once.
-            drop(place);
+            drop(self);
             context.board.tell_end(record, fault).await;
             // Shutdown waits for the guard, and whoever begins anew on the same file for what the run held.
             drop(context);
             drop(guard);
-        });
+        };
+        runs.lock().tasks.spawn(spawned);
         Ok(Started { id, events, leave })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A run's place among those under way, for as long as its task lives.
-struct Place {
-    runs: Arc<Runs>,
-    id: String,
-}
-
-impl Place {
-    fn take(runs: &Arc<Runs>, id: &str, board: &Arc<Board>) -> Result<Self, Fault> {
-        let mut live = runs.lock();
-        // Finished tasks are collected as we go, so that the set does not grow.
-        while live.tasks.try_join_next().is_some() {}
+    /// From now on people are told how the run stands.
+    fn fill(&self, board: &Arc<Board>) -> Result<(), Fault> {
+        let mut live = self.runs.lock();
+        // Boards are told that serving ends; one that comes later is not.
         if live.ended {
-            return Err(Fault::new(FaultKind::Stopping, "the gateway is stopping: no run begins any more"));
+            return Err(stopping());
         }
-        if live.boards.len() >= MAX_RUNS {
-            let message = format!("{MAX_RUNS} runs of workflows are under way already");
-            return Err(Fault::new(FaultKind::Overloaded, message));
-        }
-        if live.boards.insert(id.to_owned(), Arc::clone(board)).is_some() {
-            return Err(Fault::new(FaultKind::RunConflict, format!("the run {id} is under way")));
-        }
-        Ok(Self { runs: Arc::clone(runs), id: id.to_owned() })
+        live.places.insert(self.id.clone(), Some(Arc::clone(board)));
+        Ok(())
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.runs.lock().boards.remove(&self.id);
+        self.runs.lock().places.remove(&self.id);
     }
 }
 
@@ -355,8 +392,12 @@ async fn finish(
     spent.pay(Some(charged.less(spent.cost)));
     let record = context.board.ends(status, output, spent, fault.as_ref());
     let standing = if status.is_whole() { Standing::Whole } else { Standing::Broken };
-    let json = serde_json::to_string(&record).unwrap_or_default();
-    if let Err(error) = context.world.store().runs().end(&record.id, standing, json).await {
+    let ended = Ended {
+        standing,
+        record: serde_json::to_string(&record).unwrap_or_default(),
+        summary: serde_json::to_string(&RunSummary::from(&record)).unwrap_or_default(),
+    };
+    if let Err(error) = context.world.store().runs().end(&record.id, ended).await {
         // The run's end is told all the same; whoever asks after a restart finds it broken off.
         tracing::warn!(target: "jackfield::run", run = record.id, %error, "the end of a run is not written down");
     }

@@ -49,6 +49,8 @@ use crate::shared::Leases;
 pub struct Ledger {
     shared: Arc<Shared>,
     idle: AtomicBool,
+    /// Limits were counted in memory.
+    counted: AtomicBool,
     /// Limits are asked for at the server that hosts share.
     across: AtomicBool,
 }
@@ -107,6 +109,7 @@ impl Default for Ledger {
                 leases: None,
             }),
             idle: AtomicBool::new(true),
+            counted: AtomicBool::new(false),
             across: AtomicBool::new(false),
         }
     }
@@ -134,10 +137,16 @@ impl Ledger {
     /// Takes new limits. Counters stay; a new time zone takes effect window by window, as each ends.
     pub fn configure(&self, budgets: &Budgets) {
         self.shared.accounts().configure(budgets, now());
-        let idle = budgets.is_empty() && self.shared.database.get().is_none();
-        self.idle.store(idle, Ordering::Relaxed);
+        let in_memory = self.shared.database.get().is_none();
+        self.idle.store(budgets.is_empty() && in_memory, Ordering::Relaxed);
+        self.counted.fetch_or(in_memory && !budgets.is_empty(), Ordering::Relaxed);
         let across = self.shared.leases.is_some() && !budgets.is_empty();
         self.across.store(across, Ordering::Relaxed);
+    }
+
+    /// Whether it ever counted what limits apply to without writing it down.
+    pub(crate) fn in_memory(&self) -> bool {
+        self.counted.load(Ordering::Relaxed)
     }
 
     /// Whether nothing is limited and nothing is written down: then callers need not reserve, but for the calls of a run

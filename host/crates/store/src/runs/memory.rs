@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Listing, MAX_BYTES, MAX_ENDED, Standing, StoredCall, StoredRun};
+use super::{Ended, Listing, MAX_BYTES, MAX_ENDED, Standing, StoredCall, StoredRun, StoredSummary};
 
 /// Runs by id.
 #[derive(Debug, Default)]
@@ -12,24 +12,34 @@ pub(super) struct Memory {
     ended: VecDeque<String>,
     /// What those take, in bytes.
     bytes: usize,
+    /// Whether a run was ever begun here.
+    used: bool,
 }
 
 #[derive(Debug)]
 struct Kept {
     run: StoredRun,
     calls: Vec<StoredCall>,
+    /// What a list tells of it, once it has ended.
+    summary: Option<String>,
 }
 
 impl Kept {
     fn weight(&self) -> usize {
         let calls: usize = self.calls.iter().map(|kept| kept.call.len() + kept.answer.len()).sum();
         let record = self.run.record.as_ref().map_or(0, String::len);
-        size_of::<Self>() + self.run.input.len() + record + calls
+        let summary = self.summary.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.run.input.len() + record + summary + calls
     }
 }
 
 impl Memory {
+    pub(super) fn was_used(&self) -> bool {
+        self.used
+    }
+
     pub(super) fn begin(&mut self, run: StoredRun) {
+        self.used = true;
         let calls = match self.runs.remove(&run.id) {
             Some(before) => {
                 if let Some(at) = self.ended.iter().position(|id| *id == run.id) {
@@ -40,22 +50,27 @@ impl Memory {
             }
             None => Vec::new(),
         };
-        self.runs.insert(run.id.clone(), Kept { run, calls });
+        self.runs.insert(run.id.clone(), Kept { run, calls, summary: None });
     }
 
-    pub(super) fn keep(&mut self, run: &str, call: StoredCall) {
+    /// Says whether the run is under way.
+    pub(super) fn keep(&mut self, run: &str, call: StoredCall) -> bool {
         let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
-            return;
+            return false;
         };
         kept.calls.retain(|before| before.call != call.call);
         kept.calls.push(call);
+        true
     }
 
-    pub(super) fn end(&mut self, run: &str, standing: Standing, record: String) {
+    /// Says whether the run was under way.
+    pub(super) fn end(&mut self, run: &str, ended: Ended) -> bool {
+        let Ended { standing, record, summary } = ended;
         let Some(kept) = self.runs.get_mut(run).filter(|kept| kept.run.standing == Standing::Open) else {
-            return;
+            return false;
         };
         kept.run.standing = standing;
+        kept.summary = Some(summary);
         kept.run.record = Some(record);
         if standing == Standing::Whole {
             kept.calls = Vec::new();
@@ -66,21 +81,28 @@ impl Memory {
             let Some(oldest) = self.ended.pop_front() else { break };
             self.bytes -= self.runs.remove(&oldest).map_or(0, |kept| kept.weight());
         }
+        true
     }
 
     pub(super) fn find(&self, run: &str) -> Option<(StoredRun, Vec<StoredCall>)> {
         self.runs.get(run).map(|kept| (kept.run.clone(), kept.calls.clone()))
     }
 
-    pub(super) fn list(&self, listing: &Listing) -> impl Iterator<Item = &StoredRun> {
-        let wanted = self.runs.values().map(|kept| &kept.run).filter(|run| {
-            run.project == listing.project
-                && listing.workflow.as_ref().is_none_or(|workflow| *workflow == run.workflow)
+    pub(super) fn list(&self, listing: &Listing) -> Vec<StoredSummary> {
+        let wanted = self.runs.values().filter(|Kept { run, .. }| {
+            listing.owner.owns(run.project.as_deref(), run.key.as_deref())
+                && listing.workflows.as_ref().is_none_or(|workflows| workflows.contains(&run.workflow))
                 && listing.before.as_ref().is_none_or(|before| run.id < *before)
         });
-        let mut wanted: Vec<&StoredRun> = wanted.collect();
-        wanted.sort_unstable_by(|one, other| other.id.cmp(&one.id));
-        wanted.into_iter().take(listing.limit)
+        let mut wanted: Vec<&Kept> = wanted.collect();
+        wanted.sort_unstable_by(|one, other| other.run.id.cmp(&one.run.id));
+        let told = wanted.into_iter().take(listing.limit).map(|Kept { run, summary, .. }| StoredSummary {
+            id: run.id.clone(),
+            workflow: run.workflow.clone(),
+            started_ms: run.started_ms,
+            summary: summary.clone(),
+        });
+        told.collect()
     }
 
     #[cfg(test)]

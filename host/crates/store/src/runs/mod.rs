@@ -1,12 +1,13 @@
 //! Runs of workflows as they are written down: who began what, what each finished call answered, and how it ended. So a
 //! run that broke off goes on without paying twice.
 //!
-//! Texts and records are JSON that this room does not read. Bounded: at most `MAX_ENDED` runs that are over, the oldest
-//! go first, and in memory at most `MAX_BYTES` of them; a run that is whole keeps its record and not its calls.
+//! Texts and records are JSON that this room does not read. Bounded: at most `MAX_ENDED` runs that are not under way, the
+//! oldest go first, and in memory at most `MAX_BYTES` of them; a run that is whole keeps its record and not its calls.
 
 mod file;
 mod memory;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use memory::Memory;
@@ -14,7 +15,7 @@ use memory::Memory;
 use crate::StateError;
 use crate::database::Database;
 
-pub(crate) use file::TABLES;
+pub(crate) use file::{TABLES, break_off};
 
 /// Runs that are over and kept.
 const MAX_ENDED: usize = 1_000;
@@ -24,9 +25,9 @@ const MAX_BYTES: usize = 64 << 20;
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It was begun, and nobody wrote down its end: it is under way, or its process died.
+    /// It was begun, and nobody wrote down its end: it is under way.
     Open,
-    /// It ended before its last step: it can go on.
+    /// It ended before its last step, or its process did: it can go on.
     Broken,
     /// It is whole.
     Whole,
@@ -45,6 +46,8 @@ pub struct StoredRun {
     pub project: Option<String>,
     /// The user who asked.
     pub user: Option<String>,
+    /// What the key was called that asked; `None`: no key was needed.
+    pub key: Option<String>,
     /// When it was begun, in milliseconds since the Unix epoch.
     pub started_ms: u64,
     /// What it was given, as JSON.
@@ -64,13 +67,53 @@ pub struct StoredCall {
     pub answer: String,
 }
 
-/// Which runs are listed: of one project, the newest first.
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// How it stands now.
+    pub standing: Standing,
+    /// Its record, as JSON.
+    pub record: String,
+    /// What a list tells of it, as JSON.
+    pub summary: String,
+}
+
+/// A run as a list has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSummary {
+    /// Its id.
+    pub id: String,
+    /// Its workflow's name.
+    pub workflow: String,
+    /// When it was begun, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// What is told of it, as JSON, once it has ended.
+    pub summary: Option<String>,
+}
+
+/// Whose a run is: its project's, or where it has none, its key's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The project.
+    pub project: Option<String>,
+    /// What the key is called; counts where there is no project.
+    pub key: Option<String>,
+}
+
+impl Owner {
+    /// Whether what these began is this owner's.
+    pub fn owns(&self, project: Option<&str>, key: Option<&str>) -> bool {
+        self.project.as_deref() == project && (project.is_some() || self.key.as_deref() == key)
+    }
+}
+
+/// Which runs are listed: of one owner, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Whose; `None`: those that were begun for no project.
-    pub project: Option<String>,
-    /// Of which workflow; `None`: of any.
-    pub workflow: Option<String>,
+    /// Whose.
+    pub owner: Owner,
+    /// Of which workflows; `None`: of any.
+    pub workflows: Option<Vec<String>>,
     /// Those begun before this one, by its id.
     pub before: Option<String>,
     /// So many at most.
@@ -86,10 +129,15 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// From now on in this file.
-    pub(crate) fn write_down(&self, database: Database) {
-        // Whoever opens a file looks first whether there is one.
-        let _ = self.file.set(database);
+    /// From now on in this file. Says whether: not once runs were begun in memory, which would be lost.
+    pub(crate) fn write_down(&self, database: Database) -> bool {
+        let memory = lock(&self.memory);
+        !memory.was_used() && self.file.set(database).is_ok()
+    }
+
+    /// Whether a run was ever begun in memory.
+    pub(crate) fn in_memory(&self) -> bool {
+        lock(&self.memory).was_used()
     }
 
     /// Writes down that a run begins, or that a broken one goes on.
@@ -97,49 +145,58 @@ impl Runs {
     /// # Errors
     /// It cannot be written: it must not begin.
     pub async fn begin(&self, run: StoredRun) -> Result<(), StateError> {
-        match self.file.get() {
-            None => lock(&self.memory).begin(run),
-            Some(database) => database.write(file::begin(run)).committed().await?,
-        }
-        Ok(())
+        let database = {
+            // A file comes under the same lock.
+            let mut memory = lock(&self.memory);
+            match self.file.get() {
+                None => {
+                    memory.begin(run);
+                    return Ok(());
+                }
+                Some(database) => database,
+            }
+        };
+        database.write(file::begin(run)).committed().await
     }
 
     /// Writes down what a call of a run answered. Returns when it is.
     ///
     /// # Errors
-    /// It cannot be written: the run must not go on, or it might pay twice.
+    /// It cannot be written, or the run is not under way: it must not go on, or it might pay twice.
     pub async fn keep(&self, run: &str, call: StoredCall) -> Result<(), StateError> {
         match self.file.get() {
-            None => lock(&self.memory).keep(run, call),
-            Some(database) => database.write_owed(file::keep(run, call)).committed().await?,
+            None => known(lock(&self.memory).keep(run, call), run),
+            Some(database) => {
+                let (job, hit) = file::keep(run, call);
+                database.write_owed(job).committed().await?;
+                known(hit.load(Ordering::Relaxed), run)
+            }
         }
-        Ok(())
     }
 
-    /// Writes down how a run ended, with its record as JSON. The calls of one that is whole are forgotten.
+    /// Writes down how a run ended. The calls of one that is whole are forgotten.
     ///
     /// # Errors
-    /// It cannot be written: after a restart the run looks as if it had been broken off.
-    pub async fn end(&self, run: &str, standing: Standing, record: String) -> Result<(), StateError> {
+    /// It cannot be written, or the run is not under way: after a restart it looks as if it had been broken off.
+    pub async fn end(&self, run: &str, ended: Ended) -> Result<(), StateError> {
         match self.file.get() {
-            None => lock(&self.memory).end(run, standing, record),
-            Some(database) => database.write_owed(file::end(run, standing, record)).committed().await?,
+            None => known(lock(&self.memory).end(run, ended), run),
+            Some(database) => {
+                let (job, hit) = file::end(run, ended);
+                database.write_owed(job).committed().await?;
+                known(hit.load(Ordering::Relaxed), run)
+            }
         }
-        Ok(())
     }
 
-    /// What `read` makes of each run that is kept, its calls aside; one run is held at a time.
+    /// Runs that are kept, without what they were given and came to.
     ///
     /// # Errors
     /// They cannot be read.
-    pub async fn list<T: Send + 'static>(
-        &self,
-        listing: Listing,
-        read: fn(StoredRun) -> T,
-    ) -> Result<Vec<T>, StateError> {
+    pub async fn list(&self, listing: Listing) -> Result<Vec<StoredSummary>, StateError> {
         match self.file.get() {
-            None => Ok(lock(&self.memory).list(&listing).map(|run| read(run.clone())).collect()),
-            Some(database) => database.read(file::list(listing, read)).await,
+            None => Ok(lock(&self.memory).list(&listing)),
+            Some(database) => database.read(file::list(listing)).await,
         }
     }
 
@@ -153,6 +210,11 @@ impl Runs {
             Some(database) => database.read(file::find(run)).await,
         }
     }
+}
+
+/// What is said of a run that nothing can be written to any more.
+fn known(hit: bool, run: &str) -> Result<(), StateError> {
+    hit.then_some(()).ok_or_else(|| StateError::NoRun { run: run.into() })
 }
 
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
