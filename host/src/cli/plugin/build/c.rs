@@ -107,7 +107,8 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
             .arg(format!("-DJF_PLUGIN_NAME={:?}", project.name))
             .arg(format!("-DJF_PLUGIN_VERSION={:?}", project.version))
             .arg("-c")
-            .arg(unit)
+            // Bare, `@r.c` would be a file of options and `-x.c` one.
+            .arg(Path::new(".").join(unit))
             .arg("-o")
             .arg(&object);
         let warned = run(&mut command, &project.name)?.stderr;
@@ -181,22 +182,23 @@ enum Compiler {
 impl Compiler {
     /// Zig, which is one package wherever there is Python; else clang, if its linker is there too.
     fn find(tools: &Tools) -> Result<Self, BuildError> {
-        if let Some(zig) = tools.find("zig").or_else(|| tools.find("python-zig")) {
-            return Ok(Self::Zig(zig));
+        // The plugin's own folders come after every compiler of this machine's, not after its zig alone.
+        Self::among(&tools.without_own()).or_else(|| Self::among(tools)).ok_or_else(|| BuildError::NoTool {
+            tool: match tools.find("clang") {
+                Some(_) => "zig (or wasm-ld beside clang)",
+                None => "zig (or clang and wasm-ld)",
+            }
+            .into(),
+            language: Language::C,
+            install: INSTALL.into(),
+        })
+    }
+
+    fn among(tools: &Tools) -> Option<Self> {
+        if let Some(zig) = tools.find_any(&["zig", "python-zig"]) {
+            return Some(Self::Zig(zig));
         }
-        match (tools.find("clang"), tools.find("wasm-ld")) {
-            (Some(clang), Some(linker)) => Ok(Self::Clang { clang, linker }),
-            (clang, _) => Err(BuildError::NoTool {
-                tool: if clang.is_some() {
-                    "zig (or wasm-ld beside clang)"
-                } else {
-                    "zig (or clang and wasm-ld)"
-                }
-                .into(),
-                language: Language::C,
-                install: INSTALL.into(),
-            }),
-        }
+        Some(Self::Clang { clang: tools.find("clang")?, linker: tools.find("wasm-ld")? })
     }
 
     fn compile(&self, work: &Path) -> Command {

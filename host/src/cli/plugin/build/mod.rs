@@ -39,7 +39,7 @@ pub struct BuildArgs {
     #[arg(default_value = ".")]
     pub dir: PathBuf,
 
-    /// Where to write the component [default: beside the folder if that is a plugin folder, else inside]
+    /// Where to write the component [default: beside the folder if that lies in one called `plugins`, else inside]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
@@ -160,11 +160,9 @@ fn default_path(dir: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// A folder that hosts watch: it is called `plugins`, or holds components already.
+/// A folder that hosts watch. Components that lie about make none of any other: they may be anybody's.
 fn is_drop_folder(dir: &Path) -> bool {
-    let is_component = |path: PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
     dir.file_name().is_some_and(|name| name == "plugins")
-        || dir.read_dir().is_ok_and(|entries| entries.flatten().any(|entry| is_component(entry.path())))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! choose the world, run the tool, and tell what Python said as Python says it.
 //!
 //! Only the project's sources are there when the tool runs, beside this program's own SDK; pure-Python packages come from
-//! a `.venv` in the plugin's folder. Nothing of the author's runs but inside the tool's sandbox.
+//! a `.venv` in the plugin's folder. The author's modules run inside the tool's sandbox alone; the tool itself, and the Python
+//! beside it, are those of that `.venv` when there are no others.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -115,7 +116,7 @@ fn interpreter(project: &Project, tool: &Path) -> Option<PathBuf> {
     let folder = tool.canonicalize().ok()?.parent()?.to_owned();
     let beside = ["python3", "python"].map(|name| folder.join(format!("{name}{suffix}")));
     let found = beside.into_iter().find(|path| path.is_file());
-    found.or_else(|| project.tools.find("python3")).or_else(|| project.tools.find("python"))
+    found.or_else(|| project.tools.find_any(&["python3", "python"]))
 }
 
 /// The folder that modules are named from, `src` where all of them lie there, and the modules below it.

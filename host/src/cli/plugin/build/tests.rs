@@ -153,3 +153,13 @@ fn given_tools_come_first_and_the_plugins_own_last() {
     assert_eq!(alone, Some(root(&own).join("node_modules/.bin/jackfield-tool")));
     assert_eq!(tools.find("no-tool"), None);
 }
+
+#[test]
+fn a_compiler_of_the_plugins_own_does_not_go_before_one_by_another_name() {
+    let given = folder(&[("bin/python-jackfield", "")]);
+    let own = folder(&[(".venv/bin/jackfield", "")]);
+    let tools = Tools::new(Some(given.path().to_owned()), own.path());
+    let found = tools.find_any(&["jackfield", "python-jackfield"]);
+    assert_eq!(found, Some(given.path().canonicalize().unwrap().join("bin/python-jackfield")));
+    assert_eq!(tools.without_own().find("jackfield"), None);
+}

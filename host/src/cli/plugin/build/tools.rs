@@ -11,6 +11,8 @@ use super::error::BuildError;
 pub(in crate::cli::plugin) struct Tools {
     /// Folders in the order in which they are looked at.
     dirs: Vec<PathBuf>,
+    /// The plugin's own: whoever wrote the plugin wrote what is run from there.
+    own: Vec<PathBuf>,
 }
 
 impl Tools {
@@ -23,20 +25,32 @@ impl Tools {
         let path: Vec<PathBuf> = env::split_paths(&path).collect();
         let own = [plugin.join("node_modules/.bin"), plugin.join(".venv/bin"), plugin.join("venv/bin")];
         // The tools run in another folder.
-        let dirs = given.chain(path).chain(own).map(|dir| dir.canonicalize().unwrap_or(dir));
-        Self { dirs: dirs.collect() }
+        let whole = |dir: PathBuf| dir.canonicalize().unwrap_or(dir);
+        Self { dirs: given.chain(path).map(whole).collect(), own: own.into_iter().map(whole).collect() }
     }
 
     /// One folder and nothing else.
     #[cfg(test)]
     pub(super) fn only(dir: &Path) -> Self {
-        Self { dirs: vec![dir.to_owned()] }
+        Self { dirs: vec![dir.to_owned()], own: Vec::new() }
+    }
+
+    /// All but the plugin's own.
+    pub(super) fn without_own(&self) -> Self {
+        Self { dirs: self.dirs.clone(), own: Vec::new() }
     }
 
     /// The first program of this name.
     pub(in crate::cli::plugin) fn find(&self, program: &str) -> Option<PathBuf> {
-        let file = format!("{program}{}", env::consts::EXE_SUFFIX);
-        self.dirs.iter().map(|dir| dir.join(&file)).find(|path| path.is_file())
+        self.find_any(&[program])
+    }
+
+    /// The first program of any of these names, folder by folder.
+    pub(super) fn find_any(&self, programs: &[&str]) -> Option<PathBuf> {
+        let files = programs.iter().map(|program| format!("{program}{}", env::consts::EXE_SUFFIX));
+        let files: Vec<String> = files.collect();
+        let dirs = self.dirs.iter().chain(&self.own);
+        dirs.flat_map(|dir| files.iter().map(move |file| dir.join(file))).find(|path| path.is_file())
     }
 }
 
