@@ -17,7 +17,7 @@ use super::language::Language;
 use super::project::Project;
 use super::tools::{Tools, run};
 use super::wit::WIT;
-use super::{Embedded, Made, write_files};
+use super::{Embedded, Made, Sources, write_files};
 
 macro_rules! sdk {
     ($($name:literal),* $(,)?) => {
@@ -82,7 +82,7 @@ const WORLDS: [(&str, &str); 3] = [
 ];
 
 /// Makes the plugin in an empty folder of its own.
-pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
+pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), BuildError> {
     let compiler = Compiler::find(&project.tools)?;
     let (source, sdk, wit) = (work.join("source"), work.join("sdk"), work.join("wit"));
     project.copy_into(&source)?;
@@ -121,7 +121,8 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     let mut module =
         std::fs::read(&linked).map_err(|source| BuildError::Read { path: linked.clone(), source })?;
     describe(&mut module, &wit, project)?;
-    Ok(Made::Module(module))
+    // There are no packages of C.
+    Ok((Made::Module(module), Sources::new()))
 }
 
 /// Adds the contract's types to a module, by what it exports.
