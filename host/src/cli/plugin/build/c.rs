@@ -107,8 +107,7 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), Bu
             .arg(format!("-DJF_PLUGIN_NAME={:?}", project.name))
             .arg(format!("-DJF_PLUGIN_VERSION={:?}", project.version))
             .arg("-c")
-            // Bare, `@r.c` would be a file of options and `-x.c` one.
-            .arg(Path::new(".").join(unit))
+            .arg(argument(unit))
             .arg("-o")
             .arg(&object);
         let warned = run(&mut command, &project.name)?.stderr;
@@ -123,6 +122,11 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), Bu
     describe(&mut module, &wit, project)?;
     // There are no packages of C.
     Ok((Made::Module(module), Sources::new()))
+}
+
+/// A source as the compiler is given it: bare, `@r.c` would be a file of options, and `-x.c` one.
+fn argument(unit: &Path) -> PathBuf {
+    Path::new(".").join(unit)
 }
 
 /// Adds the contract's types to a module, by what it exports.
