@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,6 +157,11 @@ def base_name(name: str, found: Found) -> str:
     return name
 
 
+def importable(part: str) -> bool:
+    """Whether `import` takes this for a part of a module's name."""
+    return part.isidentifier() and not keyword.iskeyword(part)
+
+
 def find(folder: Path, files: list[str]) -> dict[str, object]:
     """The plugin class, or a `Fault`."""
     found = read(folder, files)
@@ -177,7 +183,7 @@ def find(folder: Path, files: list[str]) -> dict[str, object]:
             found.classes[last[1]].place,
         )
     one = found.classes[last[0]]
-    if not one.module.isascii() or not all(part.isidentifier() for part in one.module.split(".")):
+    if not one.module.isascii() or not all(map(importable, one.module.split("."))):
         raise Fault(f"Python cannot import a module called `{one.module}`; rename the file", one.place)
     return {
         "module": one.module,

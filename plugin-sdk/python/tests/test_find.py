@@ -64,6 +64,7 @@ class Find(unittest.TestCase):
             ({"a.py": "class Router: pass\nclass A(Router): pass\n"}, "", "no class here"),
             ({}, "", "no .py file"),
             ({"a.py": RULE, "b.py": RULE}, "b.py:2", r"2 classes could be the plugin: Rule \(a.py:2\), Rule \(b.py:2\)"),
+            ({"class.py": RULE}, "class.py:2", "cannot import a module called `class`"),
             ({"my-rule.py": RULE}, "my-rule.py:2", "cannot import a module called `my-rule`"),
             ({"a.py": "def x(:\n"}, "a.py:1", r'(?s)File "a.py", line 1\n.*def x\(:\n.*SyntaxError'),
             ({"a.py": "x = '\0'"}, "a.py:1", "null bytes"),

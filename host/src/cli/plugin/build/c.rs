@@ -17,7 +17,7 @@ use super::language::Language;
 use super::project::Project;
 use super::tools::{Tools, run};
 use super::wit::WIT;
-use super::{Embedded, Made, write_files};
+use super::{Embedded, Made, Sources, write_files};
 
 macro_rules! sdk {
     ($($name:literal),* $(,)?) => {
@@ -82,7 +82,7 @@ const WORLDS: [(&str, &str); 3] = [
 ];
 
 /// Makes the plugin in an empty folder of its own.
-pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
+pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), BuildError> {
     let compiler = Compiler::find(&project.tools)?;
     let (source, sdk, wit) = (work.join("source"), work.join("sdk"), work.join("wit"));
     project.copy_into(&source)?;
@@ -107,7 +107,7 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
             .arg(format!("-DJF_PLUGIN_NAME={:?}", project.name))
             .arg(format!("-DJF_PLUGIN_VERSION={:?}", project.version))
             .arg("-c")
-            .arg(unit)
+            .arg(argument(unit))
             .arg("-o")
             .arg(&object);
         let warned = run(&mut command, &project.name)?.stderr;
@@ -120,7 +120,13 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     let mut module =
         std::fs::read(&linked).map_err(|source| BuildError::Read { path: linked.clone(), source })?;
     describe(&mut module, &wit, project)?;
-    Ok(Made::Module(module))
+    // There are no packages of C.
+    Ok((Made::Module(module), Sources::new()))
+}
+
+/// A source as the compiler is given it: bare, `@r.c` would be a file of options, and `-x.c` one.
+fn argument(unit: &Path) -> PathBuf {
+    Path::new(".").join(unit)
 }
 
 /// Adds the contract's types to a module, by what it exports.
@@ -181,22 +187,23 @@ enum Compiler {
 impl Compiler {
     /// Zig, which is one package wherever there is Python; else clang, if its linker is there too.
     fn find(tools: &Tools) -> Result<Self, BuildError> {
-        if let Some(zig) = tools.find("zig").or_else(|| tools.find("python-zig")) {
-            return Ok(Self::Zig(zig));
+        // The plugin's own folders come after every compiler of this machine's, not after its zig alone.
+        Self::among(&tools.without_own()).or_else(|| Self::among(tools)).ok_or_else(|| BuildError::NoTool {
+            tool: match tools.find("clang") {
+                Some(_) => "zig (or wasm-ld beside clang)",
+                None => "zig (or clang and wasm-ld)",
+            }
+            .into(),
+            language: Language::C,
+            install: INSTALL.into(),
+        })
+    }
+
+    fn among(tools: &Tools) -> Option<Self> {
+        if let Some(zig) = tools.find_any(&["zig", "python-zig"]) {
+            return Some(Self::Zig(zig));
         }
-        match (tools.find("clang"), tools.find("wasm-ld")) {
-            (Some(clang), Some(linker)) => Ok(Self::Clang { clang, linker }),
-            (clang, _) => Err(BuildError::NoTool {
-                tool: if clang.is_some() {
-                    "zig (or wasm-ld beside clang)"
-                } else {
-                    "zig (or clang and wasm-ld)"
-                }
-                .into(),
-                language: Language::C,
-                install: INSTALL.into(),
-            }),
-        }
+        Some(Self::Clang { clang: tools.find("clang")?, linker: tools.find("wasm-ld")? })
     }
 
     fn compile(&self, work: &Path) -> Command {

@@ -48,6 +48,18 @@ pub enum BuildError {
         /// What it said, trimmed.
         said: String,
     },
+    /// A tool does not come to an end.
+    #[error(
+        "run {} on {plugin}: it has run for {seconds} s; does something loop at the module's top?", program.display()
+    )]
+    TooLong {
+        /// The program.
+        program: PathBuf,
+        /// The plugin's name.
+        plugin: String,
+        /// How long it ran.
+        seconds: u64,
+    },
     /// Something is wrong with the author's own source.
     #[error("build {plugin}: {place}: {fault}")]
     Source {

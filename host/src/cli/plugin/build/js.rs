@@ -17,14 +17,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use self::glue::Glue;
 use self::places::Places;
 use super::error::BuildError;
-use super::project::Project;
+use super::project::{Project, read_manifest};
 use super::tools::run;
 use super::wit::WIT;
-use super::{Embedded, Made, write_files};
+use super::{Embedded, Made, Sources, write_files};
+use crate::cli::plugin::digest;
 use crate::cli::plugin::stamp::ABI;
 
 macro_rules! sdk {
@@ -81,7 +83,7 @@ const PINNED: [(&str, &str); 2] = [("esbuild", "0.28.2"), ("componentize-qjs", "
 const WORLD: &str = "plugin";
 
 /// Makes the plugin in an empty folder of its own.
-pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
+pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), BuildError> {
     let [esbuild, componentize] = PINNED.map(|(tool, _)| find(project, tool));
     let bundler = Bundler { project, program: esbuild?, work };
     let componentize = componentize?;
@@ -89,8 +91,12 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     project.copy_into(&work.join("plugin"))?;
     write_files(SDK, &work.join("sdk"))?;
     write_files(WIT, &work.join("wit"))?;
+    // Those that esbuild would else find above say how to compile, and nobody asked them.
+    for manifest in ["package.json", "tsconfig.json"] {
+        write(&work.join(manifest), "{}")?;
+    }
 
-    let exports = bundler.bundle(&format!("plugin/{entry}"), "exports.js", &[])?.exports;
+    let (Bundle { exports, .. }, packages) = bundler.bundle(&format!("plugin/{entry}"), "exports.js", &[])?;
     let glue = Glue::of(&exports).ok_or_else(|| BuildError::Source {
         plugin: project.name.clone(),
         place: entry.clone(),
@@ -99,7 +105,10 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     write(&work.join("glue.js"), &glue.code(&entry, &project.name, &project.version))?;
     let globals =
         ["--inject:sdk/src/globals.js", "--define:Math.random=jackfieldRandom", "--sourcemap=external"];
-    let bundle = bundler.bundle("glue.js", "bundle.js", &globals)?;
+    let (bundle, packages_then) = bundler.bundle("glue.js", "bundle.js", &globals)?;
+    if packages != packages_then {
+        return Err(BuildError::Changed(project.name.clone()));
+    }
     let world = glue.world(WORLD, bundle.host()).map_err(|import| BuildError::Source {
         plugin: project.name.clone(),
         place: entry.clone(),
@@ -117,7 +126,8 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     command.args(["--sync", "--stub-wasi", "--output", "plugin.wasm"]);
     run(&mut command, &project.name).map_err(|error| started(error, project, &entry, &places))?;
     let path = work.join("plugin.wasm");
-    fs::read(&path).map(Made::Component).map_err(|source| BuildError::Read { path, source })
+    let made = fs::read(&path).map_err(|source| BuildError::Read { path, source })?;
+    Ok((Made::Component(made), packages))
 }
 
 /// A tool, or how to install it.
@@ -140,7 +150,7 @@ struct Package {
 fn entry(project: &Project) -> Result<String, BuildError> {
     let manifest = project.dir.join("package.json");
     let main =
-        fs::read(&manifest).ok().and_then(|bytes| serde_json::from_slice::<Package>(&bytes).ok()?.main);
+        read_manifest(&manifest).ok().and_then(|bytes| serde_json::from_slice::<Package>(&bytes).ok()?.main);
     let fault = |fault: String| BuildError::Source {
         plugin: project.name.clone(),
         place: "package.json".into(),
@@ -176,6 +186,7 @@ struct Bundler<'a> {
 /// What esbuild tells of its work.
 #[derive(Debug, Deserialize)]
 struct Meta {
+    inputs: BTreeMap<String, IgnoredAny>,
     outputs: BTreeMap<String, Bundle>,
 }
 
@@ -201,7 +212,8 @@ impl Bundle {
 }
 
 impl Bundler<'_> {
-    fn bundle(&self, entry: &str, out: &str, more: &[&str]) -> Result<Bundle, BuildError> {
+    /// Bundles a module, and tells what of packages is in it.
+    fn bundle(&self, entry: &str, out: &str, more: &[&str]) -> Result<(Bundle, Sources), BuildError> {
         let meta = format!("{out}.meta.json");
         let mut command = Command::new(&self.program);
         command
@@ -227,16 +239,52 @@ impl Bundler<'_> {
         let text = read(&self.work.join(meta))?;
         let meta: Meta = serde_json::from_str(&text)
             .map_err(|error| self.failed(format!("its metafile is not understood: {error}")))?;
+        let packages = self.packages_among(meta.inputs.keys())?;
         let bundle = meta.outputs.into_iter().find(|(name, _)| name == out);
-        bundle.map(|(_, bundle)| bundle).ok_or_else(|| self.failed(format!("it made no {out}")))
+        let bundle = bundle.map(|(_, bundle)| bundle);
+        Ok((bundle.ok_or_else(|| self.failed(format!("it made no {out}")))?, packages))
     }
 
     /// The folders of packages that the plugin's own folder sees.
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.project.dir.ancestors().map(|dir| dir.join("node_modules")).filter(|dir| dir.is_dir())
+    }
+
     fn packages(&self) -> OsString {
-        let folders =
-            self.project.dir.ancestors().map(|dir| dir.join("node_modules")).filter(|dir| dir.is_dir());
         // A folder whose name has the list's own separator cannot be in a list.
-        std::env::join_paths(folders).unwrap_or_default()
+        std::env::join_paths(self.folders()).unwrap_or_default()
+    }
+
+    /// The files of packages among a bundle's inputs. It may have no others but those that were put in the folder of the work:
+    /// esbuild also takes absolute paths, and looks for packages in every folder above that one.
+    fn packages_among<'a>(&self, inputs: impl Iterator<Item = &'a String>) -> Result<Sources, BuildError> {
+        let whole = |path: PathBuf| {
+            path.canonicalize().map_err(|source| BuildError::Read { path: path.clone(), source })
+        };
+        let work = whole(self.work.to_owned())?;
+        let folders = self.folders().map(whole).collect::<Result<Vec<_>, _>>()?;
+        let mut found = Sources::new();
+        // A `data:` address is part of the file that has it.
+        for input in inputs.filter(|input| !input.starts_with("<data:")) {
+            let path = whole(work.join(input))?;
+            if path.starts_with(&work) {
+                continue;
+            }
+            // Packages of the same name may stand in several of the folders.
+            let below = (0..).zip(&folders).find_map(|(at, dir)| Some((at, path.strip_prefix(dir).ok()?)));
+            let Some((at, below)) = below else {
+                return Err(BuildError::Source {
+                    plugin: self.project.name.clone(),
+                    place: path.display().to_string(),
+                    fault: "it is imported, and lies neither in the plugin's folder nor in a node_modules of it or above it; \
+                            copy it there, or install its package"
+                        .into(),
+                });
+            };
+            let below = below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
+            found.insert(format!(":packages/{at}/{below}"), digest::of_package(&path)?);
+        }
+        Ok(found)
     }
 
     fn failed(&self, said: String) -> BuildError {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::project::read_manifest;
+
 /// A language that plugins are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
@@ -96,8 +98,8 @@ impl Language {
         }
     }
 
-    /// Whether a component may be made from a file of this name: what the digest holds, and all that a kit may use. Tests,
-    /// readmes and cases change no component.
+    /// Whether a component may be made from a file of this name: what the digest holds, and all of the folder that a kit may use.
+    /// Tests, readmes and cases change no component.
     pub(super) fn is_source(self, file: &str) -> bool {
         let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
         match self {
@@ -136,7 +138,7 @@ fn of_source(name: &str) -> Option<Language> {
 
 /// A package of Node's is in TypeScript if its entry is: `main` says which that is.
 fn js_of(names: &[String], dir: &Path) -> Language {
-    let main = fs::read(dir.join("package.json"))
+    let main = read_manifest(&dir.join("package.json"))
         .ok()
         .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok())
         .and_then(|package| package.get("main")?.as_str().map(str::to_owned));

@@ -25,7 +25,7 @@ use language::Language;
 use project::Project;
 use tools::Tools;
 
-use super::digest;
+use super::digest::{self, Sources};
 use super::seal;
 use super::stamp::{ABI, Stamp};
 
@@ -39,7 +39,7 @@ pub struct BuildArgs {
     #[arg(default_value = ".")]
     pub dir: PathBuf,
 
-    /// Where to write the component [default: beside the folder if that is a plugin folder, else inside]
+    /// Where to write the component [default: beside the folder if that lies in one called `plugins`, else inside]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
@@ -110,8 +110,8 @@ pub fn build(args: &BuildArgs) -> Result<Built, BuildError> {
     Ok(Built { path, size: sealed.bytes.len(), stamp, exports: sealed.exports })
 }
 
-/// Has a language's tool make a plugin of a project, in an empty folder.
-type Maker = fn(&Project, &Path) -> Result<Made, BuildError>;
+/// Has a language's tool make a plugin of a project, in an empty folder, and tells the packages that became part of it.
+type Maker = fn(&Project, &Path) -> Result<(Made, Sources), BuildError>;
 
 /// Has a language's tool make a plugin in a folder that nobody else sees, and says what it was made from.
 fn make(project: &Project) -> Result<(Made, Stamp), BuildError> {
@@ -121,12 +121,13 @@ fn make(project: &Project) -> Result<(Made, Stamp), BuildError> {
         Language::C => (c::make, c::SDK),
         Language::Rust => return Err(BuildError::NoKit(Language::Rust)),
     };
-    let source = digest::project_digest(project, sdk, wit::WIT)?;
+    let mut sources = digest::project_sources(project, sdk, wit::WIT)?;
     let work = TempDir::with_prefix("jackfield-build-").map_err(BuildError::Work)?;
-    let made = make(project, work.path())?;
-    if digest::project_digest(project, sdk, wit::WIT)? != source {
+    let (made, packages) = make(project, work.path())?;
+    if digest::project_sources(project, sdk, wit::WIT)? != sources {
         return Err(BuildError::Changed(project.name.clone()));
     }
+    sources.extend(packages);
     let stamp = Stamp {
         abi: ABI.into(),
         name: project.name.clone(),
@@ -134,7 +135,7 @@ fn make(project: &Project) -> Result<(Made, Stamp), BuildError> {
         language: project.language.name().into(),
         // The SDK is part of this program.
         sdk: env!("CARGO_PKG_VERSION").into(),
-        source,
+        source: digest::digest(&sources),
     };
     Ok((made, stamp))
 }
@@ -160,11 +161,9 @@ fn default_path(dir: &Path, name: &str) -> PathBuf {
     }
 }
 
-/// A folder that hosts watch: it is called `plugins`, or holds components already.
+/// A folder that hosts watch. Components that lie about make none of any other: they may be anybody's.
 fn is_drop_folder(dir: &Path) -> bool {
-    let is_component = |path: PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
     dir.file_name().is_some_and(|name| name == "plugins")
-        || dir.read_dir().is_ok_and(|entries| entries.flatten().any(|entry| is_component(entry.path())))
 }
 
 #[cfg(test)]

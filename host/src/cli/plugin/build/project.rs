@@ -1,9 +1,10 @@
 //! A plugin's folder in a language other than Rust: its name, its version, and the files it is made from.
 //!
 //! The files are what the digest holds, so they are also all that a kit may use: it copies them into its own folder and has
-//! the tool run there. At most [`MAX_FILES`] of them, [`MAX_DEPTH`] folders deep.
+//! the tool run there. At most [`MAX_FILES`] of them, [`MAX_BYTES`] together, [`MAX_DEPTH`] folders deep.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jackfield_plugin_host::{NAME_RULE, name_of};
@@ -13,13 +14,19 @@ use super::language::Language;
 use super::tools::Tools;
 
 /// The most files that a plugin is made from.
-const MAX_FILES: usize = 4096;
+pub(in crate::cli::plugin) const MAX_FILES: usize = 4096;
+/// What they hold together, in bytes.
+pub(in crate::cli::plugin) const MAX_BYTES: u64 = 32 << 20;
+/// What a manifest holds at most, in bytes.
+const MAX_MANIFEST: u64 = 1 << 20;
 /// How deep they lie at most.
 const MAX_DEPTH: usize = 16;
 /// What tools leave behind, and the tests: nothing a component is made from.
 const SKIPPED: [&str; 7] = ["node_modules", "target", "__pycache__", "venv", "dist", "tests", "test"];
 /// The version of a plugin that tells none.
 const NO_VERSION: &str = "0.0.0";
+/// The longest version: stamps and terminals show it.
+const MAX_VERSION: usize = 64;
 
 /// A plugin's folder in a language other than Rust.
 #[derive(Clone, Debug)]
@@ -58,17 +65,37 @@ pub enum ProjectError {
         fault: String,
     },
     /// No component could be called so.
-    #[error("build `{name}` in {}: {NAME_RULE}", dir.display())]
+    #[error("build `{}` in {}: {NAME_RULE}; write another: {place}", name.escape_debug(), dir.display())]
     Name {
         /// The name.
         name: String,
         /// The plugin's folder.
         dir: PathBuf,
+        /// Where a name is written.
+        place: &'static str,
     },
+    /// A version that no stamp should carry.
+    #[error(
+        "build {}: its version is `{}`, and must be 1 to {MAX_VERSION} of 0-9, a-z, A-Z, `.`, `+` and `-`",
+        dir.display(), version.escape_debug()
+    )]
+    Version {
+        /// The version.
+        version: String,
+        /// The plugin's folder.
+        dir: PathBuf,
+    },
+    /// Something in the folder is called like a source and is none.
+    #[error(
+        "build from {}: it is no regular file of the plugin's folder, nor a link to one; remove it, or copy the file there",
+        .0.display()
+    )]
+    NotAFile(PathBuf),
     /// The folder holds more than a plugin.
     #[error(
-        "build {}: it holds more than {MAX_FILES} sources, or folders more than {MAX_DEPTH} deep; name the plugin's own folder",
-        .0.display()
+        "build {}: it holds more than {MAX_FILES} sources, {} MiB of them, or folders more than {MAX_DEPTH} deep; name the plugin's \
+         own folder",
+        .0.display(), MAX_BYTES >> 20
     )]
     TooMuch(PathBuf),
 }
@@ -81,12 +108,16 @@ impl Project {
         let folder = || dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = told.name.unwrap_or_else(folder);
         if name_of(Path::new(&format!("{name}.wasm"))) != Some(&name) {
-            return Err(ProjectError::Name { name, dir });
+            return Err(ProjectError::Name { name, dir, place: place_of_name(language) });
         }
-        let mut sources = Vec::new();
-        list(&dir, Path::new(""), language, &mut sources)?;
-        sources.sort_unstable();
         let version = told.version.unwrap_or_else(|| NO_VERSION.to_owned());
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+        if !(1..=MAX_VERSION).contains(&version.len()) || !version.bytes().all(plain) {
+            return Err(ProjectError::Version { version, dir });
+        }
+        let (mut sources, mut bytes) = (Vec::new(), 0);
+        list(&dir, Path::new(""), language, &mut sources, &mut bytes)?;
+        sources.sort_unstable();
         Ok(Self { dir, name, version, language, sources, tools })
     }
 
@@ -95,19 +126,51 @@ impl Project {
         for source in &self.sources {
             let (from, to) = (self.dir.join(source), work.join(source));
             let made = to.parent().map_or(Ok(()), fs::create_dir_all);
-            made.and_then(|()| fs::copy(&from, &to).map(drop))
+            let text =
+                read_file(&from, MAX_BYTES).map_err(|source| BuildError::Read { path: from, source })?;
+            made.and_then(|()| fs::write(&to, text))
                 .map_err(|source| BuildError::Write { path: to, source })?;
         }
         Ok(())
     }
 }
 
-/// Adds the sources below a folder.
+/// What a regular file holds, if that is no more than `most` bytes. A FIFO is never at its end, and a device need not be.
+pub(in crate::cli::plugin) fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let said = format!("it holds more than {most} bytes");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, said));
+    }
+    Ok(bytes)
+}
+
+/// A manifest's bytes.
+pub(super) fn read_manifest(path: &Path) -> io::Result<Vec<u8>> {
+    read_file(path, MAX_MANIFEST)
+}
+
+/// Where an author writes the plugin's name.
+fn place_of_name(language: Language) -> &'static str {
+    match language {
+        Language::Rust => "`name` below `[package]` in Cargo.toml",
+        Language::Python => "`name` below `[project]` in pyproject.toml",
+        Language::JavaScript | Language::TypeScript => "`name` in package.json",
+        Language::C => "`// name: NAME` at the top of plugin.c",
+    }
+}
+
+/// Adds the sources below a folder, and their bytes.
 fn list(
     root: &Path,
     below: &Path,
     language: Language,
     sources: &mut Vec<PathBuf>,
+    bytes: &mut u64,
 ) -> Result<(), ProjectError> {
     let dir = root.join(below);
     let failed = |source| ProjectError::Read { path: dir.clone(), source };
@@ -124,11 +187,16 @@ fn list(
             if path.components().count() > MAX_DEPTH {
                 return Err(ProjectError::TooMuch(root.to_owned()));
             }
-            list(root, &path, language, sources)?;
+            list(root, &path, language, sources, bytes)?;
         } else if language.is_source(&name) {
+            let whole = root.join(&path);
+            // A link may lead to another folder's file, which is not the plugin's to show.
+            let file = whole.canonicalize().ok().filter(|target| target.starts_with(root));
+            let file = file.and_then(|target| fs::metadata(target).ok()).filter(fs::Metadata::is_file);
+            *bytes += file.ok_or(ProjectError::NotAFile(whole))?.len();
             sources.push(path);
         }
-        if sources.len() > MAX_FILES {
+        if sources.len() > MAX_FILES || *bytes > MAX_BYTES {
             return Err(ProjectError::TooMuch(root.to_owned()));
         }
     }
@@ -153,8 +221,11 @@ fn told(dir: &Path, language: Language) -> Result<Told, ProjectError> {
         Language::C => ("plugin.c", first_comments),
     };
     let path = dir.join(file);
-    match fs::read_to_string(&path) {
-        Ok(text) => read(&text).map_err(|fault| ProjectError::Manifest { path, fault }),
+    match read_manifest(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).map_err(|error| error.to_string());
+            text.and_then(|text| read(&text)).map_err(|fault| ProjectError::Manifest { path, fault })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Told::default()),
         Err(source) => Err(ProjectError::Read { path, source }),
     }

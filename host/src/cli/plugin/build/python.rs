@@ -2,8 +2,10 @@
 //! choose the world, run the tool, and tell what Python said as Python says it.
 //!
 //! Only the project's sources are there when the tool runs, beside this program's own SDK; pure-Python packages come from
-//! a `.venv` in the plugin's folder. Nothing of the author's runs but inside the tool's sandbox.
+//! a `.venv` in the plugin's folder. The author's modules run inside the tool's sandbox alone; the tool itself, and the Python
+//! beside it, are those of that `.venv` when there are no others.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,7 +14,8 @@ use serde::Deserialize;
 use super::error::BuildError;
 use super::language::Language;
 use super::project::Project;
-use super::{Embedded, Made, tools, wit, write_files};
+use super::{Embedded, Made, Sources, tools, wit, write_files};
+use crate::cli::plugin::digest::{self, DigestError};
 use crate::cli::plugin::stamp::ABI;
 
 macro_rules! sdk {
@@ -64,8 +67,11 @@ const WORLD: &str = "plugin";
 /// Where the tool's Python sees the author's files: it numbers the folders that it is given.
 const SEEN_AT: &str = "/1/";
 
+/// How many modules the packages of an environment have at most.
+const MAX_PACKAGED: usize = 32_768;
+
 /// Makes the plugin in an empty folder of its own.
-pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
+pub(super) fn make(project: &Project, work: &Path) -> Result<(Made, Sources), BuildError> {
     let missing = |tool: &str, install: &str| BuildError::NoTool {
         tool: tool.into(),
         language: Language::Python,
@@ -88,13 +94,15 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
     write(contract.join("plugin.wit"), &world_text(project, &found)?)?;
     write(sdk.join(format!("{ENTRY}.py")), &entry_text(project, &found))?;
 
+    let environment = packages(project, work);
+    let held = packages_in(&environment)?;
     let component = work.join("component.wasm");
     let mut command = Command::new(&tool);
     command
         .current_dir(work)
         .env_remove("PYTHONPATH")
         .env_remove("PYTHONHOME")
-        .env("VIRTUAL_ENV", packages(project, work));
+        .env("VIRTUAL_ENV", &environment);
     command.args(["--quiet", "--wit-path", "wit", "--world", WORLD]);
     command
         .args(["componentize", "--stub-wasi", "--python-path"])
@@ -103,9 +111,11 @@ pub(super) fn make(project: &Project, work: &Path) -> Result<Made, BuildError> {
         .arg(&sources);
     command.arg("--output").arg(&component).arg(ENTRY);
     tools::run(&mut command, &project.name).map_err(|error| told(project, error))?;
-    std::fs::read(&component)
-        .map(Made::Component)
-        .map_err(|source| BuildError::Read { path: component, source })
+    if packages_in(&environment)? != held {
+        return Err(BuildError::Changed(project.name.clone()));
+    }
+    let made = std::fs::read(&component).map_err(|source| BuildError::Read { path: component, source })?;
+    Ok((Made::Component(made), held))
 }
 
 /// The Python that the tool itself runs with, else any: it only reads the author's files.
@@ -115,7 +125,7 @@ fn interpreter(project: &Project, tool: &Path) -> Option<PathBuf> {
     let folder = tool.canonicalize().ok()?.parent()?.to_owned();
     let beside = ["python3", "python"].map(|name| folder.join(format!("{name}{suffix}")));
     let found = beside.into_iter().find(|path| path.is_file());
-    found.or_else(|| project.tools.find("python3")).or_else(|| project.tools.find("python"))
+    found.or_else(|| project.tools.find_any(&["python3", "python"]))
 }
 
 /// The folder that modules are named from, `src` where all of them lie there, and the modules below it.
@@ -222,6 +232,46 @@ fn packages(project: &Project, work: &Path) -> PathBuf {
     own.into_iter().find(|dir| dir.is_dir()).unwrap_or_else(|| work.join("no-packages"))
 }
 
+/// Every module of an environment's packages: which of them a plugin imports only Python knows.
+fn packages_in(environment: &Path) -> Result<Sources, BuildError> {
+    let mut found = Sources::new();
+    let versions = entries(&environment.join("lib"))?;
+    let mut open: Vec<(PathBuf, String)> =
+        versions.into_iter().map(|(dir, _)| (dir.join("site-packages"), ":packages".to_owned())).collect();
+    let mut folders = 0;
+    while let Some((dir, name)) = open.pop() {
+        folders += 1;
+        for (path, is_dir) in entries(&dir)? {
+            let Some(file) = path.file_name().and_then(|file| file.to_str()) else { continue };
+            let name = format!("{name}/{file}");
+            if is_dir && file != "__pycache__" {
+                open.push((path, name));
+            } else if file.ends_with(".py") && path.is_file() {
+                let held = digest::of_package(&path)?;
+                found.insert(name, held);
+            }
+            if found.len() > MAX_PACKAGED || folders > MAX_PACKAGED {
+                return Err(DigestError::TooManyPackaged(environment.to_owned()).into());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is in a folder, and whether it is a folder itself, links not followed; nothing when there is no such folder.
+fn entries(dir: &Path) -> Result<Vec<(PathBuf, bool)>, BuildError> {
+    let failed = |source| BuildError::Read { path: dir.to_owned(), source };
+    let listed = match std::fs::read_dir(dir) {
+        Ok(listed) => listed,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(source) => return Err(failed(source)),
+    };
+    let entry = |entry: std::fs::DirEntry| Ok((entry.path(), entry.file_type()?.is_dir()));
+    listed.map(|found| found.and_then(entry)).collect::<Result<_, _>>().map_err(failed)
+}
+
 /// What the tool said, without its own inside: Python's last words about the author's file.
 fn told(project: &Project, error: BuildError) -> BuildError {
     let BuildError::Refused { tool, plugin, said } = error else { return error };
@@ -306,6 +356,20 @@ mod tests {
             assert_eq!(python_fault(&said(trace)), Some((place.map(str::to_owned), fault.to_owned())));
         }
         assert_eq!(python_fault("error: unexpected argument"), None);
+    }
+
+    #[test]
+    fn the_modules_of_packages_are_in_the_digest() {
+        let dir = tempfile::TempDir::new().unwrap();
+        assert!(packages_in(dir.path()).unwrap().is_empty());
+        let package = dir.path().join("lib/python3.12/site-packages/left");
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("__init__.py"), "a = 1").unwrap();
+        std::fs::write(package.join("README"), "").unwrap();
+        let held = packages_in(dir.path()).unwrap();
+        assert_eq!(held.keys().collect::<Vec<_>>(), [":packages/left/__init__.py"]);
+        std::fs::write(package.join("__init__.py"), "a = 2").unwrap();
+        assert_ne!(packages_in(dir.path()).unwrap(), held);
     }
 
     #[test]

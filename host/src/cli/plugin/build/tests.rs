@@ -9,7 +9,7 @@ use super::language::{Language, LanguageError};
 use super::project::{Project, ProjectError};
 use super::tools::Tools;
 use super::wit;
-use crate::cli::plugin::digest::project_digest;
+use crate::cli::plugin::digest::{digest, project_sources};
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::with_prefix("rule-").unwrap();
@@ -77,6 +77,8 @@ fn a_project_is_called_what_its_manifest_says() {
         ("pyproject.toml", "[project]\nname = urgent\n", "line 2: `name` is no plain string"),
         ("package.json", "{", "EOF"),
         ("plugin.c", "// name: my rule\n", "build `my rule`"),
+        ("plugin.c", "// name: my rule\n", "write another: `// name: NAME`"),
+        ("package.json", r#"{"version": "1\u001b[2J"}"#, "its version is `1\\u{1b}[2J`"),
     ];
     for (file, text, said) in cases {
         let error = open(folder(&[(file, text)]).path()).unwrap_err().to_string();
@@ -113,7 +115,7 @@ fn source_sdk_and_contract_are_in_the_digest() {
         let dir = folder(files);
         let mut project = open(dir.path()).unwrap();
         project.name = "rule".into();
-        project_digest(&project, sdk, wit).unwrap()
+        digest(&project_sources(&project, sdk, wit).unwrap())
     };
     let plain = of(&[("rule.py", "")], &[], &[]);
     assert_eq!(plain, of(&[("rule.py", ""), ("README.md", "x")], &[], &[]));
@@ -152,4 +154,45 @@ fn given_tools_come_first_and_the_plugins_own_last() {
     let alone = Tools::new(None, own.path()).find("jackfield-tool");
     assert_eq!(alone, Some(root(&own).join("node_modules/.bin/jackfield-tool")));
     assert_eq!(tools.find("no-tool"), None);
+}
+
+#[test]
+fn a_compiler_of_the_plugins_own_does_not_go_before_one_by_another_name() {
+    let given = folder(&[("bin/python-jackfield", "")]);
+    let own = folder(&[(".venv/bin/jackfield", "")]);
+    let tools = Tools::new(Some(given.path().to_owned()), own.path());
+    let found = tools.find_any(&["jackfield", "python-jackfield"]);
+    assert_eq!(found, Some(given.path().canonicalize().unwrap().join("bin/python-jackfield")));
+    assert_eq!(tools.without_own().find("jackfield"), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_of_the_folder_is_no_source() {
+    let elsewhere = folder(&[("secret.py", "")]);
+    let targets = [elsewhere.path().join("secret.py"), "/dev/zero".into(), "/no/such".into(), "words".into()];
+    for target in targets {
+        let dir = folder(&[("rule.py", ""), ("words/a.py", "")]);
+        std::os::unix::fs::symlink(&target, dir.path().join("more.py")).unwrap();
+        assert!(matches!(open(dir.path()), Err(ProjectError::NotAFile(_))), "{}", target.display());
+    }
+    let dir = folder(&[("rule.py", "")]);
+    std::os::unix::fs::symlink("rule.py", dir.path().join("same.py")).unwrap();
+    assert_eq!(open(dir.path()).unwrap().sources.len(), 2);
+    let large = fs::File::create(dir.path().join("large.py")).unwrap();
+    large.set_len(33 << 20).unwrap();
+    assert!(matches!(open(dir.path()), Err(ProjectError::TooMuch(_))));
+    fs::remove_file(dir.path().join("large.py")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("pyproject.toml")).unwrap();
+    assert!(open(dir.path()).unwrap_err().to_string().contains("no regular file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_tool_that_does_not_end_is_ended() {
+    let mut endless = std::process::Command::new("sh");
+    endless.args(["-c", "while :; do :; done"]);
+    let error =
+        super::tools::run_within(&mut endless, "rule", std::time::Duration::from_millis(100)).unwrap_err();
+    assert!(error.to_string().contains("does something loop"), "{error}");
 }

@@ -27,6 +27,10 @@ use crate::cli::{Failed, engine, request, runtime};
 /// The host's word for settings that a plugin refuses when it is loaded.
 const BAD_CONFIG: &str = "bad_config";
 
+/// How long to wait before a case is tried again for which the machine was too busy.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(3)];
+
 /// One case, and what became of it.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -51,8 +55,10 @@ pub(super) fn all(config: Config, name: &str, path: &Path, cases: &Cases) -> Res
     runtime(false)?.block_on(async {
         let mut outcomes = Vec::with_capacity(cases.cases.len());
         for case in &cases.cases {
-            let seen = room.try_case(&world, cases, case).await;
-            let (seen, took) = seen.map_err(|Failed(why)| Failed(format!("{why} (case `{}`)", case.name)))?;
+            let (seen, took) = room
+                .case(&world, cases, case)
+                .await
+                .map_err(|Failed(why)| Failed(format!("{why} (case `{}`)", case.name)))?;
             let differences = seen.differences(&case.expect);
             outcomes.push(Outcome { name: case.name.clone(), seen, differences, took });
         }
@@ -70,6 +76,18 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
+    /// A case, tried again for a while when the machine was too busy to ask the plugin: that tells nothing of it.
+    async fn case(&mut self, world: &World, cases: &Cases, case: &Case) -> Result<(Seen, Duration), Failed> {
+        for pause in PAUSES {
+            let tried = self.try_case(world, cases, case).await?;
+            if !tried.0.is_fault(PluginFaultKind::Overloaded.reason()) {
+                return Ok(tried);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.try_case(world, cases, case).await
+    }
+
     async fn try_case(
         &mut self,
         world: &World,
@@ -106,12 +124,8 @@ impl Room<'_> {
             }
         };
         let took = began.elapsed();
-        let of_fault = |PluginFault { kind, message }: PluginFault| match kind {
-            // Nobody was asked: the machine is too busy, and the case tells nothing.
-            PluginFaultKind::Overloaded => Err(self.misfit(&message)),
-            kind => Ok(Seen::fault(kind.reason(), &message)),
-        };
-        Ok((seen.or_else(of_fault)?, took))
+        let of_fault = |PluginFault { kind, message }: PluginFault| Seen::fault(kind.reason(), &message);
+        Ok((seen.unwrap_or_else(of_fault), took))
     }
 
     /// The plugin with these settings. It keeps its values when they change.

@@ -9,6 +9,20 @@ use serde::{Deserialize, Deserializer};
 
 use jackfield_core::contract::RejectClass;
 
+/// The faults that a case can meet, in the host's words.
+const FAULTS: [&str; 10] = [
+    "reported",
+    "trap",
+    "condition",
+    "cpu_limit",
+    "wall_limit",
+    "memory_limit",
+    "host_call_limit",
+    "abi",
+    "invalid_decision",
+    "bad_config",
+];
+
 /// What is expected. What is not written is not looked at.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RawExpect")]
@@ -174,6 +188,11 @@ impl TryFrom<RawExpect> for Expect {
                     .to_owned(),
             );
         };
+        if let What::Fault(kind) = &what
+            && !FAULTS.contains(&kind.as_str())
+        {
+            return Err(format!("`fault: {kind}` is none that there is; known are: {}", FAULTS.join(", ")));
+        }
         if what == What::Route(Vec::new()) {
             return Err("`route` names at least one model".to_owned());
         }

@@ -61,6 +61,11 @@ impl Seen {
         Self { said, text, reason: String::new(), score, issues, labels }
     }
 
+    /// Whether the call failed in this way.
+    pub(super) fn is_fault(&self, kind: &str) -> bool {
+        matches!(self.said, Said::Fault(said) if said == kind)
+    }
+
     /// A streamed answer that reached its end.
     pub(super) fn of_delivered(gone: String) -> Self {
         Self { said: Said::Delivered, ..Self::fault("", &gone) }

@@ -30,6 +30,10 @@ fn a_fault_in_the_file_names_its_line_and_what_could_stand_there() {
         ),
         ("cases:\n  - { name: one, expect: { abstain: true } }\n", ["line 2", "case `one`", "`prompt`"]),
         (
+            "cases:\n  - { name: one, prompt: hi, expect: { fault: trapp } }\n",
+            ["line 2", "`fault: trapp`", "trap, "],
+        ),
+        (
             "cases:\n  - { name: one, prompt: hi, expect: { reason: x } }\n",
             ["line 2", "exactly one of", "`route`"],
         ),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Compiler, SDK, Tools};
+use super::{Compiler, SDK, Tools, argument};
 
 /// A file that is not listed would be missing where the repository is not.
 #[test]
@@ -54,5 +54,13 @@ fn the_readme_shows_the_tutorials_as_they_are() {
             "{tutorial} stands otherwise in {}",
             kit.join("README.md").display()
         );
+    }
+}
+
+#[test]
+fn no_source_is_taken_for_an_option() {
+    for unit in ["@r.c", "-x.c", "--version.c", "a/@r.c"] {
+        let argument = argument(Path::new(unit));
+        assert!(argument.to_string_lossy().starts_with("./"), "{}", argument.display());
     }
 }
