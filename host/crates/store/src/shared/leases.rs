@@ -451,7 +451,7 @@ mod tests {
         assert_eq!(leases.status().waiting, MOST_GIVEN_BACK as u64);
         let mut hears = lease(MOST_GIVEN_BACK + 10).end(Amount::default());
         assert!(hears.try_recv().is_err_and(|why| why == oneshot::error::TryRecvError::Closed));
-        let _ = lease(MOST_GIVEN_BACK + 11).end(Amount { tokens: 1, ..Amount::default() });
+        drop(lease(MOST_GIVEN_BACK + 11).end(Amount { tokens: 1, ..Amount::default() }));
         assert_eq!(leases.status().waiting, MOST_GIVEN_BACK as u64 + 1);
     }
 }

@@ -220,7 +220,7 @@ async fn a_lease_that_was_given_back_may_be_told_once_what_was_spent() {
             counters.settle("a:1", told).await.unwrap();
         }
         let held = counters
-            .hold("a:1", &AtomicBool::new(false), false, &[place.clone()], &[], &[amount(1, 1)])
+            .hold("a:1", &AtomicBool::new(false), false, std::slice::from_ref(&place), &[], &[amount(1, 1)])
             .await;
         assert_eq!(held, Ok(Held::Ended));
         let seen = counters.read(&[place]).await.unwrap();
