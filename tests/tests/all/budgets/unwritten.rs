@@ -5,7 +5,7 @@
 //! it is taken away.
 
 use jackfield_tests::gateway::Ending;
-use jackfield_tests::upstream::{Answer, openai};
+use jackfield_tests::upstream::{Answer, Match, openai};
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -47,7 +47,9 @@ async fn what_cannot_be_written_down_is_a_503_and_goes_on_once_it_can() {
         ("/v1/messages", json!({ "model": "dear", "max_tokens": 500 })),
     ] {
         if more["stream"] == true {
-            home.upstream.push(openai::stream(&["fine"]));
+            // For it alone: where it is known in time that nothing can be written, nobody is called.
+            let streams = Match::path(path).and_text(r#""stream":true"#);
+            home.upstream.push_for(&streams, openai::stream(&["fine"]));
         }
         let reply = gateway.post_raw(path, body(&more), &[]).await;
         let error = &reply.json()["error"];

@@ -136,12 +136,17 @@ impl Ledger {
 
     /// Takes new limits. Counters stay; a new time zone takes effect window by window, as each ends.
     pub fn configure(&self, budgets: &Budgets) {
-        self.shared.accounts().configure(budgets, now());
         let in_memory = self.shared.database.get().is_none();
-        self.idle.store(budgets.is_empty() && in_memory, Ordering::Relaxed);
         self.counted.fetch_or(in_memory && !budgets.is_empty(), Ordering::Relaxed);
         let across = self.shared.leases.is_some() && !budgets.is_empty();
         self.across.store(across, Ordering::Relaxed);
+        let idle = budgets.is_empty() && in_memory;
+        if !idle {
+            // Before the limits are there to be seen: whoever sees one is held to it.
+            self.idle.store(false, Ordering::Release);
+        }
+        self.shared.accounts().configure(budgets, now());
+        self.idle.store(idle, Ordering::Release);
     }
 
     /// Whether it ever counted what limits apply to without writing it down.
@@ -152,7 +157,7 @@ impl Ledger {
     /// Whether nothing is limited and nothing is written down: then callers need not reserve, but for the calls of a run
     /// that has a budget of its own.
     pub fn is_idle(&self) -> bool {
-        self.idle.load(Ordering::Relaxed)
+        self.idle.load(Ordering::Acquire)
     }
 
     /// Holds what a call is expected to cost, of all limits that apply or of none. Never blocks.
