@@ -180,7 +180,8 @@ def _stream(definition: Definition, folder: str) -> type:
             try:
                 if not definition.ready:
                     definition.configure(_settings.current())
-                self.plugin, self.held = definition.begin(), stream.Held()
+                # Every call gets an object of its own; the component's instance is what lives as long as the stream.
+                _StreamValidation.plugin, _StreamValidation.held = definition.begin(), stream.Held()
                 self.plugin.open(request)
             except BaseException as error:
                 raise refusal(error, folder) from None
